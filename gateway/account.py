@@ -1,0 +1,87 @@
+"""Who logs in, from where, through which frontend: plain values of one login.
+
+Fields that are somebody's secret or personal data hide from `repr`, so that no
+log line or traceback can show them.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Client:
+    """A frontend: *browser* keys are public and name a client; *server* frontends forward the visitor's address."""
+
+    id: str
+    kind: Literal["browser", "server"]
+    origins: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visitor:
+    """The person's side of a request: canonical *address*, and what Drupal is told of the browser."""
+
+    address: str = field(repr=False)
+    user_agent: str = field(default="", repr=False)
+    accept_language: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrupalSession:
+    """A session that Drupal opened: the cookie byte for byte, and the token that ends it.
+
+    *set_cookie* is Drupal's whole header line, which the relay repeats. The logout token comes only from the login
+    answer and can't be asked for again (measured, Drupal 10.6, 11.4).
+    """
+
+    uid: str
+    cookie_name: str
+    cookie_value: str = field(repr=False)
+    set_cookie: str = field(repr=False)
+    csrf_token: str = field(repr=False)
+    logout_token: str = field(repr=False)
+    name: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """What Drupal shows the user of himself. *profile* has Drupal's entity shape: lists of {"value": …}."""
+
+    uid: str
+    mail: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
+    language: str | None = None
+    profile: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Enrolment:
+    """A user's authenticator and recovery codes: data, not cache.
+
+    *last_step* is the last spent TOTP step, so that a code works once across replicas (RFC 6238 §5.2).
+    """
+
+    uid: str
+    totp_secret: bytes | None = field(default=None, repr=False)
+    last_step: int = 0
+    recovery_hashes: tuple[str, ...] = field(default=(), repr=False)
+    version: int = 0
+
+
+def fold(name: str) -> str:
+    """Merge every spelling that a collation of Drupal's database may hold equal, and more.
+
+    Merging two names costs a shared counter; splitting one lets an attacker evade it by spelling (`alıce` and `àlicé`
+    log in as alice: measured, Drupal 10.6 and 11.4). NFKD and casefold, marks, formats and separators dropped, ß and ss
+    one s, ı an i, everything above U+FFFF one symbol.
+    """
+    # Twice: casefold can bring out new compositions, and a compatibility form a new capital.
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).casefold()
+    kept = (
+        "\ufffd" if ord(letter) > 0xFFFF else letter
+        for letter in folded
+        if unicodedata.category(letter)[0] not in "MZ" and unicodedata.category(letter) not in ("Cf", "Cc")
+    )
+    return "".join(kept).replace("ı", "i").replace("ss", "s").replace("ß", "s")

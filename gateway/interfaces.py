@@ -1,0 +1,255 @@
+"""The promises that the parts make to each other; each sentence of them is tested in tests/contracts."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from gateway.account import Account, DrupalSession, Enrolment, Visitor
+from gateway.transaction import Transaction
+
+Word = Literal["queued", "sent", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandOver:
+    """What a frontend receives: *cookies* are whole Set-Cookie lines, *session* what stands in the answer's body."""
+
+    cookies: tuple[str, ...] = field(default=(), repr=False)
+    session: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Authenticator(Protocol):
+    """Drupal's side of a login. Raises BadCredentials, Flood, Unavailable, DrupalInvalid, DrupalTimeout."""
+
+    async def authenticate(self, *, name: str, password: str, visitor: Visitor) -> DrupalSession:
+        """Have Drupal check *name* and *password*, once, and return the session it opened."""
+        ...
+
+    async def describe(self, session: DrupalSession, *, visitor: Visitor) -> Account:
+        """Read what the user may see of himself, with his own session."""
+        ...
+
+    def hand_over(self, session: DrupalSession) -> HandOver:
+        """What the frontend gets for a session whose second factor was right."""
+        ...
+
+    async def log_out(self, session: DrupalSession) -> tuple[str, ...]:
+        """End *session* at Drupal and return the Set-Cookie lines that delete its cookie.
+
+        A session that is already gone is no error (Drupal answers 204 or 403 and both mean gone).
+        """
+        ...
+
+
+class Factor(Protocol):
+    """Something that a person proves. Knows nothing of transport or storage."""
+
+    def challenge(self) -> bytes:
+        """A fresh secret for one transaction."""
+        ...
+
+    def check(self, secret: bytes, typed: str) -> bool:
+        """Whether *typed* proves it; takes the same time for every wrong answer."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Text:
+    """One message, ready to be carried: *html* and *subject* are for channels that have them."""
+
+    plain: str = field(repr=False)
+    html: str = field(default="", repr=False)
+    subject: str = ""
+
+
+class Channel(Protocol):
+    """Carries a text to one destination."""
+
+    async def deliver(self, to: str, text: Callable[[], Awaitable[Text]], *, id: str) -> None:
+        """Deliver what *text* returns to *to*; *id* is the same at every try of one message.
+
+        *text* is asked at the last moment at which the peer can still be spared the message, and may raise TooLate.
+        Raises Undeliverable when this message will never be taken, Delayed when another try may do.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """Something that must be sent: a transaction's code, or a notice to an account. Holds no code.
+
+    *subject* names what is told (`code`, `locked`); *transaction* is the key of the transaction whose code it is.
+    """
+
+    id: str
+    subject: Literal["code", "locked"] = "code"
+    transaction: str | None = None
+    channel: str
+    to: str = field(repr=False)
+    language: str = "en"
+    username: str = field(default="", repr=False)
+    browser: str = field(default="", repr=False)
+    asked_at: float
+    deadline: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """A message in this courier's hands; *times* counts how often somebody took it up."""
+
+    receipt: str
+    message: Message | None
+    times: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """At most *most* takings of *key* within *seconds*.
+
+    With *wait_first* it refuses instead for that many seconds after the last taking, doubling with each further one
+    up to *wait_most*. With *until_unlocked* a full one stays full until it is cleared.
+    """
+
+    name: str
+    key: str
+    most: int
+    seconds: float
+    wait_first: float = 0
+    wait_most: float = 0
+    until_unlocked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """What a taking came to: *refused* is the limit that said no, with the seconds to wait; *counts* after it."""
+
+    refused: Limit | None = None
+    retry_after: float = 0
+    counts: tuple[int, ...] = ()
+
+
+class Transactions(Protocol):
+    """Keeps logins that wait for their code. Every method raises StoreUnavailable when the store can't be asked."""
+
+    async def create(self, key: str, transaction: Transaction, *, most: int, now: float) -> list[str]:
+        """Keep *transaction* until it expires; return the keys of the account's open ones beyond *most*, oldest first.
+
+        The displaced ones are still open: whoever created ends them.
+        """
+        ...
+
+    async def find(self, key: str) -> Transaction:
+        """Return the transaction. Raises TransactionClosed for an unknown key."""
+        ...
+
+    async def update(
+        self, key: str, change: Callable[[Transaction], Transaction], *, seen: Transaction | None = None
+    ) -> Transaction:
+        """Apply *change* atomically and return what was stored.
+
+        *change* may run more than once and must be pure. What it raises leaves the transaction as it was. A change
+        that returns its argument stores nothing. *seen* spares the first read. Raises TransactionClosed for an
+        unknown key.
+        """
+        ...
+
+
+class Parked(Protocol):
+    """Keeps Drupal sessions that nobody holds yet, until they are handed over or ended."""
+
+    async def park(self, key: str, session: DrupalSession, *, due_at: float) -> None:
+        """Keep *session*; from *due_at* on the reaper may claim it."""
+        ...
+
+    async def hand(self, key: str, *, until: float) -> DrupalSession:
+        """Mark as being handed over, so that it is not due before *until*. Raises TransactionClosed if it is gone."""
+        ...
+
+    async def postpone(self, key: str, *, due_at: float) -> None:
+        """Make it due at *due_at*, sooner or later than before. An unknown key is no error."""
+        ...
+
+    async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, DrupalSession]]:
+        """Take what is due; nobody else is given the same before the lease ends."""
+        ...
+
+    async def remove(self, key: str) -> None:
+        """Forget it: it was handed over or ended."""
+        ...
+
+
+class Outbox(Protocol):
+    """Keeps what must be sent until somebody says the last word about it."""
+
+    async def put(self, message: Message) -> None:
+        """Accept *message*: from here on it survives any process. Raises DeliveryUnavailable when full."""
+        ...
+
+    async def claim(self, *, courier: str, most: int, wait_seconds: float) -> list[Claimed]:
+        """Take up to *most* messages that are new, or whose courier has been silent; wait for the first if none."""
+        ...
+
+    async def keep(self, receipts: Sequence[str], *, courier: str) -> None:
+        """Say that these are still being worked on."""
+        ...
+
+    async def finish(self, claimed: Claimed, *, word: Literal["sent", "failed"], until: float) -> None:
+        """Forget the message and keep *word* about it until *until*."""
+        ...
+
+    async def words(self, ids: Sequence[str]) -> list[Word]:
+        """The last word about each message; `queued` where there is none yet."""
+        ...
+
+
+class Counters(Protocol):
+    """Counts what must not happen too often; shared by every process, in one round trip."""
+
+    async def take(self, limits: Sequence[Limit], *, now: float) -> Taken:
+        """Take one of each, or none if any refuses; atomic."""
+        ...
+
+    async def give_back(self, limits: Sequence[Limit], *, now: float) -> None:
+        """Undo the taking of *now*."""
+        ...
+
+    async def check(self, limits: Sequence[Limit], *, now: float) -> Taken:
+        """As take, but nothing is taken."""
+        ...
+
+    async def clear(self, limits: Sequence[Limit]) -> None:
+        """Forget all takings."""
+        ...
+
+
+class Enrolments(Protocol):
+    """Keeps authenticators and recovery codes: data, without TTL."""
+
+    async def find(self, uid: str) -> Enrolment | None:
+        """The user's enrolment, or None."""
+        ...
+
+    async def update(self, uid: str, change: Callable[[Enrolment | None], Enrolment | None]) -> Enrolment | None:
+        """Apply *change* atomically, None standing for no enrolment. As Transactions.update otherwise."""
+        ...
+
+    async def initialise(self) -> None:
+        """Write the marker that says: this store is ours and has not been emptied."""
+        ...
+
+    async def initialised(self) -> bool:
+        """Whether the marker is there and ours."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backend:
+    """One opened store. *durable* is false where a killed process takes everything with it."""
+
+    transactions: Transactions
+    parked: Parked
+    outbox: Outbox
+    counters: Counters
+    enrolments: Enrolments
+    ping: Callable[[], Awaitable[None]]
+    durable: bool

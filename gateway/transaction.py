@@ -1,0 +1,115 @@
+"""A login that has passed the password and waits for the code.
+
+A transaction never changes; each transition returns the next one. Nothing here
+waits, logs or reads the clock, so every rule can be tested with plain values.
+"""
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from gateway.errors import NotEnrolled, TooSoon, TransactionClosed
+
+
+class State(StrEnum):
+    """OPEN waits for the code; HANDING was won by the right one; ENDED is everything else that closes it."""
+
+    OPEN = "open"
+    HANDING = "handing"
+    ENDED = "ended"
+
+
+def new_id() -> str:
+    """256 random bits, the only name by which a client knows its transaction."""
+    return secrets.token_urlsafe(32)
+
+
+def key_of(id: str) -> str:
+    """The name under which stores know a transaction: 128 bits of SHA-256, so that a dump brings no id back."""
+    return urlsafe_b64encode(hashlib.sha256(id.encode()).digest()[:16]).rstrip(b"=").decode()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transaction:
+    """Times are seconds since the epoch. *secret* is what the code is made from; *profile* is JSON text."""
+
+    uid: str
+    client: str
+    username: str = field(repr=False)
+    auth_type: str
+    methods: tuple[str, ...]
+    secret: bytes = field(repr=False)
+    mail: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
+    language: str = "en"
+    profile: str = field(default="{}", repr=False)
+    opened_at: float
+    expires_at: float
+    attempts_left: int
+    resends_left: int
+    resend_at: float
+    messages: tuple[str, ...] = ()
+    state: State = State.OPEN
+    closed_at: float = 0.0
+    # Counts the changes; a store swaps only what it has read (compare-and-swap).
+    version: int = 0
+
+    def demand_bound(self, *, username: str, client: str, auth_type: str | None = None) -> None:
+        """Raise TransactionClosed unless this is asked for by who opened it (promise 4).
+
+        Every comparison takes the same time, whichever is wrong. *auth_type* None: the endpoint does not ask for it.
+        """
+        same = hmac.compare_digest(self.username.encode(), username.encode())
+        same &= hmac.compare_digest(self.client.encode(), client.encode())
+        same &= auth_type is None or hmac.compare_digest(self.auth_type.encode(), auth_type.encode())
+        if not same:
+            raise TransactionClosed("not_bound")
+
+    def demand_open(self, *, now: float) -> None:
+        """Raise TransactionClosed when it is used, ended or expired."""
+        if self.state is not State.OPEN:
+            raise TransactionClosed(self.state)
+        if now >= self.expires_at:
+            raise TransactionClosed("expired")
+
+    def attempt(self, *, accepted: bool, now: float) -> "Transaction":
+        """Count one comparison; the right one wins the transaction, the last wrong one ends it."""
+        self.demand_open(now=now)
+        if accepted:
+            return replace(self, state=State.HANDING, closed_at=now, attempts_left=self.attempts_left - 1)
+        left = self.attempts_left - 1
+        tried = replace(self, attempts_left=left)
+        return tried if left > 0 else tried.end(now=now)
+
+    def reissue(self, *, now: float, wait_seconds: float, messages: tuple[str, ...], auth_type: str) -> "Transaction":
+        """Send the same code again; it buys neither time nor attempts.
+
+        Raises TooSoon before the wait is over or when no resend is left, NotEnrolled for a method not offered.
+        """
+        self.demand_open(now=now)
+        if auth_type not in self.methods:
+            raise NotEnrolled
+        if self.resends_left <= 0:
+            raise TooSoon("resends", retry_after=self.expires_at - now)
+        if now < self.resend_at:
+            raise TooSoon("wait", retry_after=self.resend_at - now)
+        return replace(
+            self,
+            auth_type=auth_type,
+            messages=messages,
+            resends_left=self.resends_left - 1,
+            resend_at=min(now + wait_seconds, self.expires_at),
+        )
+
+    def end(self, *, now: float) -> "Transaction":
+        """Close without hand-over: expired, displaced, cancelled, locked. What won stays won, what ended stays so."""
+        if self.state is not State.OPEN:
+            return self
+        return replace(self, state=State.ENDED, closed_at=now)
+
+    def spent(self) -> "Transaction":
+        """What is kept of a closed one until its key expires: no secret, nobody's data."""
+        return replace(self, secret=b"", mail=None, phone=None, profile="{}", username="", messages=())
