@@ -43,6 +43,7 @@ class DrupalSession:
     csrf_token: str = field(repr=False)
     logout_token: str = field(repr=False)
     name: str = field(default="", repr=False)
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,18 @@ class Enrolment:
     version: int = 0
 
 
+def masked(destination: str) -> str:
+    """What an answer may show of a mail address or a number: enough to recognise one's own."""
+    local, at, domain = destination.rpartition("@")
+    if at:
+        name, dot, ending = domain.rpartition(".")
+        return f"{local[:1]}•••@{(name or domain)[:1]}••••{dot}{ending if name else ''}"
+    return f"{destination[:2]}•••••••{destination[-4:]}"
+
+
+HIGHEST_OF_THE_BASIC_PLANE = 0xFFFF
+
+
 def fold(name: str) -> str:
     """Merge every spelling that a collation of Drupal's database may hold equal, and more.
 
@@ -80,7 +93,7 @@ def fold(name: str) -> str:
     # Twice: casefold can bring out new compositions, and a compatibility form a new capital.
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).casefold()
     kept = (
-        "\ufffd" if ord(letter) > 0xFFFF else letter
+        "\ufffd" if ord(letter) > HIGHEST_OF_THE_BASIC_PLANE else letter
         for letter in folded
         if unicodedata.category(letter)[0] not in "MZ" and unicodedata.category(letter) not in ("Cf", "Cc")
     )

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from gateway.account import Account, DrupalSession, Enrolment, Visitor
 from gateway.transaction import Transaction
 
 Word = Literal["queued", "sent", "failed"]
+Late: TypeAlias = Callable[[DrupalSession], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,8 +22,11 @@ class HandOver:
 class Authenticator(Protocol):
     """Drupal's side of a login. Raises BadCredentials, Flood, Unavailable, DrupalInvalid, DrupalTimeout."""
 
-    async def authenticate(self, *, name: str, password: str, visitor: Visitor) -> DrupalSession:
-        """Have Drupal check *name* and *password*, once, and return the session it opened."""
+    async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
+        """Have Drupal check *name* and *password*, once, and return the session it opened.
+
+        A login that is given up is read on; a session that still comes of it is passed to *late*.
+        """
         ...
 
     async def describe(self, session: DrupalSession, *, visitor: Visitor) -> Account:

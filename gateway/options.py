@@ -1,10 +1,17 @@
 """The base of every part's options: frozen, strict about keys, silent about values."""
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 
 class Options(BaseModel):
-    """A part's share of the configuration; each part owns its own subclass and opens itself from it."""
+    """A part's share of the configuration; each part owns its own subclass and opens itself from it.
+
+    Every secret may come from a file instead: `password_file` stands for `password`. Both given is an error.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -13,3 +20,29 @@ class Options(BaseModel):
         hide_input_in_errors=True,
         validate_default=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        read = dict(given)
+        for name, field in cls.model_fields.items():
+            path = read.pop(f"{name}_file", None) if _is_secret(field.annotation) else None
+            if path is None:
+                continue
+            if read.get(name):
+                raise ValueError(f"{name} and {name}_file are both given")
+            read[name] = _content(name, path)
+        return read
+
+
+def _is_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
+
+
+def _content(name: str, path: object) -> str:
+    try:
+        return Path(str(path)).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(f"{name}_file can't be read") from None

@@ -13,6 +13,9 @@ from enum import StrEnum
 
 from gateway.errors import NotEnrolled, TooSoon, TransactionClosed
 
+# How long an answer that hands a session over may take to be written; after that its process is taken for dead.
+HANDING_SECONDS = 60
+
 
 class State(StrEnum):
     """OPEN waits for the code; HANDING was won by the right one; ENDED is everything else that closes it."""

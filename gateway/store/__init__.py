@@ -1,0 +1,13 @@
+"""What the gateway keeps between requests: one backend, opened from its options."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.store.codec import Sealer, SealKey, Unsealable, parse_secret
+from gateway.store.memory import MemoryOptions
+from gateway.store.redis import RedisOptions
+
+StoreOptions = Annotated[MemoryOptions | RedisOptions, Field(discriminator="kind")]
+
+__all__ = ["MemoryOptions", "RedisOptions", "SealKey", "Sealer", "StoreOptions", "Unsealable", "parse_secret"]

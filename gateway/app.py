@@ -1,0 +1,175 @@
+"""The composition root: the only file that sees every part."""
+
+import asyncio
+import contextlib
+import random
+import signal
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+
+from gateway.delivery.courier import Courier
+from gateway.delivery.texts import Texts
+from gateway.factors import Code
+from gateway.interfaces import Channel
+from gateway.login import LoginFlow, Rules
+from gateway.reaper import Reaper
+from gateway.settings import Settings, configured
+from gateway.web.client_ip import Addresses
+from gateway.web.clients import Clients
+from gateway.web.keys import (
+    ADDRESSES,
+    AUDIT,
+    CHECKS,
+    CLIENTS,
+    FLOW,
+    PUBLIC_URL,
+    RUNNING,
+    Audit,
+    Check,
+    PublicUrl,
+    Running,
+)
+from gateway.web.routes import admin, headless
+from gateway.web.server import Runner
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gateway:
+    """An opened gateway: both applications, and what its listeners need to go down gently."""
+
+    headless: web.Application
+    admin: web.Application
+    running: Running
+
+
+@asynccontextmanager
+async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Gateway]:
+    """Open every part; closing lets the courier finish, and logs out what a dying store has parked."""
+    async with AsyncExitStack() as stack:
+        sealer = settings.sealer()
+        drupal = await stack.enter_async_context(settings.seen_drupal().open())
+        backend = await stack.enter_async_context(settings.store.open(sealer, clock=clock))
+        channels: dict[str, Channel] = {
+            name: await stack.enter_async_context(options.open())
+            for name, options in configured(settings.channels).items()
+        }
+        factor = Code(settings.code)
+        flow = LoginFlow(
+            drupal=drupal,
+            backend=backend,
+            factor=factor,
+            channels=frozenset(channels),
+            rules=Rules(
+                method=settings.method,
+                lifetime_seconds=settings.code.lifetime_seconds,
+                attempts=settings.code.attempts,
+                resends=settings.code.resends,
+                resend_wait_seconds=settings.code.resend_wait_seconds,
+            ),
+            index=sealer.index,
+            clock=clock,
+        )
+        courier = Courier(
+            outbox=backend.outbox,
+            transactions=backend.transactions,
+            channels=channels,
+            code_of=factor.code,
+            texts=Texts(settings.texts),
+            clock=clock,
+            rng=random.Random(),  # noqa: S311  # it spreads retries, nothing else
+            options=settings.courier,
+            claim_seconds=settings.store.claim_seconds,
+        )
+        reaper = Reaper(drupal=drupal, backend=backend, clock=clock)
+        if not backend.durable:
+            stack.push_async_callback(reaper.drain)
+        await stack.enter_async_context(background(courier.run(), stop=courier.stop))
+        await stack.enter_async_context(background(reaper.run()))
+        running = Running()
+        stack.push_async_callback(settle, running, settings.shutdown_seconds)
+        yield Gateway(
+            headless=expose(headless(enabled=settings.headless.enabled), settings, flow, running),
+            admin=oversee(admin(), {"store": backend.ping}, running),
+            running=running,
+        )
+
+
+def expose(app: web.Application, settings: Settings, flow: LoginFlow, running: Running) -> web.Application:
+    """Give the web layer what it asks for."""
+    own = urlsplit(settings.public_url) if settings.public_url else None
+    app[FLOW] = flow
+    app[CLIENTS] = Clients(
+        {client.digest(): client.client() for client in settings.headless.clients},
+        own_origin=f"{own.scheme}://{own.netloc}" if own else None,
+    )
+    app[ADDRESSES] = Addresses(settings.trusted_proxies)
+    app[PUBLIC_URL] = PublicUrl(seen=settings.public_url)
+    app[AUDIT] = Audit(address=settings.audit.address)
+    app[RUNNING] = running
+    return app
+
+
+def oversee(app: web.Application, checks: dict[str, Check], running: Running) -> web.Application:
+    app[CHECKS] = checks
+    app[RUNNING] = running
+    return app
+
+
+@asynccontextmanager
+async def background(work: Coroutine[None, None, None], stop: Callable[[], None] | None = None) -> AsyncGenerator[None]:
+    """Run *work* beside the caller; at the end ask it to *stop*, or cancel it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        if stop is None:
+            task.cancel()
+        else:
+            stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def settle(running: Running, most_seconds: float) -> None:
+    """Let requests end whose client has left: aiohttp forgets them with their connection, Drupal does not."""
+    if running.tasks:
+        await asyncio.wait(running.tasks, timeout=most_seconds)
+
+
+async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Answer on both listeners until SIGTERM or SIGINT, then go down gently (promise 14)."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with (
+        gateway(settings) as opened,
+        listening(opened.admin, settings.admin.host, settings.admin.port, seconds=1),
+        listening(opened.headless, settings.listen.host, settings.listen.port, seconds=settings.shutdown_seconds),
+    ):
+        log.info("serve.started", port=settings.listen.port, admin_port=settings.admin.port)
+        ready()
+        await stop.wait()
+        opened.running.stopping = True
+        log.info("serve.stopping")
+    log.info("serve.stopped")
+
+
+@asynccontextmanager
+async def listening(app: web.Application, host: str, port: int, *, seconds: float) -> AsyncGenerator[int]:
+    """Serve *app* and yield the port; closing lets requests in flight finish for up to *seconds*."""
+    runner = Runner(app, shutdown_seconds=seconds)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, backlog=1024)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,171 @@
+"""headgate: every command of the product."""
+
+import asyncio
+import base64
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gateway import __version__
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+app = typer.Typer(
+    name="headgate",
+    help="A second factor in front of an unchanged Drupal site.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+T = TypeVar("T")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", envvar="HEADGATE_CONFIG", help="Configuration file; not needed if the environment says all."
+    ),
+]
+
+
+def main() -> None:
+    app()
+
+
+@app.command()
+def serve(config: ConfigFile = None) -> None:
+    """Answer requests until SIGTERM."""
+    settings = settings_or_exit(config)
+    from gateway import app as root
+    from gateway import logs
+
+    logs.configure(format=settings.log.format, level=settings.log.level)
+    run(root.serve(settings))
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Where the login page is.")] = 8080,
+    drupal_url: Annotated[
+        str | None, typer.Option(envvar="DRUPAL_URL", help="A real site instead of the simulated one.")
+    ] = None,
+) -> None:
+    """The gateway, a Drupal, a mailbox and a login page in one process; nothing to install."""
+    try:
+        from gateway.demo.stage import play
+    except ModuleNotFoundError as error:
+        err.print(f"The demo needs [bold]{error.name}[/]: pip install 'headgate\\[demo]'")
+        raise typer.Exit(1) from None
+    run(play(port=port, drupal_url=drupal_url))
+
+
+@app.command("check-config")
+def check_config(config: ConfigFile = None) -> None:
+    """Say everything that is wrong with a configuration; nothing is started."""
+    settings_or_exit(config)
+    out.print("[green]The configuration is fine.[/]")
+
+
+@app.command("new-key")
+def new_key(kind: Annotated[Literal["api", "seal", "index"], typer.Argument(help="What the key is for.")]) -> None:
+    """Make a key and print it, alone on a line."""
+    match kind:
+        case "api":
+            print(secrets.token_urlsafe(32))
+        case "seal":
+            print(f"k{secrets.token_hex(3)}:{base64.b64encode(os.urandom(32)).decode()}")
+        case "index":
+            print(base64.b64encode(os.urandom(32)).decode())
+
+
+@app.command("hash-key")
+def hash_key() -> None:
+    """Read an apiKey from standard input and print what `api_key_sha256` wants: frontends keep the key they have."""
+    key = typer.prompt("apiKey", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    if not key:
+        err.print("[red]No key on standard input.[/]")
+        raise typer.Exit(1)
+    print(hashlib.sha256(key.encode()).hexdigest())
+
+
+@app.command("send-test")
+def send_test(
+    method: Annotated[str, typer.Argument(help="EMAIL")],
+    to: Annotated[str, typer.Argument(help="An address of yours.")],
+    config: ConfigFile = None,
+) -> None:
+    """Send a test message the way codes are sent, and say what became of it."""
+    from gateway.operations import send_test as send
+
+    settings = settings_or_exit(config)
+    problem = run(send(settings, method=method, to=to))
+    if problem:
+        err.print(f"[red]Not sent:[/] {problem}")
+        raise typer.Exit(1)
+    out.print("[green]Sent.[/]")
+
+
+@app.command()
+def unlock(uid: Annotated[str, typer.Argument(help="Drupal's uid of the account.")], config: ConfigFile = None) -> None:
+    """Let an account log in again that wrong codes have locked."""
+    from gateway.errors import StoreUnavailable
+    from gateway.operations import unlock as clear
+
+    settings = settings_or_exit(config)
+    if settings.store.kind == "memory":
+        err.print("[red]With the memory store locks live in the serving process: restart it.[/]")
+        raise typer.Exit(1)
+    try:
+        run(clear(settings, uid=uid))
+    except StoreUnavailable:
+        err.print("[red]The store can't be reached.[/]")
+        raise typer.Exit(1) from None
+    out.print(f"[green]Account {uid} is unlocked.[/]")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def settings_or_exit(path: Path | None) -> "Settings":
+    from gateway.settings import ConfigurationError, load
+
+    try:
+        return load(path, os.environ)
+    except ConfigurationError as error:
+        show_problems(error.problems)
+
+
+def show_problems(problems: list[tuple[str, str]]) -> NoReturn:
+    """Every problem at once, by key, without values (promise 15)."""
+    table = Table("key", "what is wrong", title="The configuration can't be used", title_justify="left")
+    for key, sentence in problems:
+        table.add_row(key, sentence)
+    if err.is_terminal:
+        err.print(table)
+    else:
+        for key, sentence in problems:
+            print(f"configuration: {key}: {sentence}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def run(work: Coroutine[None, None, T]) -> T:
+    """Run on uvloop where there is one."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return asyncio.run(work)
+    return uvloop.run(work)

@@ -1,0 +1,107 @@
+"""Every session that the simulated Drupal opened, and how each one ended.
+
+Nothing is ever taken out, so a test can hold each cookie that was sent against
+what became of its session.
+"""
+
+import secrets
+import string
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import quote, unquote
+
+# PHP's alphabet for six bits a character; anything else in a cookie makes PHP draw a new id.
+SESSION_ID_ALPHABET = string.ascii_letters + string.digits + ",-"
+SESSION_ID_LENGTH = 48
+
+
+class Ending(StrEnum):
+    """How a session ended."""
+
+    LOGGED_OUT = "logged_out"
+    MAINTENANCE = "maintenance"
+    ROTATED = "rotated"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    BLOCKED = "blocked"
+
+
+@dataclass(kw_only=True)
+class Session:
+    """One session row; *uid* 0 is an anonymous one. Times are in seconds of the site's clock."""
+
+    cookie: str
+    value: str
+    uid: int
+    born: float
+    hostname: str
+    ended: float | None = None
+    how: Ending | None = None
+    csrf_token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    logout_token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    rest_token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    # The first redirect after a login carries ?check_logged_in=1, the later ones do not.
+    check_logged_in: bool = True
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the cookie still opens this session."""
+        return self.ended is None
+
+
+class Ledger:
+    """The sessions in the order of their birth."""
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+        self._by_id: dict[str, Session] = {}
+
+    def open(self, session: Session) -> Session:
+        """Write down the birth of *session*."""
+        self.sessions.append(session)
+        self._by_id[unquote(session.value)] = session
+        return session
+
+    def end(self, session: Session, how: Ending, *, now: float) -> None:
+        """Write down the end of *session*, once."""
+        if session.ended is None:
+            session.ended, session.how = now, how
+
+    def end_all(self, uid: int, how: Ending, *, now: float, but: Session | None = None) -> None:
+        """End every session of the account but one."""
+        for session in self.alive(uid):
+            if session is not but:
+                self.end(session, how, now=now)
+
+    def find(self, session_id: str) -> Session | None:
+        """Return the living session with this id, already decoded."""
+        session = self._by_id.get(session_id)
+        return session if session is not None and session.is_alive else None
+
+    def by_value(self, value: str) -> Session | None:
+        """Return the session, dead or alive, whose cookie has *value*, percent-encoded or not."""
+        return self._by_id.get(unquote(value))
+
+    def alive(self, uid: int | None = None) -> list[Session]:
+        """Return the sessions that are logged in, of one account or of all."""
+        return [session for session in self.sessions if session.is_alive and session.uid and uid in (None, session.uid)]
+
+    def ended(self, how: Ending) -> list[Session]:
+        """Return the sessions that ended like this."""
+        return [session for session in self.sessions if session.how is how]
+
+
+def session_id(*, version: str, comma: bool) -> str:
+    """Draw an id as the measured sites do, in the form that it has on the wire.
+
+    Measured: 48 characters of PHP's alphabet on Drupal 10.6 (a comma is sent as
+    `%2C`), 32 hexadecimal ones on Drupal 11.4. *comma* forces a comma in.
+    """
+    if version == "11" and not comma:
+        return secrets.token_hex(16)
+    drawn = "".join(secrets.choice(SESSION_ID_ALPHABET) for _ in range(SESSION_ID_LENGTH))
+    return quote(f"{drawn[:20]},{drawn[21:]}" if comma else drawn)
+
+
+def is_well_formed(session_id: str) -> bool:
+    """Whether PHP takes this id as it is."""
+    return bool(session_id) and not session_id.strip(SESSION_ID_ALPHABET)

@@ -1,0 +1,60 @@
+"""A mailbox that takes every mail, by real SMTP, and shows it to whoever opens the page."""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+MOST_MAILS = 50
+CODE = re.compile(r"\b\d{6,8}\b")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mail:
+    to: str
+    subject: str
+    text: str
+    at: str
+
+    @property
+    def code(self) -> str | None:
+        match = CODE.search(self.text)
+        return match[0] if match else None
+
+
+class Mailbox:
+    """Keeps the newest mails in memory. Also aiosmtpd's handler, which knows its hooks by their names."""
+
+    def __init__(self) -> None:
+        self.mails: deque[Mail] = deque(maxlen=MOST_MAILS)
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # its name
+        message = message_from_bytes(envelope.content or b"", policy=policy.default)
+        body = message.get_body(preferencelist=("plain",))
+        self.mails.appendleft(
+            Mail(
+                to=", ".join(envelope.rcpt_tos),
+                subject=str(message["Subject"]),
+                text=str(body.get_content()) if body else "",
+                at=datetime.now(UTC).strftime("%H:%M:%S UTC"),
+            )
+        )
+        return "250 Taken"
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncGenerator[int]:
+        """Take mails on a free port of this machine and yield it."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: SMTP(self, enable_SMTPUTF8=True, hostname="localhost", ident="mailbox"), "127.0.0.1", 0
+        )
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()

@@ -1,0 +1,138 @@
+"""Everything in one process: a Drupal, a mailbox, the gateway, and a page to log in on."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+from rich.console import Console
+
+from gateway import logs
+from gateway.app import Gateway, gateway, listening
+from gateway.demo.drupal import SimulatedDrupal, running
+from gateway.demo.mailbox import Mailbox
+from gateway.settings import Settings
+
+PAGES = Path(__file__).parent / "pages"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+# Nothing of the page comes from elsewhere or stands in its text.
+POLICY = "default-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+
+
+def settings_for(*, drupal: str, smtp_port: int) -> Settings:
+    """The smallest configuration that there is, with the demo's own parts."""
+    return Settings.model_validate(
+        {
+            "headless": {"clients": [{"id": "demo", "api_key": "demo"}]},
+            "drupal": {"url": drupal},
+            "code": {"resend_wait_seconds": 10},
+            "channels": {
+                "email": {
+                    "kind": "smtp",
+                    "host": "127.0.0.1",
+                    "port": smtp_port,
+                    "sender": "Example <no-reply@example.org>",
+                }
+            },
+        }
+    )
+
+
+@asynccontextmanager
+async def stage(*, drupal_url: str | None, drupal_port: int = 0) -> AsyncGenerator[tuple[Gateway, Mailbox, str]]:
+    """Open everything; yield the gateway with the demo's pages on it, the mailbox, and where Drupal is."""
+    mailbox = Mailbox()
+    async with running(SimulatedDrupal(), port=drupal_port) as simulated, mailbox.listen() as smtp_port:
+        drupal = (drupal_url or simulated).rstrip("/")
+        async with gateway(settings_for(drupal=drupal, smtp_port=smtp_port)) as opened:
+            add_pages(opened.headless, mailbox, drupal=drupal)
+            yield opened, mailbox, drupal
+
+
+def add_pages(app: web.Application, mailbox: Mailbox, *, drupal: str) -> None:
+    async def page(_request: web.Request) -> web.Response:
+        return shown(PAGES / "login.html", drupal=drupal)
+
+    async def mailbox_page(_request: web.Request) -> web.Response:
+        return shown(PAGES / "mailbox.html", drupal=drupal)
+
+    async def asset(request: web.Request) -> web.Response:
+        path = PAGES / request.match_info["name"]
+        if path.parent != PAGES or path.suffix not in (".css", ".js") or not path.is_file():
+            raise web.HTTPNotFound
+        return shown(path, drupal=drupal)
+
+    async def mails(_request: web.Request) -> web.Response:
+        listed = [{"to": mail.to, "subject": mail.subject, "text": mail.text, "at": mail.at} for mail in mailbox.mails]
+        return of_the_demo(json.dumps(listed), "application/json")
+
+    async def code(_request: web.Request) -> web.Response:
+        found = next((mail.code for mail in mailbox.mails if mail.code), None)
+        return of_the_demo(f"{found or 'no mail yet'}\n", "text/plain")
+
+    app.router.add_get("/", page)
+    app.router.add_get("/mailbox", mailbox_page)
+    app.router.add_get("/mailbox/mails", mails)
+    app.router.add_get("/mailbox/code", code)
+    app.router.add_get("/demo/{name}", asset)
+
+
+def shown(path: Path, *, drupal: str) -> web.Response:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".html":
+        text = text.replace("</head>", f'  <meta name="drupal" content="{drupal}">\n</head>')
+    return of_the_demo(text, TYPES[path.suffix])
+
+
+def of_the_demo(text: str, content_type: str) -> web.Response:
+    headers = {"Content-Security-Policy": POLICY, "X-Answered-By": "demo", "Cache-Control": "no-store"}
+    return web.Response(text=text, content_type=content_type, charset="utf-8", headers=headers)
+
+
+async def play(*, port: int, drupal_url: str | None) -> None:
+    """Run the demo until Ctrl-C or SIGTERM."""
+    logs.configure(format="auto")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with (
+        stage(drupal_url=drupal_url) as (opened, _, drupal),
+        listening(opened.headless, "127.0.0.1", port, seconds=2) as bound,
+    ):
+        tell(Console(), page=f"http://localhost:{bound}", drupal=drupal, real=drupal_url is not None)
+        await stop.wait()
+
+
+def tell(console: Console, *, page: str, drupal: str, real: bool) -> None:
+    """Where to click, and the same by hand."""
+    name, password = ("NAME", "PASSWORD") if real else ("alice", "alice-pass-1")
+    console.print("\n[bold]Headgate demo[/]\n")
+    console.print(f"  Log in       [link={page}]{page}[/]   as [bold]{name}[/] with [bold]{password}[/]")
+    console.print(f"  Mailbox      [link={page}/mailbox]{page}/mailbox[/]")
+    console.print(f"  Drupal       [link={drupal}]{drupal}[/]\n")
+    console.print("The same by hand:\n")
+    for line in by_hand(page=page, drupal=drupal, name=name, password=password):
+        # Not wrapped and not marked up: it is there to be copied.
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    console.print("\nCtrl-C ends it.\n")
+
+
+def by_hand(*, page: str, drupal: str, name: str, password: str) -> list[str]:
+    """One curl line for each step."""
+    post = "-H 'Content-Type: application/json' -d"
+    first = json.dumps({"username": name, "password": password, "apiKey": "demo"})
+    second = json.dumps(
+        {"username": name, "transactionID": "$ID", "authType": "EMAIL", "otp": "$CODE", "apiKey": "demo"}
+    ).replace('"', '\\"')
+    return [
+        f"ID=$(curl -s {page}/headless/authenticate {post} '{first}' | {TRANSACTION_ID})",
+        f"sleep 1; CODE=$(curl -s {page}/mailbox/code)",
+        f'curl -s -c cookies.txt {page}/headless/login {post} "{second}"',
+        f"curl -s -b cookies.txt {drupal}/user/2",
+    ]
+
+
+TRANSACTION_ID = r"""sed -E 's/.*"transactionID":"([^"]+)".*/\1/'"""

@@ -1,0 +1,159 @@
+"""What a user can read of himself, three ways; the first that a site offers is remembered.
+
+A stock Drupal enables neither jsonapi nor rest, so the last way is the account form that every user may open
+(measured, Drupal 10.6 and 11.4).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Literal, TypeAlias
+
+import structlog
+from selectolax.lexbor import LexborHTMLParser
+
+from gateway.account import Account, DrupalSession
+from gateway.drupal.answers import Answer, unusable
+from gateway.errors import DrupalInvalid
+
+log = structlog.get_logger()
+
+Way = Literal["jsonapi", "rest", "form"]
+WAYS: tuple[Way, ...] = ("jsonapi", "rest", "form")
+
+# Drupal's entity shape: every field is a list of items, {"value": …} for the plain ones.
+Fields: TypeAlias = dict[str, list[dict[str, object]]]
+# Path and Accept header in, whole answer out.
+Get: TypeAlias = Callable[[str, str], Awaitable[Answer]]
+
+ACCEPT: Mapping[Way, str] = {"jsonapi": "application/vnd.api+json", "rest": "application/json", "form": "text/html"}
+
+
+class Contacts:
+    """Reads an account by the configured *way*, or by the first that works."""
+
+    def __init__(self, *, way: Way | Literal["auto", "off"], phone_field: str | None, profile: Sequence[str]) -> None:
+        self._ways: tuple[Way, ...] = WAYS if way == "auto" else () if way == "off" else (way,)
+        self._known: Way | None = None
+        self._phone_field = phone_field
+        self._profile = frozenset(profile) | ({phone_field} if phone_field else set())
+
+    async def read(self, session: DrupalSession, get: Get) -> Account:
+        """Return what Drupal shows. Raises DrupalInvalid when no way shows anything, and what *get* raises."""
+        base = from_login(session)
+        if not self._ways:
+            return self._account(session, base)
+        for way in self._order():
+            answer = await get(path_of(way, session.uid), ACCEPT[way])
+            if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise unusable(answer)
+            fields = READERS[way](answer, session.uid, self._phone_field)
+            if fields is not None:
+                self._remember(way)
+                return self._account(session, base | fields)
+        log.warning("drupal.contacts_unreadable", uid=session.uid, ways=list(self._ways))
+        raise DrupalInvalid("contacts")
+
+    def _order(self) -> Sequence[Way]:
+        if self._known is None:
+            return self._ways
+        return (self._known, *(way for way in self._ways if way != self._known))
+
+    def _remember(self, way: Way) -> None:
+        if self._known != way:
+            self._known = way
+            log.info("drupal.contacts", way=way)
+
+    def _account(self, session: DrupalSession, fields: Fields) -> Account:
+        return Account(
+            uid=session.uid,
+            mail=first(fields, "mail"),
+            phone=first(fields, self._phone_field) if self._phone_field else None,
+            language=first(fields, "preferred_langcode"),
+            profile={name: items for name, items in fields.items() if name in self._profile},
+        )
+
+
+def path_of(way: Way, uid: str) -> str:
+    match way:
+        case "jsonapi":
+            return f"/jsonapi/user/user?filter%5Bdrupal_internal__uid%5D={uid}"
+        case "rest":
+            return f"/user/{uid}?_format=json"
+        case "form":
+            return f"/user/{uid}/edit"
+
+
+def from_login(session: DrupalSession) -> Fields:
+    """What the login answer told; roles stand there only for who may see them (measured: uid 1)."""
+    fields: Fields = {"uid": [{"value": int(session.uid)}], "name": [{"value": session.name}]}
+    if session.roles:
+        fields["roles"] = [{"target_id": role} for role in session.roles if role != "authenticated"]
+    return fields
+
+
+def from_jsonapi(answer: Answer, uid: str, phone_field: str | None) -> Fields | None:
+    """One item, the user himself; anonymous eyes get 200 with an empty list, a site without the module 404."""
+    if answer.status != HTTPStatus.OK:
+        return None
+    items = answer.json().get("data")
+    item = items[0] if isinstance(items, list) and len(items) == 1 else None
+    attributes = item.get("attributes") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not isinstance(attributes, dict):
+        return None
+    if str(attributes.get("drupal_internal__uid")) != uid:
+        return None
+    values = {"uuid": item.get("id")} | {
+        name: attributes.get(name) for name in ("name", "mail", "preferred_langcode", phone_field) if name is not None
+    }
+    return {name: _items(value) for name, value in values.items() if value is not None}
+
+
+def from_rest(answer: Answer, uid: str, phone_field: str | None) -> Fields | None:
+    """Already in entity shape. Without the module: 406 (measured)."""
+    del phone_field
+    if answer.status != HTTPStatus.OK:
+        return None
+    fields = {
+        name: [item for item in items if isinstance(item, dict)]
+        for name, items in answer.json().items()
+        if isinstance(items, list)
+    }
+    return fields if first(fields, "uid") == uid else None
+
+
+def from_form(answer: Answer, uid: str, phone_field: str | None) -> Fields | None:
+    """The inputs of /user/UID/edit; somebody else's is 403."""
+    del uid  # Drupal checks it: only the owner's form is 200 with a `mail` input.
+    if answer.status != HTTPStatus.OK or answer.content_type != "text/html":
+        return None
+    page = LexborHTMLParser(answer.body.decode(errors="replace"))
+    mail = page.css_first('input[name="mail"]')
+    if mail is None:
+        return None
+    fields: Fields = {"mail": _items(mail.attributes.get("value"))}
+    if phone_field:
+        phone = page.css_first(f'input[name="{phone_field}[0][value]"]')
+        fields[phone_field] = _items(phone.attributes.get("value")) if phone is not None else []
+    language = page.css_first('select[name="preferred_langcode"] option[selected]')
+    if language is not None:
+        fields["preferred_langcode"] = _items(language.attributes.get("value"))
+    return fields
+
+
+READERS: Mapping[Way, Callable[[Answer, str, str | None], Fields | None]] = {
+    "jsonapi": from_jsonapi,
+    "rest": from_rest,
+    "form": from_form,
+}
+
+
+def first(fields: Fields, name: str) -> str | None:
+    """The first value of a field as text, or None where there is none."""
+    items = fields.get(name) or [{}]
+    value = items[0].get("value")
+    return str(value) if isinstance(value, (str, int)) and str(value) else None
+
+
+def _items(value: object) -> list[dict[str, object]]:
+    values = value if isinstance(value, list) else [value]
+    return [{"value": one} for one in values if isinstance(one, (str, int)) and one != ""]

@@ -1,0 +1,251 @@
+"""Drupal's own login, in core and with no module: POST /user/login?_format=json, its cookie relayed.
+
+A password is sent once, to one host, by a client that keeps no cookie, follows no redirect and believes no proxy of
+the environment (promise 12).
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import structlog
+from pydantic import Field, field_validator
+from yarl import URL
+
+from gateway.account import Account, DrupalSession, Visitor
+from gateway.drupal.answers import Answer, opened_session, session_cookie, unusable
+from gateway.drupal.contacts import Contacts
+from gateway.errors import DrupalBusy, DrupalInvalid, DrupalTimeout, DrupalUnavailable, GatewayError
+from gateway.interfaces import HandOver, Late
+from gateway.options import Options
+
+log = structlog.get_logger()
+
+# A login that was given up is read on for this long, so that its cookie can be logged out (promise 3).
+READ_ON_SECONDS = 60
+# The account form is some 55 kB (measured); anything much larger is not it.
+MOST_BYTES = 1 << 20
+# The queue is given up well before the request is: a password must not be sent for somebody who has left.
+QUEUE_SECONDS = 5
+
+
+class SessionOptions(Options):
+    kind: Literal["session"] = "session"
+    url: str = "http://127.0.0.1:8081"
+    public_url: str | None = None
+    timeout_seconds: float = Field(default=15, gt=0, le=READ_ON_SECONDS)
+    max_concurrent: int = Field(default=32, ge=1, le=10_000)
+    # Shorter than nginx's 65 s, or a POST meets a connection that the other side has just closed.
+    keep_alive_seconds: float = Field(default=30, ge=0)
+    contacts: Literal["auto", "jsonapi", "rest", "form", "off"] = "auto"
+    phone_field: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    profile_fields: tuple[str, ...] = ("uid", "uuid", "name", "mail", "roles", "preferred_langcode")
+
+    @field_validator("url", "public_url")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be http://host or https://host, with an optional port and path")
+        if parts.username or parts.password:
+            raise ValueError("must not hold a user name or password")
+        return url.rstrip("/")
+
+    @asynccontextmanager
+    async def open(self) -> "AsyncGenerator[SessionDrupal]":
+        """Yield the authenticator; closing waits for logins that are still read on."""
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=self.keep_alive_seconds, ttl_dns_cache=10)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(5, self.timeout_seconds)),
+            skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
+        ) as http:
+            drupal = SessionDrupal(http, self)
+            try:
+                yield drupal
+            finally:
+                await drupal.finish()
+
+
+class SessionDrupal:
+    """Implements interfaces.Authenticator with Drupal's cookie sessions."""
+
+    def __init__(self, http: aiohttp.ClientSession, options: SessionOptions) -> None:
+        self._http = http
+        self._options = options
+        self._contacts = Contacts(way=options.contacts, phone_field=options.phone_field, profile=options.profile_fields)
+        self._fixed = canonical_headers(options)
+        self._slots = asyncio.Semaphore(options.max_concurrent)
+        self._waiting = 0
+        self._reading_on: set[asyncio.Task[None]] = set()
+
+    async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
+        """Have Drupal check name and password, once. A session that arrives after giving up goes to *late*."""
+        login = asyncio.create_task(self._log_in(name, password, visitor))
+        try:
+            return await asyncio.wait_for(asyncio.shield(login), self._options.timeout_seconds)
+        except TimeoutError:
+            self._read_on(login, late)
+            raise DrupalTimeout("login") from None
+        except asyncio.CancelledError:
+            self._read_on(login, late)
+            raise
+
+    async def describe(self, session: DrupalSession, *, visitor: Visitor) -> Account:
+        async def get(path: str, accept: str) -> Answer:
+            return await self._ask("GET", path, cookie_of(session) | visitor_headers(visitor) | {"Accept": accept})
+
+        try:
+            return await asyncio.wait_for(self._contacts.read(session, get), self._options.timeout_seconds)
+        except TimeoutError:
+            raise DrupalTimeout("contacts") from None
+
+    def hand_over(self, session: DrupalSession) -> HandOver:
+        return HandOver(
+            cookies=(session.set_cookie,),
+            session={"csrf_token": session.csrf_token, "logout_token": session.logout_token},
+        )
+
+    async def log_out(self, session: DrupalSession) -> tuple[str, ...]:
+        """204 and 403 both mean gone; the token must be in the query (measured, Drupal 10.6 and 11.4)."""
+        path = f"/user/logout?_format=json&token={quote(session.logout_token, safe='')}"
+        try:
+            answer = await asyncio.wait_for(self._ask("POST", path, cookie_of(session)), self._options.timeout_seconds)
+        except TimeoutError:
+            raise DrupalTimeout("logout") from None
+        if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.FORBIDDEN):
+            raise unusable(answer)
+        return deletions(answer, session, host=urlsplit(f"//{self._fixed['Host']}").hostname or "")
+
+    async def finish(self) -> None:
+        """Wait for what is still read on."""
+        if self._reading_on:
+            await asyncio.wait(self._reading_on, timeout=READ_ON_SECONDS)
+
+    def _read_on(self, login: asyncio.Task[DrupalSession], late: Late) -> None:
+        task = asyncio.create_task(self._bring_late(login, late))
+        self._reading_on.add(task)
+        task.add_done_callback(self._reading_on.discard)
+
+    async def _bring_late(self, login: asyncio.Task[DrupalSession], late: Late) -> None:
+        try:
+            session = await asyncio.wait_for(login, READ_ON_SECONDS)
+        except TimeoutError:
+            log.warning("drupal.orphan", reason="never_answered")
+        except GatewayError as error:
+            log.info("drupal.late_refusal", reason=error.word)
+        else:
+            await late(session)
+
+    async def _log_in(self, name: str, password: str, visitor: Visitor) -> DrupalSession:
+        body = json.dumps({"name": name, "pass": password}, ensure_ascii=False).encode()
+        headers = visitor_headers(visitor) | {"Content-Type": "application/json", "Accept": "application/json"}
+        answer = await self._ask("POST", "/user/login?_format=json", headers, body)
+        try:
+            return opened_session(answer)
+        except GatewayError as error:
+            if session_cookie(answer.cookies):
+                # A session without its logout token: Drupal lets nobody end it but its own pages.
+                log.warning("drupal.orphan", reason=error.reason)
+            raise
+
+    async def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
+        """Send one request and read its whole answer. Never retried: the caller knows whether it may be."""
+        async with self._slot():
+            try:
+                async with self._http.request(
+                    method,
+                    URL(self._options.url + path, encoded=True),
+                    data=body,
+                    headers=self._fixed | headers,
+                    allow_redirects=False,
+                ) as response:
+                    return await _whole(response)
+            except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                raise DrupalUnavailable(type(error).__name__) from None
+            except (aiohttp.ServerTimeoutError, TimeoutError):
+                raise DrupalUnavailable("connect_timeout") from None
+            except (aiohttp.ClientError, ValueError) as error:
+                # Not `from error`: aiohttp's text may quote headers, and those hold cookies.
+                raise DrupalInvalid(type(error).__name__) from None
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncGenerator[None]:
+        """One of `max_concurrent` places at Drupal, after a queue no longer than that."""
+        if self._waiting >= self._options.max_concurrent:
+            raise DrupalBusy("queue", retry_after=2)
+        self._waiting += 1
+        try:
+            await asyncio.wait_for(self._slots.acquire(), min(QUEUE_SECONDS, self._options.timeout_seconds / 2))
+        except TimeoutError:
+            raise DrupalBusy("slot", retry_after=2) from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+async def _whole(response: aiohttp.ClientResponse) -> Answer:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise DrupalInvalid("too_large")
+    return Answer(
+        status=response.status,
+        content_type=response.content_type,
+        cookies=tuple(response.headers.getall("Set-Cookie", ())),
+        body=bytes(body),
+    )
+
+
+def canonical_headers(options: SessionOptions) -> dict[str, str]:
+    """Host and scheme as visitors see them, the same on every call: Drupal names and scopes its cookie by them."""
+    seen = urlsplit(options.public_url or options.url)
+    headers = {"Host": seen.netloc}
+    if options.public_url:
+        headers["X-Forwarded-Proto"] = seen.scheme
+    return headers
+
+
+def visitor_headers(visitor: Visitor) -> dict[str, str]:
+    """Exactly one canonical address, and two headers cut to 256 printable ASCII characters."""
+    headers = {"X-Forwarded-For": visitor.address}
+    if visitor.user_agent:
+        headers["User-Agent"] = visitor.user_agent
+    if visitor.accept_language:
+        headers["Accept-Language"] = visitor.accept_language
+    return headers
+
+
+def cookie_of(session: DrupalSession) -> dict[str, str]:
+    return {"Cookie": f"{session.cookie_name}={session.cookie_value}"}
+
+
+def deletions(answer: Answer, session: DrupalSession, *, host: str) -> tuple[str, ...]:
+    """The lines that delete the cookie in a browser: Drupal's own, else made as Drupal scopes it.
+
+    A dotted host gets `domain=.host`, the SSESS prefix goes with `secure` (measured, Drupal 10.6 and 11.4).
+    """
+    own = tuple(line for line in answer.cookies if line.startswith(f"{session.cookie_name}=deleted;"))
+    if own:
+        return own
+    dotted = "." in host and not host.replace(".", "").isdecimal()
+    domain = [f"domain=.{host}"] if dotted else []
+    secure = ["secure"] if session.cookie_name.startswith("SSESS") else []
+    return ("; ".join([f"{session.cookie_name}=deleted", GONE, *domain, *secure, "HttpOnly"]),)
+
+
+GONE = "expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"

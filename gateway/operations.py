@@ -1,0 +1,39 @@
+"""What an operator does once, from the command line, with the same parts that serve."""
+
+import secrets
+import time
+from contextlib import AsyncExitStack
+
+from gateway.delivery import METHODS
+from gateway.delivery.texts import Texts, Values
+from gateway.errors import DeliveryError
+from gateway.flood import guesses
+from gateway.interfaces import Text
+from gateway.settings import Settings, configured
+
+
+async def send_test(settings: Settings, *, method: str, to: str) -> str | None:
+    """Send a message with no code in it by every channel of *method*; return why it could not be sent, or None."""
+    channels = configured(settings.channels)
+    wanted = METHODS.get(method, ())
+    if not wanted or not set(wanted) <= channels.keys():
+        return f"no channel is configured for {method}"
+
+    async def text() -> Text:
+        values = Values(username="headgate", code="0" * settings.code.digits, seconds=60, asked_at=time.time())
+        return Texts(settings.texts).render("code", "en", values)
+
+    async with AsyncExitStack() as stack:
+        for name in wanted:
+            channel = await stack.enter_async_context(channels[name].open())
+            try:
+                await channel.deliver(to, text, id=f"test-{secrets.token_urlsafe(12)}")
+            except DeliveryError as error:
+                return f"{name}: {error.reason}"
+    return None
+
+
+async def unlock(settings: Settings, *, uid: str) -> None:
+    """Clear the account's counts of wrong codes. Raises StoreUnavailable."""
+    async with settings.store.open(settings.sealer()) as backend:
+        await backend.counters.clear(guesses(uid))

@@ -1,0 +1,280 @@
+"""The whole configuration as one frozen tree: file, environment and secret files, with all problems at once."""
+
+import os
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+
+from gateway.account import Client
+from gateway.delivery import METHODS, ChannelOptions, ChannelsOptions
+from gateway.delivery.courier import CourierOptions
+from gateway.delivery.texts import TextOptions
+from gateway.drupal import DrupalOptions, SessionOptions
+from gateway.factors import CodeOptions
+from gateway.options import Options
+from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey, StoreOptions, parse_secret
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+PREFIX = "HEADGATE_"
+# Read by the command, not a part of the tree.
+NOT_KEYS = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE"})
+# These stand in pydantic's names of places, but in nobody's configuration.
+KINDS = frozenset({"memory", "redis", "smtp", "console", "session"})
+
+
+class ConfigurationError(Exception):
+    """Everything that is wrong with a configuration: pairs of key and sentence, no values."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{key}: {sentence}" for key, sentence in problems))
+        self.problems = problems
+
+
+class ListenOptions(Options):
+    host: str = "0.0.0.0"  # noqa: S104  # a gateway is asked from outside
+    port: Port = 8080
+
+
+class AdminOptions(Options):
+    host: str = "127.0.0.1"
+    port: Port = 9090
+
+
+class AuditOptions(Options):
+    address: Literal["full", "prefix", "off"] = "full"
+
+
+class LogOptions(Options):
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ClientOptions(Options):
+    """One frontend. Its key is known by its SHA-256 (`headgate hash-key`), or comes from a file."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    kind: Literal["browser", "server"] = "browser"
+    api_key: SecretStr | None = None
+    api_key_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    origins: tuple[str, ...] = ()
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.netloc
+                or f"{parts.scheme}://{parts.netloc}" != origin
+            ):
+                raise ValueError("an origin is https://host, without a path")
+        return origins
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        if (self.api_key is None) == (self.api_key_sha256 is None):
+            raise ValueError("exactly one of api_key_sha256 and api_key_file")
+        return self
+
+    def digest(self) -> bytes:
+        """SHA-256 of the apiKey."""
+        if self.api_key is not None:
+            return sha256(self.api_key.get_secret_value().encode()).digest()
+        return bytes.fromhex(self.api_key_sha256 or "")
+
+    def client(self) -> Client:
+        return Client(id=self.id, kind=self.kind, origins=frozenset(self.origins))
+
+
+class HeadlessOptions(Options):
+    enabled: bool = True
+    clients: tuple[ClientOptions, ...] = ()
+
+
+class Settings(Options):
+    """`config/gateway.yaml` holds every key with its default; see there."""
+
+    listen: ListenOptions = ListenOptions()
+    admin: AdminOptions = AdminOptions()
+    public_url: str | None = None
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    keys: SecretStr | None = None
+    index_key: SecretStr | None = None
+    headless: HeadlessOptions = HeadlessOptions()
+    drupal: DrupalOptions = SessionOptions()
+    method: str = "EMAIL"
+    code: CodeOptions = CodeOptions()
+    store: StoreOptions = MemoryOptions()
+    channels: ChannelsOptions = ChannelsOptions()
+    texts: TextOptions = TextOptions()
+    courier: CourierOptions = CourierOptions()
+    audit: AuditOptions = AuditOptions()
+    log: LogOptions = LogOptions()
+    shutdown_seconds: float = Field(default=30, gt=0, le=600)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be http://host or https://host")
+        return url.rstrip("/")
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _from_words(cls, given: object) -> object:
+        return given.replace(",", " ").split() if isinstance(given, str) else given
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _keys_in_one(cls, given: object) -> object:
+        """A list in the file, lines or words in the environment and in a secret file."""
+        return " ".join(str(key) for key in given) if isinstance(given, list) else given or None
+
+    @field_validator("keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys:
+            for key in keys.get_secret_value().split():
+                SealKey.parse(key)
+        return keys
+
+    @field_validator("index_key")
+    @classmethod
+    def _is_a_secret(cls, key: SecretStr | None) -> SecretStr | None:
+        if key:
+            parse_secret(key.get_secret_value())
+        return key
+
+    def sealer(self) -> Sealer:
+        """The configured keys; made here when there are none, which only a store that dies with us may use."""
+        keys = [SealKey.parse(key) for key in self.keys.get_secret_value().split()] if self.keys else []
+        index = parse_secret(self.index_key.get_secret_value()) if self.index_key else os.urandom(32)
+        return Sealer(keys or [SealKey.parse("made:" + b64encode(os.urandom(32)).decode())], index)
+
+    def seen_drupal(self) -> DrupalOptions:
+        """Drupal's options with the address that visitors use for it; the gateway's own unless another is given."""
+        return self.drupal.model_copy(update={"public_url": self.drupal.public_url or self.public_url})
+
+    def conflicts(self) -> list[tuple[str, str]]:
+        """What no single key can know."""
+        problems: list[tuple[str, str]] = []
+        clients = self.headless.clients
+        if self.headless.enabled and not clients:
+            problems.append(("headless.clients", "at least one client is needed, or HEADGATE_API_KEY"))
+        if len({client.id for client in clients}) != len(clients):
+            problems.append(("headless.clients", "two clients have the same id"))
+        if len({client.digest() for client in clients}) != len(clients):
+            problems.append(("headless.clients", "two clients have the same apiKey"))
+        if any(client.kind == "server" for client in clients) and not self.trusted_proxies:
+            problems.append(("trusted_proxies", "a client of kind server forwards addresses: its own must stand here"))
+        if isinstance(self.store, RedisOptions):
+            missing = [key for key in ("keys", "index_key") if getattr(self, key) is None]
+            problems += [(key, "needed with redis; `headgate new-key` makes one") for key in missing]
+        if self.method not in METHODS:
+            problems.append(("method", f"must be one of {', '.join(METHODS)}"))
+        elif not set(METHODS[self.method]) <= configured(self.channels).keys():
+            problems.append(("method", "its channel is not configured"))
+        return problems
+
+
+def configured(channels: ChannelsOptions) -> dict[str, ChannelOptions]:
+    """The channels that are there, by name."""
+    return {name: options for name in ChannelsOptions.model_fields if (options := getattr(channels, name)) is not None}
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the file, put the environment over it, check everything. Raises ConfigurationError with all problems."""
+    given, problems = from_file(path) if path else ({}, [])
+    merge(given, from_environment(environ, problems))
+    infer_kinds(given)
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        problems += [(place(item["loc"]), sentence(item)) for item in error.errors(include_input=False)]
+        raise ConfigurationError(problems) from None
+    problems += settings.conflicts()
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def from_file(path: Path) -> tuple[dict[str, object], list[tuple[str, str]]]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        return {}, [(str(path), f"can't be read ({error.strerror})")]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        return {}, [(str(path), f"is not YAML (line {mark.line + 1})" if mark else "is not YAML")]
+    if document is None:
+        return {}, []
+    return (document, []) if isinstance(document, dict) else ({}, [(str(path), "must be a mapping")])
+
+
+def from_environment(environ: Mapping[str, str], problems: list[tuple[str, str]]) -> dict[str, object]:
+    """`HEADGATE_DRUPAL__URL` is drupal.url; lists and mappings are written as YAML."""
+    tree: dict[str, object] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in NOT_KEYS:
+            continue
+        *folders, last = name.removeprefix(PREFIX).lower().split("__")
+        node = tree
+        for folder in folders:
+            child = node.setdefault(folder, {})
+            node = child if isinstance(child, dict) else {}
+        node[last] = value_of(name, text, problems)
+    key = {
+        word: environ[PREFIX + word.upper()] for word in ("api_key", "api_key_file") if PREFIX + word.upper() in environ
+    }
+    if key:
+        tree.setdefault("headless", {})["clients"] = [{"id": "default", **key}]  # type: ignore[index]
+    return tree
+
+
+def value_of(name: str, text: str, problems: list[tuple[str, str]]) -> object:
+    if not text.startswith(("[", "{")):
+        return None if text in ("", "null") else text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        problems.append((name, "is neither text nor a list or mapping in YAML"))
+        return None
+
+
+def merge(onto: dict[str, object], other: Mapping[str, object]) -> None:
+    for key, value in other.items():
+        mine = onto.get(key)
+        if isinstance(mine, dict) and isinstance(value, dict):
+            merge(mine, value)
+        else:
+            onto[key] = value
+
+
+def infer_kinds(given: dict[str, object]) -> None:
+    """The address of a Redis says what it is."""
+    store = given.get("store")
+    if isinstance(store, dict) and "kind" not in store and ("url" in store or "url_file" in store):
+        store["kind"] = "redis"
+
+
+def place(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in loc if part not in KINDS) or "configuration"
+
+
+def sentence(error: Mapping[str, object]) -> str:
+    """Pydantic's words without its preface; they hold no value."""
+    if error["type"] == "extra_forbidden":
+        return "unknown key"
+    return re.sub(r"^Value error, ", "", str(error["msg"]))

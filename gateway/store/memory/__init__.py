@@ -1,0 +1,44 @@
+"""The store of a single process: nothing to install, nothing that outlives it."""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from pydantic import PositiveFloat, PositiveInt
+
+from gateway.interfaces import Backend
+from gateway.options import Options
+from gateway.store.codec import Sealer
+from gateway.store.memory.counters import MemoryCounters
+from gateway.store.memory.enrolments import MemoryEnrolments
+from gateway.store.memory.outbox import MemoryOutbox
+from gateway.store.memory.parked import MemoryParked
+from gateway.store.memory.transactions import MemoryTransactions
+
+
+class MemoryOptions(Options):
+    """Everything in this process. What is kept is bounded: a full store refuses, as one that can't be asked does."""
+
+    kind: Literal["memory"] = "memory"
+    most_entries: PositiveInt = 100_000
+    outbox_most: PositiveInt = 10_000
+    claim_seconds: PositiveFloat = 15
+
+    @asynccontextmanager
+    async def open(self, sealer: Sealer, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Backend]:
+        """Yield an empty store; nothing leaves the process, so *sealer* has nothing to seal."""
+        del sealer
+        yield Backend(
+            transactions=MemoryTransactions(most_entries=self.most_entries, clock=clock),
+            parked=MemoryParked(most_entries=self.most_entries),
+            outbox=MemoryOutbox(most=self.outbox_most, claim_seconds=self.claim_seconds, clock=clock),
+            counters=MemoryCounters(most_entries=self.most_entries),
+            enrolments=MemoryEnrolments(most_entries=self.most_entries),
+            ping=_ping,
+            durable=False,
+        )
+
+
+async def _ping() -> None:
+    """Always there."""

@@ -1,0 +1,52 @@
+"""What must not happen too often, counted in this process."""
+
+from collections.abc import Sequence
+from math import inf
+
+from gateway import flood
+from gateway.interfaces import Limit, Taken
+from gateway.store.memory.shelf import Shelf
+
+
+class MemoryCounters:
+    """The times of each limit's takings, newest first. No method awaits, which makes each of them atomic."""
+
+    def __init__(self, *, most_entries: int) -> None:
+        self._takings: Shelf[list[float]] = Shelf(most=most_entries)
+
+    async def take(self, limits: Sequence[Limit], *, now: float) -> Taken:
+        return self._take(limits, now=now, taking=True)
+
+    async def check(self, limits: Sequence[Limit], *, now: float) -> Taken:
+        return self._take(limits, now=now, taking=False)
+
+    async def give_back(self, limits: Sequence[Limit], *, now: float) -> None:
+        for limit in limits:
+            takings = self._takings.get(_name(limit), now=now)
+            if takings and now in takings:
+                takings.remove(now)
+                self._keep(limit, takings, now=now)
+
+    async def clear(self, limits: Sequence[Limit]) -> None:
+        for limit in limits:
+            self._takings.drop(_name(limit))
+
+    def _take(self, limits: Sequence[Limit], *, now: float, taking: bool) -> Taken:
+        found = [flood.held(limit, self._takings.get(_name(limit), now=now) or [], now) for limit in limits]
+        for limit, takings in zip(limits, found, strict=True):
+            wait = flood.judge(limit, takings, now)
+            if wait is not None:
+                return Taken(refused=limit, retry_after=wait)
+        if taking:
+            found = [flood.taken(limit, takings, now) for limit, takings in zip(limits, found, strict=True)]
+            for limit, takings in zip(limits, found, strict=True):
+                self._keep(limit, list(takings), now=now)
+        return Taken(counts=tuple(len(takings) for takings in found))
+
+    def _keep(self, limit: Limit, takings: list[float], *, now: float) -> None:
+        full = limit.until_unlocked and len(takings) >= limit.most
+        self._takings.put(_name(limit), takings, until=inf if full else now + limit.seconds, now=now)
+
+
+def _name(limit: Limit) -> str:
+    return f"{limit.name}:{limit.key}"

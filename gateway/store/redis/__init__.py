@@ -1,0 +1,74 @@
+"""The store of any number of processes: one Redis server, every value sealed, every key alone in its slot.
+
+| key | holds | until |
+|---|---|---|
+| `headgate:tx:KEY` | a transaction, its version in front | it expires; closed, 180 s longer |
+| `headgate:open:UID` | the account's open transactions by expiry | the last of them expires |
+| `headgate:parked:KEY` | a Drupal session | Drupal's cookie expires |
+| `headgate:deadlines` | when each parked session is due | |
+| `headgate:outbox` | stream of messages, consumer group `couriers` | |
+| `headgate:word:ID` | the last word about a message | whoever finished it says |
+| `headgate:count:NAME:KEY` | the times of a limit's takings | its window is over; a lock, never |
+| `headgate:enrolment:UID` | an authenticator and recovery codes | |
+| `headgate:marker` | that the store has not been emptied | |
+"""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from pydantic import PositiveFloat, PositiveInt, SecretStr, field_validator
+
+from gateway.interfaces import Backend
+from gateway.options import Options
+from gateway.store.codec import Sealer
+
+
+class RedisOptions(Options):
+    """One Redis: `redis://`, `rediss://` or `unix://`. *url* may hold a password, so it never shows."""
+
+    kind: Literal["redis"] = "redis"
+    url: SecretStr
+    timeout_seconds: PositiveFloat = 2.0
+    outbox_most: PositiveInt = 10_000
+    claim_seconds: PositiveFloat = 15
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: SecretStr) -> SecretStr:
+        from gateway.store.redis.server import connection_of
+
+        try:
+            connection_of(url.get_secret_value())
+        except (TypeError, ValueError):
+            # `from None`: redis-py's own words may show a part of it.
+            raise ValueError("not a redis://, rediss:// or unix:// address that can be used") from None
+        return url
+
+    @asynccontextmanager
+    async def open(self, sealer: Sealer, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Backend]:
+        """Yield the store. Redis need not be there yet: what is asked before then raises StoreUnavailable."""
+        # redis-py costs 0.2 s to import, which a process with the memory store should not pay.
+        from gateway.store.redis.counters import RedisCounters
+        from gateway.store.redis.enrolments import RedisEnrolments
+        from gateway.store.redis.outbox import RedisOutbox
+        from gateway.store.redis.parked import RedisParked
+        from gateway.store.redis.server import Server
+        from gateway.store.redis.transactions import RedisTransactions
+
+        server = Server(self.url.get_secret_value(), timeout_seconds=self.timeout_seconds)
+        try:
+            yield Backend(
+                transactions=RedisTransactions(server, sealer, clock=clock),
+                parked=RedisParked(server, sealer),
+                outbox=RedisOutbox(
+                    server, sealer, most=self.outbox_most, claim_seconds=self.claim_seconds, clock=clock
+                ),
+                counters=RedisCounters(server),
+                enrolments=RedisEnrolments(server, sealer),
+                ping=server.ping,
+                durable=True,
+            )
+        finally:
+            await server.close()

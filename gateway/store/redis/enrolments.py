@@ -1,0 +1,80 @@
+"""Authenticators and recovery codes, in Redis: data, without TTL."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from gateway.account import Enrolment
+from gateway.errors import StoreUnavailable
+from gateway.store.codec import Sealer, Unsealable, decode_enrolment, encode_enrolment
+from gateway.store.redis.envelope import VersionedEnvelope, front
+from gateway.store.redis.server import Server
+from gateway.store.redis.swap import ROUNDS, SWAP, pause
+from gateway.store.redis.wire import Reply
+
+_MARKER: Final = "headgate:marker"
+_MARKED: Final = b"headgate"
+
+
+class RedisEnrolments:
+    """Enrolments as sealed strings, changed by compare-and-swap.
+
+    One that can't be opened is no missing one: it raises StoreUnavailable, or losing a key would switch off the factor
+    of everybody who has one.
+    """
+
+    def __init__(self, server: Server, sealer: Sealer) -> None:
+        self._server = server
+        self._sealer = sealer
+        self._envelope = VersionedEnvelope(sealer, "enrolment", encode=encode_enrolment, decode=decode_enrolment)
+
+    async def find(self, uid: str) -> Enrolment | None:
+        name = _name(uid)
+        return self._read(name, await self._server.ask("GET", name))
+
+    async def update(self, uid: str, change: Callable[[Enrolment | None], Enrolment | None]) -> Enrolment | None:
+        name = _name(uid)
+        current = await self.find(uid)
+        for lost in range(ROUNDS):
+            changed = change(current)
+            if changed is current:
+                return current
+            if changed is not None:
+                changed = replace(changed, version=_next(current))
+            stands = await self._server.ask(*SWAP.on(name, front(current), self._close(name, changed), ""))
+            if stands == 1:
+                return changed
+            current = self._read(name, stands)
+            await pause(lost)
+        raise StoreUnavailable("contended")
+
+    async def initialise(self) -> None:
+        await self._server.ask("SET", _MARKER, self._sealer.seal("enrolment", _MARKER, _MARKED))
+
+    async def initialised(self) -> bool:
+        sealed = await self._server.ask("GET", _MARKER)
+        try:
+            return sealed is not None and self._sealer.open("enrolment", _MARKER, sealed) == _MARKED
+        except Unsealable:
+            return False
+
+    def _close(self, name: str, changed: Enrolment | None) -> bytes:
+        return b"" if changed is None else self._envelope.seal(name, changed)
+
+    def _read(self, name: str, kept: Reply) -> Enrolment | None:
+        if kept is None:
+            return None
+        enrolment = self._envelope.open(name, kept)
+        if enrolment is None:
+            raise StoreUnavailable("unsealable")
+        return enrolment
+
+
+def _next(current: Enrolment | None) -> int:
+    # A new one starts anywhere: else a change that began before a deletion would fit what was enrolled after it.
+    return current.version + 1 if current else secrets.randbits(31)
+
+
+def _name(uid: str) -> str:
+    return f"headgate:enrolment:{uid}"

@@ -1,0 +1,30 @@
+"""Compare and swap of one value, by the version that stands in front of it."""
+
+import asyncio
+import random
+from typing import Final
+
+from gateway.store.redis.server import Script
+
+# Rounds after which a change is given up. Each lost one means that somebody else's was done.
+ROUNDS: Final = 1000
+
+_FIRST_PAUSE_SECONDS: Final = 0.001
+_LONGEST_PAUSE_SECONDS: Final = 0.05
+
+# ARGV: version read ('' for none), new value ('' to delete), milliseconds to keep it ('' for ever).
+# Answers 1, or the value that stands there instead, which spares reading it.
+SWAP: Final = Script("""
+local stands = redis.call('GETRANGE', KEYS[1], 0, 7)
+if stands ~= ARGV[1] then return redis.call('GET', KEYS[1]) end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1])
+elseif ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
+else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return 1
+""")
+
+
+async def pause(lost: int) -> None:
+    """Let the others go first, longer after each of the *lost* rounds; at random, or all would come back at once."""
+    longest = min(_FIRST_PAUSE_SECONDS * 2.0**lost, _LONGEST_PAUSE_SECONDS)
+    await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # spreads load, hides nothing

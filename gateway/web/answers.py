@@ -1,0 +1,61 @@
+"""Every answer has the same headers and the same shape: JSON, never stored, and says who answered."""
+
+import json
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+
+from gateway.errors import GatewayError, Malformed, Throttled, TransactionClosed, Unavailable, WrongOtp
+from gateway.login import seconds
+from gateway.web.errors import WORDS, status_of
+
+FIXED = {
+    "Content-Type": "application/json;charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Answered-By": "headgate",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def answer(
+    body: Mapping[str, object], *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """One JSON answer; the request id is added where every answer passes."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return web.Response(body=text, status=status, headers=FIXED if headers is None else {**FIXED, **headers})
+
+
+def with_cookies(response: web.Response, cookies: Iterable[str]) -> web.Response:
+    """Add whole Set-Cookie lines, byte for byte: aiohttp's own cookies would quote and reorder them."""
+    for line in cookies:
+        response.headers.add("Set-Cookie", line)
+    return response
+
+
+def problem(error: GatewayError, echo: Mapping[str, str]) -> web.Response:
+    """The answer that *error* stands for. *echo* is what a body told of itself, as sent."""
+    body: dict[str, object] = {key: echo[key] for key in ECHOED_IF_FAILED if key in echo}
+    match error:
+        case WrongOtp(attempts_left=left):
+            body |= {"status": "FAILED", "message": error.sentence, "code": error.word, "attemptsLeft": left}
+        case TransactionClosed():
+            body |= {"status": "FAILED", "message": error.sentence, "code": error.word, "attemptsLeft": 0}
+        case _:
+            body = {"username": echo["username"]} if "username" in echo else {}
+            body |= {"status": "ERROR", "message": error.sentence, "code": error.word}
+    headers = {}
+    if isinstance(error, (Throttled, Unavailable)):
+        headers["Retry-After"] = str(max(1, seconds(error.retry_after)))
+    return answer(body, status=status_of(error), headers=headers)
+
+
+ECHOED_IF_FAILED = ("username", "transactionID", "authType")
+
+
+def refused_by_http(status: int, *, allow: str | None = None) -> web.Response:
+    """Our JSON for what aiohttp would answer by itself; nothing of the request stands in it."""
+    word, sentence = WORDS.get(status, (Malformed.word, Malformed.sentence))
+    headers = {"Allow": allow} if allow else {}
+    body = {"status": "ERROR", "message": sentence, "code": word}
+    return answer(body, status=status if status in WORDS else HTTPStatus.BAD_REQUEST, headers=headers)

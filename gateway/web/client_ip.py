@@ -1,0 +1,101 @@
+"""Whose address a request comes from (promise 10).
+
+Forwarding headers are believed only from trusted proxies and read from the right, since whatever stands further left
+was written by somebody whom nobody vouches for. aiohttp-remotes believes an untrusted peer, so this is ours.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import structlog
+from aiohttp import web
+
+from gateway.errors import GatewayError
+
+log = structlog.get_logger()
+
+Network = IPv4Network | IPv6Network
+
+# RFC 7239 §4 and §6: for=192.0.2.43, for="[2001:db8::17]:4711", for=unknown.
+FORWARDED_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
+PORT = re.compile(r"^(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::\d{1,5})?$")
+SAY_AGAIN_SECONDS = 60
+
+
+class Gone(GatewayError):
+    """The client has left before it was asked who it is."""
+
+
+class Addresses:
+    """Finds the visitor's canonical address; *trusted* are the networks of our own proxies."""
+
+    def __init__(self, trusted: Sequence[Network]) -> None:
+        self._trusted = tuple(trusted)
+        self._said_at = -float(SAY_AGAIN_SECONDS)
+
+    def of(self, request: web.Request) -> str:
+        """One canonical spelling: IPv4-mapped addresses as IPv4, no zone, IPv6 compressed. Raises Gone."""
+        peer = canonical(request.remote or "")
+        if peer is None:
+            raise Gone
+        claimed = request.headers.getall("X-Forwarded-For", [])
+        forwarded = request.headers.getall("Forwarded", [])
+        if not claimed and not forwarded:
+            return peer
+        if not self._trusts(peer):
+            self._say(peer)
+            return peer
+        return self._nearest_untrusted(peer, from_xff(claimed) if claimed else from_forwarded(forwarded))
+
+    def _nearest_untrusted(self, peer: str, hops: Iterable[str]) -> str:
+        nearest = peer
+        for hop in hops:
+            address = canonical(without_port(hop))
+            if address is None:
+                # Who wrote this is trusted, what it says is not an address: go no further.
+                break
+            nearest = address
+            if not self._trusts(address):
+                break
+        return nearest
+
+    def _trusts(self, address: str) -> bool:
+        parsed = ip_address(address)
+        return any(parsed in network for network in self._trusted if parsed.version == network.version)
+
+    def _say(self, peer: str) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= SAY_AGAIN_SECONDS:
+            self._said_at = now
+            log.warning("address.untrusted_forwarding", peer=peer, add=f"trusted_proxies: [{peer}]")
+
+
+def canonical(text: str) -> str | None:
+    """The one spelling of an address, or None if it is none."""
+    try:
+        address = ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(address)
+
+
+def without_port(hop: str) -> str:
+    match = PORT.match(hop.strip())
+    return (match["v6"] or match["v4"] or "") if match else hop
+
+
+def from_xff(headers: Sequence[str]) -> list[str]:
+    """The hops from the nearest on; several headers read as one list (RFC 9110 §5.3)."""
+    return [hop for header in reversed(headers) for hop in reversed(header.split(","))]
+
+
+def from_forwarded(headers: Sequence[str]) -> list[str]:
+    hops = []
+    for element in ",".join(headers).split(","):
+        match = FORWARDED_FOR.search(element)
+        hops.append(match[1].strip('"') if match else "")
+    return hops[::-1]

@@ -1,0 +1,49 @@
+"""Which frontend asks: its apiKey names it, and a browser's page must be one of its own."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.account import Client
+from gateway.errors import ForeignOrigin, UnknownApiKey
+
+
+class Clients:
+    """The configured clients by the SHA-256 of their apiKeys; *own_origin* is the gateway's own for visitors."""
+
+    def __init__(self, clients: Mapping[bytes, Client], *, own_origin: str | None) -> None:
+        self._clients = dict(clients)
+        self._own_origin = own_origin
+        self.origins = frozenset(origin for client in clients.values() for origin in client.origins)
+
+    def known(self, api_key: str) -> Client:
+        """Return the client of *api_key*, in the same time whichever it is. Raises UnknownApiKey."""
+        digest = hashlib.sha256(api_key.encode()).digest()
+        found = None
+        for known, client in self._clients.items():
+            if hmac.compare_digest(known, digest):
+                found = client
+        if found is None:
+            raise UnknownApiKey
+        return found
+
+    def demand_origin(self, client: Client, request: web.Request) -> None:
+        """Raise ForeignOrigin for a browser client on somebody else's page."""
+        origin = request.headers.get("Origin")
+        if origin is None or client.kind == "server":
+            return
+        if origin not in client.origins and not self._is_own(origin, request):
+            raise ForeignOrigin
+
+    def may_read(self, origin: str) -> bool:
+        """Whether pages of *origin* may read our answers (CORS)."""
+        return origin in self.origins
+
+    def _is_own(self, origin: str, request: web.Request) -> bool:
+        if self._own_origin is not None:
+            return origin == self._own_origin
+        # Without a public_url the page that we are asked through is our own: browsers let no page choose its Host.
+        return urlsplit(origin).netloc == request.host

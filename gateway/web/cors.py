@@ -1,0 +1,34 @@
+"""Which pages of other origins may read our answers: those of the configured clients, nobody else (Fetch §3.2)."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from gateway.web.answers import FIXED, refused_by_http
+from gateway.web.clients import Clients
+
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Headers": "content-type",
+    "Access-Control-Max-Age": "600",
+}
+
+
+def preflight(request: web.Request, clients: Clients) -> web.Response:
+    """Answer a browser that asks whether it may; for everybody else OPTIONS is just a wrong method."""
+    if not clients.may_read(request.headers.get("Origin", "")):
+        return refused_by_http(HTTPStatus.METHOD_NOT_ALLOWED, allow="POST")
+    headers = {name: value for name, value in FIXED.items() if name != "Content-Type"}
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers | PREFLIGHT)
+
+
+def let_read(request: web.Request, response: web.StreamResponse, clients: Clients) -> None:
+    """Let the page of a configured client read *response*."""
+    if not clients.origins:
+        return
+    response.headers["Vary"] = "Origin"
+    origin = request.headers.get("Origin", "")
+    if clients.may_read(origin):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Credentials"] = "true"
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"

@@ -1,0 +1,71 @@
+"""Error → status, one table; nobody else writes a status for an error."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import ClassVar
+
+from gateway.errors import (
+    BadCredentials,
+    Disabled,
+    DrupalInvalid,
+    DrupalTimeout,
+    ForeignOrigin,
+    GatewayError,
+    Malformed,
+    NoDestination,
+    NotEnrolled,
+    Throttled,
+    TransactionClosed,
+    Unavailable,
+    UnknownApiKey,
+    WrongOtp,
+)
+
+STATUS: Mapping[type[GatewayError], HTTPStatus] = {
+    GatewayError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Malformed: HTTPStatus.BAD_REQUEST,
+    UnknownApiKey: HTTPStatus.BAD_REQUEST,
+    BadCredentials: HTTPStatus.UNAUTHORIZED,
+    WrongOtp: HTTPStatus.FORBIDDEN,
+    TransactionClosed: HTTPStatus.FORBIDDEN,
+    NotEnrolled: HTTPStatus.FORBIDDEN,
+    ForeignOrigin: HTTPStatus.FORBIDDEN,
+    Disabled: HTTPStatus.NOT_FOUND,
+    NoDestination: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Throttled: HTTPStatus.TOO_MANY_REQUESTS,
+    DrupalInvalid: HTTPStatus.BAD_GATEWAY,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    DrupalTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+# What the protocol itself refuses, before any of the above can happen.
+WORDS: Mapping[int, tuple[str, str]] = {
+    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method", "This can't be asked for in this way."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", "The request is too large."),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("media_type", "The request must be JSON in UTF-8."),
+    HTTPStatus.INTERNAL_SERVER_ERROR: (GatewayError.word, GatewayError.sentence),
+}
+
+
+class HttpError(GatewayError):
+    """What only HTTP knows: a wrong method, type or size."""
+
+    status: ClassVar[HTTPStatus]
+
+
+class TooLarge(HttpError):
+    word, sentence = WORDS[HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class MediaType(HttpError):
+    word, sentence = WORDS[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+def status_of(error: GatewayError) -> HTTPStatus:
+    """A child answers like its parent."""
+    if isinstance(error, HttpError):
+        return error.status
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)

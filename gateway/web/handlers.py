@@ -1,0 +1,207 @@
+"""Each handler reads, asks, answers."""
+
+import asyncio
+from typing import cast
+
+from aiohttp import web
+from structlog.contextvars import bind_contextvars
+
+from gateway.account import Client, DrupalSession, Visitor
+from gateway.errors import Malformed
+from gateway.login import Opened, Won
+from gateway.web import schemas
+from gateway.web.answers import answer, with_cookies
+from gateway.web.keys import ADDRESSES, CLIENTS, FLOW, PUBLIC_URL
+from gateway.web.middleware import sign
+from gateway.web.relay import sessions_in, warn_if_unusable
+
+# How long the kernel may take to accept an answer's last byte.
+WRITE_SECONDS = 10
+HEADER_CHARACTERS = 256
+
+
+async def authenticate(request: web.Request) -> web.Response:
+    body = await schemas.Authenticate.read(request)
+    client = who(request, body)
+    opened = await request.app[FLOW].authenticate(
+        username=body.username,
+        password=body.password,
+        auth_type=body.auth_type,
+        client=client,
+        visitor=visitor(request),
+    )
+    return answer(
+        {
+            "username": body.username,
+            "status": "SUCCESS",
+            "message": sent_to(opened),
+            **told(opened),
+        }
+    )
+
+
+async def login(request: web.Request) -> web.Response:
+    """Alone writes its own answer, to know that the last byte left: only then is the session handed over."""
+    body = await schemas.Login.read(request)
+    client = who(request, body)
+    flow = request.app[FLOW]
+    won = await flow.login(
+        username=body.username,
+        id=body.transaction_id,
+        auth_type=body.auth_type,
+        otp=body.otp,
+        client=client,
+    )
+    response = sign(request, with_cookies(answer(welcome(body.username, won)), won.hand_over.cookies))
+    try:
+        await write(request, response)
+    except BaseException:
+        await asyncio.shield(flow.lost(won))
+        raise
+    warn_if_unusable(won.hand_over.cookies, request.app[PUBLIC_URL].seen)
+    await asyncio.shield(flow.delivered(won))
+    return response
+
+
+async def resend(request: web.Request) -> web.Response:
+    body = await schemas.Resend.read(request)
+    client = who(request, body)
+    opened = await request.app[FLOW].resend(
+        username=body.username,
+        id=body.transaction_id,
+        auth_type=body.auth_type,
+        switch_to=body.switch_to,
+        client=client,
+        visitor=visitor(request),
+    )
+    return answer(
+        {
+            "username": body.username,
+            "status": "SUCCESS",
+            "message": sent_to(opened),
+            **told(opened),
+            "resendsLeft": opened.resends_left,
+        }
+    )
+
+
+async def status(request: web.Request) -> web.Response:
+    body = await schemas.Status.read(request)
+    client = who(request, body)
+    progress = await request.app[FLOW].status(username=body.username, id=body.transaction_id, client=client)
+    return answer(
+        {
+            "username": body.username,
+            "status": "SUCCESS",
+            "message": DELIVERY[progress.delivery],
+            "delivery": progress.delivery,
+            "authType": progress.auth_type,
+            "expiresIn": progress.expires_in,
+            "resendIn": progress.resend_in,
+            "attemptsLeft": progress.attempts_left,
+        }
+    )
+
+
+async def cancel(request: web.Request) -> web.Response:
+    body = await schemas.Cancel.read(request)
+    client = who(request, body)
+    await request.app[FLOW].cancel(username=body.username, id=body.transaction_id, client=client)
+    return answer({"username": body.username, "status": "SUCCESS", "message": "The login was cancelled."})
+
+
+async def logout(request: web.Request) -> web.Response:
+    body = await schemas.Logout.read(request)
+    who(request, body)
+    cookies = list(sessions_in(request))
+    if cookies and body.logout_token is None:
+        raise Malformed("logout_token")
+    deleted: list[str] = []
+    for name, value in cookies:
+        session = DrupalSession(
+            uid="",
+            cookie_name=name,
+            cookie_value=value,
+            set_cookie="",
+            csrf_token="",
+            logout_token=body.logout_token or "",
+        )
+        deleted.extend(await request.app[FLOW].logout(session))
+    return with_cookies(answer({"status": "SUCCESS", "message": "You are logged out."}), deleted)
+
+
+def who(request: web.Request, body: schemas.Body) -> Client:
+    """The client that asks. Raises UnknownApiKey, ForeignOrigin."""
+    clients = request.app[CLIENTS]
+    client = clients.known(body.api_key)
+    bind_contextvars(client=client.id)
+    clients.demand_origin(client, request)
+    return client
+
+
+def visitor(request: web.Request) -> Visitor:
+    return Visitor(
+        address=request.app[ADDRESSES].of(request),
+        user_agent=printable(request.headers.get("User-Agent", "")),
+        accept_language=printable(request.headers.get("Accept-Language", "")),
+    )
+
+
+def printable(header: str) -> str:
+    """Printable ASCII, cut: what Drupal is told of the browser."""
+    return "".join(letter for letter in header[:HEADER_CHARACTERS] if " " <= letter <= "~").strip()
+
+
+def told(opened: Opened) -> dict[str, object]:
+    return {
+        "transactionID": opened.id,
+        "authType": opened.auth_type,
+        "destination": opened.destination,
+        "expiresIn": opened.expires_in,
+        "resendIn": opened.resend_in,
+        "methods": list(opened.methods),
+    }
+
+
+def sent_to(opened: Opened) -> str:
+    return f"A code was sent to {opened.destination}."
+
+
+def welcome(username: str, won: Won) -> dict[str, object]:
+    return {
+        "username": username,
+        "status": "SUCCESS",
+        "message": "You are logged in.",
+        "userprofile": won.profile,
+        "session": dict(won.hand_over.session),
+    }
+
+
+DELIVERY = {
+    "queued": "The code is on its way.",
+    "sent": "The code was sent.",
+    "failed": "The code could not be delivered.",
+}
+
+
+async def write(request: web.Request, response: web.Response) -> None:
+    """Write the whole answer and wait until its last byte has left. Raises ConnectionError if it did not."""
+    demand_connected(request)
+    await response.prepare(request)
+    await response.write_eof()
+    deadline = asyncio.get_running_loop().time() + WRITE_SECONDS
+    # uvloop writes at the end of the turn, so one turn passes in any case.
+    await asyncio.sleep(0)
+    while demand_connected(request).get_write_buffer_size():
+        if asyncio.get_running_loop().time() > deadline:
+            raise ConnectionResetError("slow reader")
+        await asyncio.sleep(0.005)
+
+
+def demand_connected(request: web.Request) -> asyncio.WriteTransport:
+    """The transport that the answer leaves by. Raises ConnectionError once the client has closed it."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("client gone")
+    # aiohttp types it as a plain Transport; a stream socket's can write, uvloop's and asyncio's alike.
+    return cast("asyncio.WriteTransport", transport)

@@ -1,0 +1,36 @@
+"""Whether the process lives, and whether it should be sent anything."""
+
+import asyncio
+from http import HTTPStatus
+
+from aiohttp import web
+
+from gateway.errors import GatewayError
+from gateway.web.answers import answer
+from gateway.web.keys import CHECKS, RUNNING, Check
+
+CHECK_SECONDS = 2
+
+
+async def livez(_request: web.Request) -> web.Response:
+    """The loop turns; nothing else is asked, or a dead Redis would have every Pod restarted."""
+    return answer({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Every dependency by name; not ready while stopping."""
+    checks = request.app[CHECKS]
+    words = dict(zip(checks, await asyncio.gather(*(word_of(check) for check in checks.values())), strict=True))
+    stopping = request.app[RUNNING].stopping
+    ready = not stopping and all(word == "ok" for word in words.values())
+    body = {"status": "stopping" if stopping else "ok" if ready else "not_ready", **words}
+    return answer(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def word_of(check: Check) -> str:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except (GatewayError, TimeoutError):
+        return "unavailable"
+    return "ok"

@@ -1,0 +1,45 @@
+"""What the composition root hands to the web layer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aiohttp import web
+
+from gateway.login import LoginFlow
+from gateway.web.client_ip import Addresses
+from gateway.web.clients import Clients
+
+Check = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublicUrl:
+    """Where visitors see the gateway; None when nobody said."""
+
+    seen: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Audit:
+    """How much of a client's address audit events carry."""
+
+    address: Literal["full", "prefix", "off"]
+
+
+@dataclass(kw_only=True, slots=True)
+class Running:
+    """The process's own state: *stopping* turns readiness off, *tasks* are requests whose client may have left."""
+
+    stopping: bool = False
+    tasks: set[asyncio.Task[object]] = field(default_factory=set)
+
+
+FLOW = web.AppKey("flow", LoginFlow)
+CLIENTS = web.AppKey("clients", Clients)
+ADDRESSES = web.AppKey("addresses", Addresses)
+PUBLIC_URL = web.AppKey("public_url", PublicUrl)
+AUDIT = web.AppKey("audit", Audit)
+RUNNING = web.AppKey("running", Running)
+CHECKS = web.AppKey("checks", dict[str, Check])

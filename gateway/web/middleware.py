@@ -1,0 +1,100 @@
+"""What surrounds every request: its id, its one outcome event, and an answer whatever happens."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_network
+from typing import Literal, TypeVar, cast
+
+import structlog
+from aiohttp import web
+from structlog.contextvars import bind_contextvars
+
+from gateway.errors import GatewayError
+from gateway.logs import where
+from gateway.web.answers import problem, refused_by_http
+from gateway.web.client_ip import Gone
+from gateway.web.cors import let_read
+from gateway.web.keys import ADDRESSES, AUDIT, CLIENTS, RUNNING
+from gateway.web.schemas import ECHO
+
+log = structlog.get_logger()
+
+REQUEST_ID = web.RequestKey("request_id", str)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Response = TypeVar("Response", bound=web.StreamResponse)
+
+# Refusals that say somebody may be trying; the rest is information.
+WARNED = frozenset({"internal", "store_unavailable", "delivery_unavailable", "drupal_invalid", "drupal_timeout"})
+
+
+@web.middleware
+async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every request of `/headless`, and log its outcome once, as `ENDPOINT.WORD`."""
+    request[REQUEST_ID] = new_request_id()
+    bind_contextvars(request_id=request[REQUEST_ID])
+    endpoint = request.match_info.route.name
+    if endpoint is None:
+        return await handler(request)
+    task = cast("asyncio.Task[object]", asyncio.current_task())
+    running = request.app[RUNNING].tasks
+    running.add(task)
+    try:
+        # Read before anything is awaited: a client that leaves takes its address along.
+        address = shown(request.app[ADDRESSES].of(request), request.app[AUDIT].address)
+        return await outcome(request, handler, endpoint, address)
+    except Gone:
+        raise ConnectionResetError("client gone") from None
+    finally:
+        running.discard(task)
+
+
+async def outcome(request: web.Request, handler: Handler, endpoint: str, address: str | None) -> web.StreamResponse:
+    """What the handler answers, or what its error stands for."""
+    try:
+        response = await handler(request)
+    except GatewayError as error:
+        say = log.warning if error.word in WARNED else log.info
+        say(f"{endpoint}.{error.word}", address=address, reason=error.reason)
+        return problem(error, request.get(ECHO, {}))
+    except (ConnectionError, asyncio.CancelledError):
+        log.info(f"{endpoint}.client_gone", address=address)
+        raise
+    except Exception as error:  # noqa: BLE001  # the last net: no client may see what it was
+        # Neither its text nor its traceback: both may quote what a client sent.
+        log.error(f"{endpoint}.internal", error=type(error).__name__, where=where(error))
+        return problem(GatewayError(), request.get(ECHO, {}))
+    if request.method == "POST":
+        log.info(f"{endpoint}.ok", address=address)
+    return response
+
+
+def sign(request: web.BaseRequest, response: Response) -> Response:
+    """Put the request's id on the answer, and let the right pages read it."""
+    if "X-Request-ID" not in response.headers:
+        response.headers["X-Request-ID"] = request.get(REQUEST_ID) or new_request_id()
+        if isinstance(request, web.Request) and request.match_info is not None:
+            let_read(request, response, request.app[CLIENTS])
+    return response
+
+
+def own(response: web.StreamResponse) -> web.StreamResponse:
+    """Ours as it is; what aiohttp would have answered by itself as our JSON."""
+    if "X-Answered-By" in response.headers:
+        return response
+    return refused_by_http(response.status, allow=response.headers.get("Allow"))
+
+
+def new_request_id() -> str:
+    return secrets.token_hex(8)
+
+
+def shown(address: str, audit: Literal["full", "prefix", "off"]) -> str | None:
+    """The address as events may carry it: whole, its /24 or /48, or not at all."""
+    match audit:
+        case "full":
+            return address
+        case "prefix":
+            return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
+        case "off":
+            return None

@@ -1,0 +1,47 @@
+"""Which path asks for what."""
+
+from aiohttp import web
+
+from gateway.errors import Disabled
+from gateway.web import handlers, health
+from gateway.web.cors import preflight
+from gateway.web.keys import CLIENTS
+from gateway.web.middleware import answering
+
+ENDPOINTS = (
+    handlers.authenticate,
+    handlers.login,
+    handlers.resend,
+    handlers.status,
+    handlers.cancel,
+    handlers.logout,
+)
+
+
+def headless(*, enabled: bool) -> web.Application:
+    """The API of `/headless`; each route is named like its endpoint. Switched off, every path of it says so."""
+    app = web.Application(middlewares=[answering])
+    if not enabled:
+        app.router.add_route("*", "/headless/{endpoint:.*}", off, name="headless")
+        return app
+    for endpoint in ENDPOINTS:
+        name = endpoint.__name__
+        app.router.add_post(f"/headless/{name}", endpoint, name=name)
+        app.router.add_route("OPTIONS", f"/headless/{name}", may)
+    return app
+
+
+async def off(_request: web.Request) -> web.Response:
+    raise Disabled
+
+
+async def may(request: web.Request) -> web.Response:
+    return preflight(request, request.app[CLIENTS])
+
+
+def admin() -> web.Application:
+    """The listener that is never exposed."""
+    app = web.Application()
+    app.router.add_get("/livez", health.livez)
+    app.router.add_get("/readyz", health.readyz)
+    return app

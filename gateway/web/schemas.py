@@ -1,0 +1,193 @@
+"""What a frontend may send: strict shapes, small, and nothing that Drupal would stumble over."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Self
+
+from aiohttp import ClientPayloadError, web
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    StringConstraints,
+    ValidationError,
+)
+
+from gateway.errors import Malformed
+from gateway.web.errors import MediaType, TooLarge
+
+MOST_BYTES = 16 * 1024
+MOST_LEVELS = 8
+# A body that drips is given up: nobody types this slowly.
+BODY_SECONDS = 10
+# What middleware reads to answer a failed request.
+ECHO = web.RequestKey("echo", dict[str, str])
+
+
+def _clean(text: str) -> str:
+    """No NUL (Drupal cuts a password there) and no lone surrogate (Drupal answers 500): measured, 10.6 and 11.4."""
+    if "\0" in text or not _encodes(text):
+        raise ValueError("unusable text")
+    return text
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+Text = Annotated[StrictStr, StringConstraints(max_length=128), AfterValidator(_clean)]
+# Drupal cuts names at 60 and mail addresses at 254 characters; passwords over 512 always fail (measured).
+Username = Annotated[StrictStr, StringConstraints(max_length=254), AfterValidator(_clean)]
+Password = Annotated[StrictStr, StringConstraints(max_length=512), AfterValidator(_clean)]
+Otp = Annotated[StrictStr, StringConstraints(max_length=64), AfterValidator(_clean)]
+
+
+class Body(BaseModel):
+    """A request's JSON. Keys that we don't know are let be: the module's frontends may send more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    # The keys whose values an answer repeats.
+    echoed: ClassVar[tuple[str, ...]] = ("username", "transactionID", "authType")
+
+    api_key: Text = Field(alias="apiKey", repr=False)
+
+    @classmethod
+    async def read(cls, request: web.Request) -> Self:
+        """Read, bound and check the body. Raises MediaType, TooLarge, Malformed."""
+        document = parse(await whole(request))
+        request[ECHO] = echo_of(document, cls.echoed)
+        try:
+            return cls.model_validate(document)
+        except ValidationError:
+            raise Malformed("shape") from None
+
+
+class Authenticate(Body):
+    username: Username = Field(repr=False)
+    password: Password = Field(repr=False)
+    auth_type: Text | None = Field(default=None, alias="authType")
+
+
+class Pending(Body):
+    """What every request about an open transaction says."""
+
+    username: Username = Field(repr=False)
+    transaction_id: Text = Field(alias="transactionID", repr=False)
+
+
+class Login(Pending):
+    auth_type: Text = Field(alias="authType")
+    otp: Otp = Field(repr=False)
+    remember: StrictBool = False
+
+
+class Resend(Pending):
+    auth_type: Text = Field(alias="authType")
+    switch_to: Text | None = Field(default=None, alias="switchTo")
+
+
+class Status(Pending):
+    echoed = ("username", "transactionID")
+
+
+class Cancel(Pending):
+    echoed = ("username", "transactionID")
+
+
+class Logout(Body):
+    echoed = ()
+
+    logout_token: Text | None = Field(default=None, repr=False)
+
+
+async def whole(request: web.Request) -> bytes:
+    """The body's bytes. Raises MediaType, TooLarge, Malformed."""
+    types = request.headers.getall("Content-Type", [])
+    plain = len(types) == 1 and request.content_type == "application/json" and _is_utf8(request)
+    if not plain or "Content-Encoding" in request.headers:
+        raise MediaType
+    if (request.content_length or 0) > MOST_BYTES:
+        raise TooLarge
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise TooLarge
+    except TimeoutError:
+        raise Malformed("slow") from None
+    except (ClientPayloadError, web.RequestPayloadError):
+        raise Malformed("payload") from None
+    return bytes(body)
+
+
+def _is_utf8(request: web.Request) -> bool:
+    charset = request.charset
+    return charset is None or charset.lower() in ("utf-8", "utf8")
+
+
+def parse(body: bytes) -> dict[str, object]:
+    """A JSON object at most eight levels deep. Raises Malformed for anything else, however it is wrong."""
+    try:
+        document = json.loads(
+            body.decode("utf-8"), parse_int=_number, parse_constant=_refuse, object_pairs_hook=_unique
+        )
+    except (ValueError, RecursionError):
+        raise Malformed("json") from None
+    if not isinstance(document, dict) or _deeper_than(document, MOST_LEVELS):
+        raise Malformed("json")
+    return document
+
+
+def _number(_digits: str) -> int:
+    """No field is a number, and Python refuses to convert one of more than 4,300 digits."""
+    return 0
+
+
+def _refuse(_constant: str) -> None:
+    raise ValueError("not JSON")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Two values for one key would be two requests in one."""
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key twice")
+    return document
+
+
+def _deeper_than(document: object, levels: int) -> bool:
+    layer: list[object] = [document]
+    for _ in range(levels):
+        layer = [child for node in layer for child in _children(node)]
+        if not layer:
+            return False
+    return any(isinstance(node, (dict, list)) for node in layer)
+
+
+def _children(node: object) -> Iterable[object]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
+
+
+def echo_of(document: dict[str, object], keys: Iterable[str]) -> dict[str, str]:
+    """What may be repeated: only what would have been accepted."""
+    echo = {}
+    for key in keys:
+        value = document.get(key)
+        if isinstance(value, str) and len(value) <= ECHO_MOST.get(key, 128) and _encodes(value) and "\0" not in value:
+            echo[key] = value
+    return echo
+
+
+ECHO_MOST = {"username": 254}
