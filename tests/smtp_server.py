@@ -153,8 +153,9 @@ class _Server(SMTP):
 
     def __init__(self, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
+        handler = _Handler(mailbox)
         super().__init__(
-            self,
+            handler,
             hostname="mail.example.test",
             ident="SMTP",
             enable_SMTPUTF8=mailbox.smtputf8,
@@ -162,7 +163,7 @@ class _Server(SMTP):
             require_starttls=mailbox.security == "starttls",
             auth_required=mailbox.login is not None,
             auth_require_tls=False,
-            authenticator=self._authenticate,
+            authenticator=handler.authenticate,
             loop=asyncio.get_running_loop(),
         )
 
@@ -214,6 +215,11 @@ class _Server(SMTP):
         if refusal.startswith("421"):
             self.transport.close()
 
+
+@dataclass(frozen=True)
+class _Handler:
+    mailbox: Mailbox
+
     async def handle_DATA(self, server, session, envelope):
         refusal = await self.mailbox.pass_stage("TEXT")
         if refusal is not None:
@@ -226,10 +232,10 @@ class _Server(SMTP):
         )
         self.mailbox.receive(mail)
         if self.mailbox.drops_after_text:
-            self.transport.abort()
+            server.transport.abort()
         return "250 OK"
 
-    def _authenticate(self, server, session, envelope, mechanism, auth_data):
+    def authenticate(self, server, session, envelope, mechanism, auth_data):
         given = (auth_data.login.decode(), auth_data.password.decode())
         return AuthResult(success=given == self.mailbox.login, handled=False)
 
@@ -254,9 +260,7 @@ def certificate(folder: Path, *, host: str = "127.0.0.1") -> Path:
     path = folder / "server.pem"
     path.write_bytes(
         made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return path
 

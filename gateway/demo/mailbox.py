@@ -35,7 +35,7 @@ class Mailbox:
         self.mails: deque[Mail] = deque(maxlen=MOST_MAILS)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # its name
-        message = message_from_bytes(envelope.content or b"", policy=policy.default)
+        message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
         body = message.get_body(preferencelist=("plain",))
         self.mails.appendleft(
             Mail(
