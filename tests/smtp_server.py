@@ -1,13 +1,15 @@
 """A real mail server on a free port of this host, in the loop of the test, that goes wrong on demand."""
 
+# ruff: noqa: N802, ARG002 - aiosmtpd finds its hooks by these names, and calls them with these arguments
+
 import asyncio
-import datetime
+import datetime as dt
 import email.message
 import email.policy
 import ipaddress
 import ssl
 import warnings
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from email.parser import BytesParser
@@ -35,11 +37,14 @@ class Mail:
 
     @property
     def plain(self) -> str:
-        return self.parsed.get_body(("plain",)).get_content()
+        return self._body("plain")
 
     @property
     def html(self) -> str:
-        return self.parsed.get_body(("html",)).get_content()
+        return self._body("html")
+
+    def _body(self, kind: str) -> str:
+        return self.parsed.get_body((kind,)).get_content().replace("\r\n", "\n")
 
 
 class Mailbox:
@@ -71,7 +76,7 @@ class Mailbox:
         self.connections = 0
         self.open_connections: set[_Server] = set()
         self._gates: dict[str, asyncio.Event] = {}
-        self._arrived = asyncio.Event()
+        self._changed = asyncio.Event()
         self._server: asyncio.Server | None = None
 
     @classmethod
@@ -118,25 +123,30 @@ class Mailbox:
 
     async def reached(self, stage: str, *, times: int = 1) -> None:
         """Wait until a client has come to *stage*."""
-        async with asyncio.timeout(10):
-            while self.seen.count(stage) < times:
-                await asyncio.sleep(0.005)
+        await self._until(lambda: self.seen.count(stage) >= times)
 
     async def mail(self, number: int = 1) -> Mail:
         """Wait for the mail of that number."""
-        async with asyncio.timeout(10):
-            while len(self.mails) < number:
-                self._arrived.clear()
-                await self._arrived.wait()
+        await self._until(lambda: len(self.mails) >= number)
         return self.mails[number - 1]
+
+    def note(self, stage: str) -> None:
+        self.seen.append(stage)
+        self._changed.set()
 
     def receive(self, mail: Mail) -> None:
         self.mails.append(mail)
-        self._arrived.set()
+        self._changed.set()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
 
     async def pass_stage(self, stage: str) -> str | None:
         """Wait as long as the stage is held; the answer if it is refused."""
-        self.seen.append(stage)
+        self.note(stage)
         if stage in self._gates:
             await self._gates[stage].wait()
         return self.once.pop(stage, None) or self.answers.get(stage)
@@ -203,7 +213,7 @@ class _Server(SMTP):
         await self._unless_refused("RSET", super().smtp_RSET, arg)
 
     async def smtp_QUIT(self, arg):
-        self.mailbox.seen.append("QUIT")
+        self.mailbox.note("QUIT")
         await super().smtp_QUIT(arg)
 
     async def _unless_refused(self, stage, serve, arg):
@@ -244,15 +254,15 @@ def certificate(folder: Path, *, host: str = "127.0.0.1") -> Path:
     """A self-made certificate for *host*, with its key in one file, that also serves as the authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

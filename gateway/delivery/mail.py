@@ -112,16 +112,19 @@ def _id(id: str) -> bytes:
 
 def _part(kind: bytes, text: str, ascii: bytes | None = None) -> bytes:
     """One part: as it stands where seven bits can, quoted-printable otherwise. *ascii* is the same text in ASCII."""
-    body = _with_crlf(ascii if ascii is not None else text.encode("utf-8", "replace"))
-    if body.isascii() and _may_stand(body):
-        return b"Content-Type: %b; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n%b" % (kind, body)
-    quoted = b2a_qp(body, istext=True)
-    return b"Content-Type: %b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%b" % (kind, quoted)
-
-
-def _with_crlf(body: bytes) -> bytes:
-    return body.replace(b"\r", b"").replace(b"\n", b"\r\n")
+    body = (ascii if ascii is not None else text.encode("utf-8", "replace")).replace(b"\r", b"")
+    encoding = b"7bit"
+    if not _may_stand(body):
+        body = b2a_qp(body, istext=True)
+        encoding = b"quoted-printable"
+    head = b"Content-Type: %b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n" % (kind, encoding)
+    return head + body.replace(b"\n", b"\r\n")
 
 
 def _may_stand(body: bytes) -> bool:
-    return BOUNDARY not in body and b"\0" not in body and max(map(len, body.split(b"\r\n"))) <= LONGEST_LINE
+    return (
+        body.isascii()
+        and BOUNDARY not in body
+        and b"\0" not in body
+        and max(map(len, body.split(b"\n"))) <= LONGEST_LINE
+    )

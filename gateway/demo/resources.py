@@ -87,11 +87,11 @@ def challenge_anonymous(visit: Visit) -> None:
 def basic_credentials(visit: Visit) -> tuple[str, str] | None:
     """Return the name and password of a Basic header, as PHP passes them on.
 
-    Measured, Drupal 10.6 and 11.4: headers called PHP-AUTH-USER and PHP-AUTH-PW log in as well.
+    Headers called PHP-AUTH-USER and PHP-AUTH-PW do as well as Authorization.
     """
     headers = visit.request.headers
-    if "PHP-AUTH-USER" in headers:
-        return headers["PHP-AUTH-USER"], headers.get("PHP-AUTH-PW", "")
+    if "PHP-AUTH-USER" in headers and "PHP-AUTH-PW" in headers:
+        return headers["PHP-AUTH-USER"], headers["PHP-AUTH-PW"]
     scheme, _, encoded = headers.get("Authorization", "").partition(" ")
     try:
         name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")

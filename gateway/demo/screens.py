@@ -37,8 +37,9 @@ async def login_page(visit: Visit) -> web.Response:
 async def log_in(visit: Visit) -> web.Response:
     """Take a posted login form, from its page or from a block on any other.
 
-    Measured, Drupal 11.4: right 303 and a cookie, wrong 200 and the form again. Its
-    failures by address count together with those in JSON, those by account do not.
+    Measured, Drupal 11.4: right 303 and a cookie, wrong 200 and the form again. As in
+    core's UserLoginForm, failures by address count together with those in JSON, and
+    those by account do not.
     """
     visit.site.login_calls += 1
     if visit.account is not None:

@@ -233,9 +233,8 @@ class TestRefusals:
 
     async def test_a_server_that_is_silent_is_given_up(self, mailbox):
         async with options_for(mailbox, timeout_seconds=0.1).open() as channel:
-            with mailbox.held("RCPT"):
-                with pytest.raises(Delayed) as delayed:
-                    await channel.deliver("alice@example.test", written, id="m1")
+            with mailbox.held("RCPT"), pytest.raises(Delayed) as delayed:
+                await channel.deliver("alice@example.test", written, id="m1")
 
         assert delayed.value.reason == "timeout"
 
@@ -314,10 +313,12 @@ class TestSecurity:
 
     @pytest.mark.parametrize("security", ["starttls", "tls"])
     async def test_a_certificate_of_an_unknown_authority_is_not_believed(self, pem, security):
-        async with Mailbox.open(tls=server_tls(pem), security=security) as mailbox:
-            async with options_for(mailbox, security=security).open() as channel:
-                with pytest.raises(Delayed) as delayed:
-                    await channel.deliver("alice@example.test", written, id="m1")
+        async with (
+            Mailbox.open(tls=server_tls(pem), security=security) as mailbox,
+            options_for(mailbox, security=security).open() as channel,
+        ):
+            with pytest.raises(Delayed) as delayed:
+                await channel.deliver("alice@example.test", written, id="m1")
 
         assert delayed.value.reason == "tls"
         assert mailbox.mails == []
@@ -331,10 +332,12 @@ class TestSecurity:
         assert "MAIL" not in mailbox.seen
 
     async def test_a_refused_login_is_worth_another_try_and_tells_no_password(self):
-        async with Mailbox.open(login=("headgate", "right")) as mailbox:
-            async with options_for(mailbox, username="headgate", password="wrong-pass").open() as channel:
-                with pytest.raises(Delayed) as delayed:
-                    await channel.deliver("alice@example.test", written, id="m1")
+        async with (
+            Mailbox.open(login=("headgate", "right")) as mailbox,
+            options_for(mailbox, username="headgate", password="wrong-pass").open() as channel,
+        ):
+            with pytest.raises(Delayed) as delayed:
+                await channel.deliver("alice@example.test", written, id="m1")
 
         assert delayed.value.reason == "auth"
         assert "wrong-pass" not in str(delayed.value)

@@ -3,7 +3,6 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,13 +14,11 @@ from gateway.demo.drupal import SimulatedDrupal, running
 from gateway.demo.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.site import Door, DrupalOptions, Times
 from tests.contracts.recorded.given import Clock, Replay, given, options
+from tests.contracts.recorded.visitor import ALICE, LOGIN, STATUS, Visitor, cookie_of
 from tests.contracts.recorded.wire import Exchange, described, expected, recorded, recorded_forms
 
 EXCHANGES = [exchange for version in ("10", "11") for exchange in recorded(version)]
 FORMS = recorded_forms()
-LOGIN = "/user/login?_format=json"
-STATUS = "/user/login_status?_format=json"
-ALICE = {"name": "alice", "pass": "alice-pass-1"}
 WRONG = {"name": "alice", "pass": "wrong"}
 
 
@@ -54,37 +51,6 @@ async def test_pages_have_the_recorded_status_and_inputs(form: dict[str, Any]):
     assert answer.all("location") == [form["location"]] * bool(form["location"])
     assert answer.all("content-type") == [form.get("content_type", answer.all("content-type")[0])]
     assert [tag for tag in form.get("inputs", []) if tag not in answer.body.decode()] == []
-
-
-@dataclass(kw_only=True)
-class Visitor:
-    """A client without a memory for cookies, as the gateway is one."""
-
-    drupal: SimulatedDrupal
-    clock: Clock
-    url: str
-    client: aiohttp.ClientSession
-
-    async def post(self, path: str = LOGIN, body: object = None, cookie: str = "") -> aiohttp.ClientResponse:
-        headers = {"Cookie": cookie} if cookie else {}
-        document = ALICE if body is None else body
-        return await self.client.post(self.url + path, json=document, headers=headers, allow_redirects=False)
-
-    async def get(self, path: str, cookie: str = "") -> aiohttp.ClientResponse:
-        headers = {"Cookie": cookie} if cookie else {}
-        return await self.client.get(self.url + path, headers=headers, allow_redirects=False)
-
-    async def submit(self, path: str, cookie: str = "", **fields: str) -> aiohttp.ClientResponse:
-        headers = {"Cookie": cookie} if cookie else {}
-        return await self.client.post(self.url + path, data=fields, headers=headers, allow_redirects=False)
-
-    async def log_in(self) -> tuple[str, dict[str, Any]]:
-        answer = await self.post()
-        return cookie_of(answer), await answer.json()
-
-
-def cookie_of(answer: aiohttp.ClientResponse) -> str:
-    return answer.headers["Set-Cookie"].partition(";")[0]
 
 
 @pytest.fixture
@@ -290,10 +256,10 @@ async def test_a_redirect_leads_where_the_test_says(visitor: Visitor):
     assert (answer.status, answer.headers["Location"]) == (307, "http://elsewhere.example/")
 
 
-@pytest.mark.parametrize("kind", [Kind.DROP, Kind.HANG])
-async def test_a_lost_answer_leaves_a_session_whose_cookie_nobody_got(visitor: Visitor, kind):
+@pytest.mark.parametrize(("kind", "error"), [(Kind.DROP, aiohttp.ClientError), (Kind.HANG, TimeoutError)])
+async def test_a_lost_answer_leaves_a_session_whose_cookie_nobody_got(visitor: Visitor, kind, error):
     visitor.drupal.fault = Fault(kind=kind, at=Endpoint.LOGIN)
-    with pytest.raises((aiohttp.ClientError, TimeoutError)):
+    with pytest.raises(error):
         async with asyncio.timeout(0.2):
             await visitor.post()
 

@@ -22,17 +22,17 @@ class MemoryCounters:
 
     async def give_back(self, limits: Sequence[Limit], *, now: float) -> None:
         for limit in limits:
-            takings = self._takings.get(_name(limit), now=now)
+            takings = self._takings.get(limit.key, now=now)
             if takings and now in takings:
                 takings.remove(now)
                 self._keep(limit, takings, now=now)
 
     async def clear(self, limits: Sequence[Limit]) -> None:
         for limit in limits:
-            self._takings.drop(_name(limit))
+            self._takings.drop(limit.key)
 
     def _take(self, limits: Sequence[Limit], *, now: float, taking: bool) -> Taken:
-        found = [flood.held(limit, self._takings.get(_name(limit), now=now) or [], now) for limit in limits]
+        found = [flood.held(limit, self._takings.get(limit.key, now=now) or [], now) for limit in limits]
         for limit, takings in zip(limits, found, strict=True):
             wait = flood.judge(limit, takings, now)
             if wait is not None:
@@ -45,8 +45,4 @@ class MemoryCounters:
 
     def _keep(self, limit: Limit, takings: list[float], *, now: float) -> None:
         full = limit.until_unlocked and len(takings) >= limit.most
-        self._takings.put(_name(limit), takings, until=inf if full else now + limit.seconds, now=now)
-
-
-def _name(limit: Limit) -> str:
-    return f"{limit.name}:{limit.key}"
+        self._takings.put(limit.key, takings, until=inf if full else now + limit.seconds, now=now)

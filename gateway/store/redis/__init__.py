@@ -8,7 +8,7 @@
 | `headgate:deadlines` | when each parked session is due | |
 | `headgate:outbox` | stream of messages, consumer group `couriers` | |
 | `headgate:word:ID` | the last word about a message | whoever finished it says |
-| `headgate:count:NAME:KEY` | the times of a limit's takings | its window is over; a lock, never |
+| `headgate:count:KEY` | the times of a limit's takings | its window is over; a lock, never |
 | `headgate:enrolment:UID` | an authenticator and recovery codes | |
 | `headgate:marker` | that the store has not been emptied | |
 """

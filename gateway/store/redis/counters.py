@@ -109,7 +109,7 @@ def _packed(limit: Limit) -> bytes:
 
 
 def _name(limit: Limit) -> str:
-    return f"headgate:count:{limit.name}:{limit.key}"
+    return f"headgate:count:{limit.key}"
 
 
 def _milliseconds(limit: Limit) -> int:

@@ -35,7 +35,9 @@ return 1
 
 # ARGV: group, milliseconds. Every process that ever started leaves a name in the group.
 _SWEEP: Final = Script("""
-for _, courier in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+local couriers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+if couriers.err then return 0 end
+for _, courier in ipairs(couriers) do
   if courier[4] == 0 and courier[6] > tonumber(ARGV[2]) then
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], courier[2])
   end

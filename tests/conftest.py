@@ -1,0 +1,22 @@
+"""What every test may ask for."""
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def _one_redis() -> Generator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_one_redis: RedisServer) -> RedisServer:
+    """A real redis-server, empty, and running whatever the test before did to it."""
+    if _one_redis.ask("PING") != b"+PONG\r\n":
+        _one_redis.restart()
+    _one_redis.flush()
+    return _one_redis
