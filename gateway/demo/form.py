@@ -62,6 +62,7 @@ ACCOUNT = """<form class="user-form" data-user-info-from-browser data-drupal-sel
 PHONE = """<input class="js-text-full text-full form-text form-element form-element--type-text form-element--api-textfield" data-drupal-selector="edit-{id}-0-value" type="text" id="edit-{id}-0-value" name="{name}[0][value]" value="{value}" size="60" maxlength="32" placeholder="" />
 """  # noqa: E501 - the markup is as long as Drupal writes it
 LOGOUT = """<form class="user-logout-confirm" action="/user/logout/confirm" method="post" id="user-logout-confirm" accept-charset="UTF-8">
+<input type="hidden" name="form_token" value="{token}" />
 <input type="hidden" name="form_id" value="user_logout_confirm" />
 <input type="submit" id="edit-submit" name="op" value="Log out" class="button button--primary js-form-submit form-submit" />
 </form>"""  # noqa: E501 - the markup is as long as Drupal writes it

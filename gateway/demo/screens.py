@@ -74,13 +74,14 @@ async def log_out(visit: Visit) -> web.Response:
 
 
 async def confirm_logout(visit: Visit) -> web.Response:
-    """Show the question, and log out when it is answered."""
-    if visit.account is None:
+    """Show the question, and log out when it is answered on the form that was shown."""
+    if visit.account is None or visit.session is None:
         raise RefusedError(HTTPStatus.FORBIDDEN, "")
-    if visit.method == "POST":
+    fields = await visit.form()
+    if fields.get("form_token") == visit.session.rest_token and fields.get("form_id") == "user_logout_confirm":
         visit.log_out(Ending.LOGGED_OUT)
         return visit.redirect(f"{visit.origin.base_url}/", HTTPStatus.SEE_OTHER)
-    return visit.html("Are you sure you want to log out?", form.LOGOUT)
+    return visit.html("Are you sure you want to log out?", form.LOGOUT.format(token=visit.session.rest_token))
 
 
 async def own_profile(visit: Visit) -> web.Response:

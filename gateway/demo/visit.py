@@ -212,7 +212,7 @@ def fold_path(raw: str, languages: tuple[str, ...]) -> str:
     Measured, Drupal 10.6 and 11.4: case, one trailing slash and a leading
     `/index.php` do not count, nor does the prefix of a language that the site has.
     """
-    path = re.sub(r"^/index\.php(?=/|$)", "", unquote(raw).lower()).rstrip("/")
+    path = re.sub(r"^/index\.php(?=/|$)", "", unquote(raw).lower()).removesuffix("/")
     language = path.split("/")[1:2]
     if language and language[0] in languages:
         path = path.removeprefix(f"/{language[0]}")

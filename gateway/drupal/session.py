@@ -10,11 +10,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 import structlog
 from pydantic import Field, field_validator
+from selectolax.lexbor import LexborHTMLParser
 from yarl import URL
 
 from gateway.account import Account, DrupalSession, Visitor
@@ -91,7 +92,7 @@ class SessionDrupal:
 
     async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
         """Have Drupal check name and password, once. A session that arrives after giving up goes to *late*."""
-        login = asyncio.create_task(self._log_in(name, password, visitor))
+        login = asyncio.create_task(self._log_in(name, password, visitor, late))
         try:
             return await asyncio.wait_for(asyncio.shield(login), self._options.timeout_seconds)
         except TimeoutError:
@@ -118,13 +119,36 @@ class SessionDrupal:
 
     async def log_out(self, session: DrupalSession) -> tuple[str, ...]:
         """204 and 403 both mean gone; the token must be in the query (measured, Drupal 10.6 and 11.4)."""
-        path = f"/user/logout?_format=json&token={quote(session.logout_token, safe='')}"
         try:
-            answer = await asyncio.wait_for(self._ask("POST", path, cookie_of(session)), self._options.timeout_seconds)
+            async with asyncio.timeout(self._options.timeout_seconds):
+                if not session.logout_token:
+                    return await self._log_out_by_form(session)
+                token = quote(session.logout_token, safe="")
+                answer = await self._ask("POST", f"/user/logout?_format=json&token={token}", cookie_of(session))
         except TimeoutError:
             raise DrupalTimeout("logout") from None
-        if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.FORBIDDEN):
+        if answer.status not in GONE_STATUSES:
             raise unusable(answer)
+        return self._deletions(answer, session)
+
+    async def _log_out_by_form(self, session: DrupalSession) -> tuple[str, ...]:
+        """End a session whose logout token never arrived, as a person would: on Drupal's own page."""
+        headers = cookie_of(session) | {"Accept": "text/html"}
+        asked = await self._ask("GET", "/user/logout/confirm", headers)
+        if asked.status == HTTPStatus.NOT_FOUND:
+            # Before Drupal 10.3 nobody asked back.
+            answer = await self._ask("GET", "/user/logout", headers)
+        elif asked.status == HTTPStatus.OK:
+            form = urlencode(logout_form(asked)).encode()
+            headers |= {"Content-Type": "application/x-www-form-urlencoded"}
+            answer = await self._ask("POST", "/user/logout/confirm", headers, form)
+        else:
+            answer = asked
+        if answer.status not in GONE_STATUSES | {HTTPStatus.FOUND, HTTPStatus.SEE_OTHER}:
+            raise unusable(answer)
+        return self._deletions(answer, session)
+
+    def _deletions(self, answer: Answer, session: DrupalSession) -> tuple[str, ...]:
         return deletions(answer, session, host=urlsplit(f"//{self._fixed['Host']}").hostname or "")
 
     async def finish(self) -> None:
@@ -147,20 +171,32 @@ class SessionDrupal:
         else:
             await late(session)
 
-    async def _log_in(self, name: str, password: str, visitor: Visitor) -> DrupalSession:
+    async def _log_in(self, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
         body = json.dumps({"name": name, "pass": password}, ensure_ascii=False).encode()
         headers = visitor_headers(visitor) | {"Content-Type": "application/json", "Accept": "application/json"}
-        answer = await self._ask("POST", "/user/login?_format=json", headers, body)
+        cookies: list[str] = []
         try:
-            return opened_session(answer)
-        except GatewayError as error:
-            if session_cookie(answer.cookies):
-                # A session without its logout token: Drupal lets nobody end it but its own pages.
-                log.warning("drupal.orphan", reason=error.reason)
+            return opened_session(await self._ask("POST", "/user/login?_format=json", headers, body, cookies=cookies))
+        except (GatewayError, asyncio.CancelledError):
+            # A login can answer 500 or break off and have opened a session all the same.
+            cookie = session_cookie(cookies)
+            if cookie:
+                await late(nameless(*cookie))
             raise
 
-    async def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
-        """Send one request and read its whole answer. Never retried: the caller knows whether it may be."""
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        *,
+        cookies: list[str] | None = None,
+    ) -> Answer:
+        """Send one request and read its whole answer. Never retried: the caller knows whether it may be.
+
+        *cookies* is filled as soon as the head is there, whatever becomes of the body.
+        """
         async with self._slot():
             try:
                 async with self._http.request(
@@ -170,6 +206,8 @@ class SessionDrupal:
                     headers=self._fixed | headers,
                     allow_redirects=False,
                 ) as response:
+                    if cookies is not None:
+                        cookies += response.headers.getall("Set-Cookie", ())
                     return await _whole(response)
             except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 raise DrupalUnavailable(type(error).__name__) from None
@@ -234,6 +272,31 @@ def cookie_of(session: DrupalSession) -> dict[str, str]:
     return {"Cookie": f"{session.cookie_name}={session.cookie_value}"}
 
 
+def nameless(cookie_name: str, cookie_value: str, set_cookie: str) -> DrupalSession:
+    """A session of which nothing is known but its cookie."""
+    return DrupalSession(
+        uid="",
+        cookie_name=cookie_name,
+        cookie_value=cookie_value,
+        set_cookie=set_cookie,
+        csrf_token="",
+        logout_token="",
+    )
+
+
+def logout_form(page: Answer) -> list[tuple[str, str]]:
+    """The fields of Drupal's question whether to log out. Raises DrupalInvalid when it is not there."""
+    html = LexborHTMLParser(page.body.decode(errors="replace"))
+    marker = html.css_first('form input[name="form_id"][value="user_logout_confirm"]')
+    form = marker.parent if marker else None
+    while form is not None and form.tag != "form":
+        form = form.parent
+    if form is None:
+        raise DrupalInvalid("logout_form")
+    inputs = [field.attributes for field in form.css("input[name]")]
+    return [(field["name"] or "", field.get("value") or "") for field in inputs]
+
+
 def deletions(answer: Answer, session: DrupalSession, *, host: str) -> tuple[str, ...]:
     """The lines that delete the cookie in a browser: Drupal's own, else made as Drupal scopes it.
 
@@ -248,4 +311,5 @@ def deletions(answer: Answer, session: DrupalSession, *, host: str) -> tuple[str
     return ("; ".join([f"{session.cookie_name}=deleted", GONE, *domain, *secure, "HttpOnly"]),)
 
 
+GONE_STATUSES = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.FORBIDDEN})
 GONE = "expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"
