@@ -13,13 +13,16 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
+from gateway.alike import Alike
 from gateway.delivery.courier import Courier
 from gateway.delivery.texts import Texts
 from gateway.factors import Code
+from gateway.flood import Limits
 from gateway.interfaces import Channel
-from gateway.login import LoginFlow, Rules
+from gateway.login import LoginFlow
 from gateway.reaper import Reaper
 from gateway.settings import Settings, configured
+from gateway.steps import Rules
 from gateway.web.client_ip import Addresses
 from gateway.web.clients import Clients
 from gateway.web.keys import (
@@ -36,7 +39,7 @@ from gateway.web.keys import (
     Running,
 )
 from gateway.web.routes import admin, headless
-from gateway.web.server import Runner
+from gateway.web.server import Doorman, Runner
 
 log = structlog.get_logger()
 
@@ -48,6 +51,7 @@ class Gateway:
     headless: web.Application
     admin: web.Application
     running: Running
+    doorman: Doorman
 
 
 @asynccontextmanager
@@ -62,6 +66,8 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             for name, options in configured(settings.channels).items()
         }
         factor = Code(settings.code)
+        # It spreads retries and blurs answers; nothing secret is made of it.
+        rng = random.Random()  # noqa: S311
         flow = LoginFlow(
             drupal=drupal,
             backend=backend,
@@ -74,6 +80,8 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
                 resends=settings.code.resends,
                 resend_wait_seconds=settings.code.resend_wait_seconds,
             ),
+            limits=Limits(settings.flood, sealer.index),
+            alike=Alike(rng, most_seconds=settings.drupal.timeout_seconds),
             index=sealer.index,
             clock=clock,
         )
@@ -84,7 +92,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             code_of=factor.code,
             texts=Texts(settings.texts),
             clock=clock,
-            rng=random.Random(),  # noqa: S311  # it spreads retries, nothing else
+            rng=rng,
             options=settings.courier,
             claim_seconds=settings.store.claim_seconds,
         )
@@ -99,6 +107,11 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             headless=expose(headless(enabled=settings.headless.enabled), settings, flow, running),
             admin=oversee(admin(), {"store": backend.ping}, running),
             running=running,
+            doorman=Doorman(
+                most=settings.listen.max_connections,
+                most_per_address=settings.listen.max_connections_per_address,
+                addresses=Addresses(settings.trusted_proxies),
+            ),
         )
 
 
@@ -163,9 +176,11 @@ async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None)
 
 
 @asynccontextmanager
-async def listening(app: web.Application, host: str, port: int, *, seconds: float) -> AsyncGenerator[int]:
+async def listening(
+    app: web.Application, host: str, port: int, *, seconds: float, doorman: Doorman | None = None
+) -> AsyncGenerator[int]:
     """Serve *app* and yield the port; closing lets requests in flight finish for up to *seconds*."""
-    runner = Runner(app, shutdown_seconds=seconds)
+    runner = Runner(app, shutdown_seconds=seconds, doorman=doorman)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)

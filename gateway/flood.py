@@ -4,9 +4,15 @@ Stores keep the times; what they mean is said here, once. A store that computes 
 these functions by a test that drives both with the same history.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Self
 
+from pydantic import Field, model_validator
+
+from gateway.account import fold
 from gateway.interfaces import Limit
+from gateway.options import Options
 
 # How many takings beyond `most` a waiting limit remembers; 2^64 times any wait is longer than `wait_most`.
 BEYOND = 64
@@ -50,6 +56,81 @@ SOFT_FAILURES, SOFT_FIRST_SECONDS, SOFT_MOST_SECONDS = 10, 30, 15 * 60
 HARD_FAILURES, HARD_SECONDS = 100, 30 * 24 * 3600
 
 
+class LimitOptions(Options):
+    most: int = Field(ge=1, le=1_000_000)
+    seconds: float = Field(gt=0, le=90 * 24 * 3600)
+
+
+class DrupalFloodOptions(Options):
+    """The site's own `user.flood`; the defaults are core's (measured, Drupal 10.6 and 11.4)."""
+
+    user_limit: int = Field(default=5, ge=1)
+    user_window: float = Field(default=21_600, gt=0)
+    ip_limit: int = Field(default=50, ge=1)
+    ip_window: float = Field(default=3_600, gt=0)
+    uid_only: bool = False
+
+
+class FloodOptions(Options):
+    """How often is too often. Ours refuse before Drupal's own do, or Drupal would answer first."""
+
+    name: LimitOptions = LimitOptions(most=4, seconds=21_600)
+    address: LimitOptions = LimitOptions(most=40, seconds=3_600)
+    codes: LimitOptions = LimitOptions(most=60, seconds=3_600)
+    everywhere: LimitOptions = LimitOptions(most=200, seconds=600)
+    mail: LimitOptions = LimitOptions(most=30, seconds=86_400)
+    phone: LimitOptions = LimitOptions(most=10, seconds=86_400)
+    phone_burst: LimitOptions = LimitOptions(most=5, seconds=900)
+    drupal: DrupalFloodOptions = DrupalFloodOptions()
+
+    @model_validator(mode="after")
+    def _before_drupal(self) -> Self:
+        theirs = self.drupal
+        if self.name.most >= theirs.user_limit or self.name.seconds < theirs.user_window:
+            raise ValueError("name: most must be lower than drupal.user_limit, seconds no shorter than its window")
+        if self.address.most >= theirs.ip_limit or self.address.seconds < theirs.ip_window:
+            raise ValueError("address: most must be lower than drupal.ip_limit, seconds no shorter than its window")
+        return self
+
+
+class Limits:
+    """The limits of one site. Names, addresses and destinations become keys that only this gateway can compute."""
+
+    def __init__(self, options: FloodOptions, index: Callable[..., str]) -> None:
+        self._options = options
+        self._index = index
+
+    def passwords(self, name: str, address: str) -> tuple[Limit, Limit]:
+        """Refused passwords: of one name from one address (of one name, if Drupal counts so), and from one address."""
+        seen_from = network_of(address)
+        counted = (fold(name),) if self._options.drupal.uid_only else (fold(name), seen_from)
+        return (
+            self._limit("flood.name", self._options.name, *counted),
+            self._limit("flood.address", self._options.address, seen_from),
+        )
+
+    def codes(self, uid: str, address: str) -> tuple[Limit, Limit, Limit]:
+        """Wrong codes: the account's two counts, and those from one address."""
+        return (*guesses(uid), self._limit("flood.codes", self._options.codes, network_of(address)))
+
+    def everywhere(self) -> Limit:
+        """Wrong codes of the whole site: it refuses nobody, but reaching it is an attack."""
+        return self._limit("attack.second_factor", self._options.everywhere)
+
+    def deliveries(self, channel: str, to: str) -> tuple[Limit, ...]:
+        """Messages to one destination; what costs money per message is counted more closely."""
+        if channel == "email":
+            return (self._limit("flood.mail", self._options.mail, to.casefold()),)
+        return (
+            self._limit("flood.phone", self._options.phone, to),
+            self._limit("flood.phone_burst", self._options.phone_burst, to),
+        )
+
+    def _limit(self, name: str, options: LimitOptions, *counted: str) -> Limit:
+        key = f"{name}:{self._index(name, *counted)}"
+        return Limit(name=name, key=key, most=options.most, seconds=options.seconds)
+
+
 def guesses(uid: str) -> tuple[Limit, Limit]:
     """The account's two counts of wrong codes: after ten it waits, after a hundred in 30 days somebody unlocks it."""
     return (
@@ -63,3 +144,9 @@ def guesses(uid: str) -> tuple[Limit, Limit]:
         ),
         Limit(name="lock.hard", key=f"lock.hard:{uid}", most=HARD_FAILURES, seconds=HARD_SECONDS, until_unlocked=True),
     )
+
+
+def network_of(address: str) -> str:
+    """What counts as one place: an IPv4 address, or the /64 that one subscriber has (promise 10)."""
+    parsed = ip_address(address)
+    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address

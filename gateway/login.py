@@ -7,77 +7,35 @@ answer that hands it over, or the reaper.
 import asyncio
 import contextlib
 import json
-import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Account, Client, DrupalSession, Visitor, fold, masked
-from gateway.delivery import METHODS
+from gateway.account import Account, Client, DrupalSession, Visitor, fold
+from gateway.alike import Alike
 from gateway.errors import (
     AccountLocked,
+    BadCredentials,
     DeliveryUnavailable,
+    DrupalInvalid,
+    Flood,
     GatewayError,
-    NoDestination,
-    NotEnrolled,
     StoreUnavailable,
     TransactionClosed,
+    Unavailable,
     WrongOtp,
 )
-from gateway.flood import guesses
-from gateway.interfaces import Authenticator, Backend, Factor, HandOver, Limit, Message, Taken, Word
+from gateway.flood import Limits, guesses
+from gateway.interfaces import Authenticator, Backend, Factor, Limit, Message, Taken
+from gateway.methods import choose, destinations, message_ids, messages, methods_of, shown, warning
+from gateway.steps import Opened, Progress, Rules, Won, seconds
 from gateway.transaction import HANDING_SECONDS, State, Transaction, key_of, new_id
 
 log = structlog.get_logger()
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
-    """What configuration says of a login. Times in seconds."""
-
-    method: str
-    lifetime_seconds: float
-    attempts: int
-    resends: int
-    resend_wait_seconds: float
-    per_account: int = 3
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Opened:
-    """A login that waits for its code, as the frontend is told of it; times in whole seconds."""
-
-    id: str = field(repr=False)
-    auth_type: str
-    destination: str = field(repr=False)
-    expires_in: int
-    resend_in: int
-    methods: tuple[str, ...]
-    resends_left: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Where a waiting login stands; times in whole seconds."""
-
-    delivery: Word
-    auth_type: str
-    expires_in: int
-    resend_in: int
-    attempts_left: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Won:
-    """A login whose code was right: hand it over, then say `delivered` or `lost`."""
-
-    key: str
-    uid: str
-    hand_over: HandOver = field(repr=False)
-    profile: Mapping[str, object] = field(repr=False)
-    counted_at: float
+# A login whose answer was written is removed from the reaper's list, even if the store is away for a while.
+REMOVAL_SECONDS = (0.1, 0.5, 2, 5, 10, 20)
 
 
 class LoginFlow:
@@ -91,6 +49,8 @@ class LoginFlow:
         factor: Factor,
         channels: frozenset[str],
         rules: Rules,
+        limits: Limits,
+        alike: Alike,
         index: Callable[..., str],
         clock: Callable[[], float],
     ) -> None:
@@ -102,6 +62,8 @@ class LoginFlow:
         self._factor = factor
         self._channels = channels
         self._rules = rules
+        self._limits = limits
+        self._alike = alike
         self._index = index
         self._clock = clock
 
@@ -118,18 +80,49 @@ class LoginFlow:
         if not self._channels:
             raise DeliveryUnavailable("no_channel")
         bind_contextvars(account=self._index("account", fold(username))[:11])
-        session = await self._drupal.authenticate(
-            name=username, password=password, visitor=visitor, late=self._end_unparked
-        )
+        counted = self._limits.passwords(username, visitor.address)
+        now = self._clock()
+        session = await self._checked(username, password, visitor, counted=counted, now=now)
         bind_contextvars(uid=session.uid)
         id = new_id()
-        await self._park(key_of(id), session)
+        key = key_of(id)
+        _, _, locked = await asyncio.gather(
+            self._park(key, session),
+            self._forgive(counted, now=now),
+            self._counters.check(guesses(session.uid), now=now),
+        )
         try:
-            pending = await self._open(key_of(id), session, username, auth_type, client, visitor)
+            if locked.refused:
+                raise AccountLocked(locked.refused.name, retry_after=locked.retry_after)
+            pending = await self._open(key, session, username, auth_type, client, visitor)
         except BaseException:
-            await self._leave_to_the_reaper(key_of(id))
+            await self._leave_to_the_reaper(key)
             raise
         return self._opened(id, pending)
+
+    async def _checked(
+        self, username: str, password: str, visitor: Visitor, *, counted: Sequence[Limit], now: float
+    ) -> DrupalSession:
+        """Have Drupal check the password; counted as refused before the call, or parallel ones would all see room."""
+        taken = await self._counters.take(counted, now=now)
+        if taken.refused:
+            raise Flood(taken.refused.name, retry_after=taken.retry_after)
+        began = asyncio.get_running_loop().time()
+        try:
+            session = await self._drupal.authenticate(
+                name=username, password=password, visitor=visitor, late=self._end_unparked
+            )
+        except BadCredentials:
+            await self._alike.wait(since=began)
+            raise
+        except (Flood, Unavailable, DrupalInvalid) as error:
+            # No password was refused. A time-out stays counted: Drupal may have refused unheard.
+            await self._give_back(counted, now=now)
+            if isinstance(error, Flood) and taken.counts[1] * 2 < counted[1].most:
+                log.warning("drupal.counts_gateway", ours=taken.counts[1], change=COUNT_VISITORS)
+            raise
+        self._alike.remember(asyncio.get_running_loop().time() - began)
+        return session
 
     async def _park(self, key: str, session: DrupalSession) -> None:
         try:
@@ -144,11 +137,20 @@ class LoginFlow:
             await self._drupal.log_out(session)
             log.info("reaper.logged_out", uid=session.uid, reason="never_parked")
         except GatewayError as error:
-            key = key_of(new_id())
             try:
-                await self._parked.park(key, session, due_at=self._clock())
+                await self._parked.park(key_of(new_id()), session, due_at=self._clock())
             except StoreUnavailable:
                 log.error("drupal.orphan", uid=session.uid, reason=error.word)
+
+    async def _forgive(self, counted: Sequence[Limit], *, now: float) -> None:
+        """A right password clears the name's count, as it does at Drupal, and was none of the address's refused."""
+        by_name, by_address = counted
+        with contextlib.suppress(StoreUnavailable):
+            await asyncio.gather(self._counters.clear([by_name]), self._counters.give_back([by_address], now=now))
+
+    async def _give_back(self, counted: Sequence[Limit], *, now: float) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            await self._counters.give_back(counted, now=now)
 
     async def _open(
         self,
@@ -159,49 +161,26 @@ class LoginFlow:
         client: Client,
         visitor: Visitor,
     ) -> Transaction:
-        now = self._clock()
-        taken = await self._counters.check(guesses(session.uid), now=now)
-        if taken.refused:
-            raise AccountLocked(taken.refused.name, retry_after=taken.retry_after)
         account = await self._drupal.describe(session, visitor=visitor)
-        methods = self._methods(account)
-        method = self._choose(auth_type, methods)
+        methods = methods_of(account, channels=self._channels, preferred=self._rules.method)
+        method = choose(auth_type, methods)
         pending = self._pending(account, username=username, client=client, method=method, methods=methods)
-        messages = self._messages(key, pending, browser=visitor.user_agent)
-        # Both in one breath would let a code arrive for a transaction that nobody can find.
-        displaced = await self._transactions.create(key, pending, most=self._rules.per_account, now=now)
-        try:
-            await self._send(messages)
-        except GatewayError:
-            await self._end(key)
-            raise
+        now = self._clock()
+        displaced, _ = await asyncio.gather(
+            self._transactions.create(key, pending, most=self._rules.per_account, now=now),
+            self._count_deliveries(pending, now=now),
+        )
+        # After the store: a code must never arrive for a transaction that nobody can find.
+        await self._send(messages(key, pending, browser=visitor.user_agent, now=now))
         for other in displaced:
-            await self._displace(other)
+            log.info("authenticate.displaced", transaction=other)
+            await self._end(other)
         return pending
-
-    def _methods(self, account: Account) -> tuple[str, ...]:
-        """What can reach this account, the configured method first. Raises NoDestination when nothing can."""
-        usable = [
-            method
-            for method, channels in METHODS.items()
-            if all(channel in self._channels and destination(channel, account) for channel in channels)
-        ]
-        if not usable:
-            raise NoDestination
-        return tuple(sorted(usable, key=lambda method: method != self._rules.method))
-
-    def _choose(self, asked: str | None, methods: tuple[str, ...]) -> str:
-        if asked is None:
-            return methods[0]
-        if asked not in methods:
-            raise NotEnrolled
-        return asked
 
     def _pending(
         self, account: Account, *, username: str, client: Client, method: str, methods: tuple[str, ...]
     ) -> Transaction:
         now = self._clock()
-        message_ids = tuple(secrets.token_urlsafe(12) for _ in METHODS[method])
         return Transaction(
             uid=account.uid,
             client=client.id,
@@ -218,62 +197,44 @@ class LoginFlow:
             attempts_left=self._rules.attempts,
             resends_left=self._rules.resends,
             resend_at=now + self._rules.resend_wait_seconds,
-            messages=message_ids,
+            messages=message_ids(method),
         )
 
-    def _messages(self, key: str, pending: Transaction, *, browser: str) -> list[Message]:
-        return [
-            Message(
-                id=id,
-                transaction=key,
-                channel=channel,
-                to=destination(channel, pending) or "",
-                language=pending.language,
-                username=pending.username,
-                browser=browser,
-                asked_at=self._clock(),
-                deadline=pending.expires_at,
-            )
-            for id, channel in zip(pending.messages, METHODS[pending.auth_type], strict=True)
-        ]
+    async def _count_deliveries(self, pending: Transaction, *, now: float) -> None:
+        counted = [limit for where in destinations(pending) for limit in self._limits.deliveries(*where)]
+        taken = await self._counters.take(counted, now=now)
+        if taken.refused:
+            raise Flood(taken.refused.name, retry_after=taken.retry_after)
 
-    async def _send(self, messages: list[Message]) -> None:
-        for message in messages:
+    async def _send(self, several: list[Message]) -> None:
+        for message in several:
             await self._outbox.put(message)
-
-    async def _displace(self, key: str) -> None:
-        log.info("authenticate.displaced", transaction=key)
-        await self._end(key)
 
     # Login
 
-    async def login(self, *, username: str, id: str, auth_type: str, otp: str, client: Client) -> Won:
+    async def login(self, *, username: str, id: str, auth_type: str, otp: str, client: Client, visitor: Visitor) -> Won:
         """Win the transaction with the right code.
 
-        Raises WrongOtp, or TransactionClosed for everything that must look alike. The caller writes the answer and
-        says `delivered` or `lost`.
+        Raises WrongOtp, Flood for an address with too many wrong ones, and TransactionClosed for everything that must
+        look alike. The caller writes the answer and says `delivered` or `lost`.
         """
         key = key_of(id)
         seen = await self._bound(key, username=username, auth_type=auth_type, client=client)
         now = self._clock()
-        limits = guesses(seen.uid)
-        # Reserved before the comparison, or parallel guesses over many transactions would all see room.
-        taken = await self._counters.take(limits, now=now)
-        if taken.refused:
-            raise TransactionClosed(taken.refused.name)
+        counted = self._limits.codes(seen.uid, visitor.address)
+        taken = await self._count_guess(counted, now=now)
 
         def guess(pending: Transaction) -> Transaction:
-            pending.demand_open(now=now)
             return pending.attempt(accepted=self._factor.check(pending.secret, otp), now=now)
 
         try:
             after = await self._transactions.update(key, guess, seen=seen)
         except TransactionClosed:
             # Lost to another answer: nothing was compared that anybody hears of.
-            await self._counters.give_back(limits, now=now)
+            await self._give_back(counted, now=now)
             raise
         if after.state is not State.HANDING:
-            await self._wrong(key, after, limits=limits, taken=taken)
+            await self._wrong(key, after, counted=counted, taken=taken)
             raise WrongOtp(attempts_left=after.attempts_left)
         session = await self._parked.hand(key, until=now + HANDING_SECONDS)
         return Won(
@@ -281,6 +242,7 @@ class LoginFlow:
             uid=after.uid,
             hand_over=self._drupal.hand_over(session),
             profile=json.loads(after.profile),
+            counted=counted,
             counted_at=now,
         )
 
@@ -291,29 +253,35 @@ class LoginFlow:
         bind_contextvars(uid=pending.uid)
         return pending
 
-    async def _wrong(self, key: str, after: Transaction, *, limits: tuple[Limit, ...], taken: Taken) -> None:
+    async def _count_guess(self, counted: Sequence[Limit], *, now: float) -> Taken:
+        """Reserve a failure before the comparison, or parallel guesses over many transactions would all see room."""
+        taken = await self._counters.take(counted, now=now)
+        match taken.refused:
+            case None:
+                return taken
+            case Limit(name="flood.codes"):
+                raise Flood("flood.codes", retry_after=taken.retry_after)
+            case Limit(name=locked):
+                raise TransactionClosed(locked)
+
+    async def _wrong(self, key: str, after: Transaction, *, counted: Sequence[Limit], taken: Taken) -> None:
         if after.state is State.ENDED:
             await self._leave_to_the_reaper(key)
-        for limit, count in zip(limits, taken.counts, strict=True):
-            if count == limit.most:
+        for limit, count in zip(counted, taken.counts, strict=True):
+            if count == limit.most and limit.name != "flood.codes":
                 log.warning(limit.name, uid=after.uid)
                 await self._warn(after)
+        with contextlib.suppress(StoreUnavailable):
+            everywhere = self._limits.everywhere()
+            reached = await self._counters.take([everywhere], now=self._clock())
+            if reached.counts and reached.counts[0] == everywhere.most:
+                log.warning(everywhere.name, count=everywhere.most)
 
     async def _warn(self, pending: Transaction) -> None:
         """Tell the account's owner that somebody knows the password."""
-        if pending.mail is None or "email" not in self._channels:
+        notice = warning(pending, now=self._clock())
+        if notice is None or notice.channel not in self._channels:
             return
-        now = self._clock()
-        notice = Message(
-            id=secrets.token_urlsafe(12),
-            subject="locked",
-            channel="email",
-            to=pending.mail,
-            language=pending.language,
-            username=pending.username,
-            asked_at=now,
-            deadline=now + NOTICE_SECONDS,
-        )
         try:
             await self._outbox.put(notice)
         except GatewayError as error:
@@ -321,20 +289,20 @@ class LoginFlow:
 
     async def delivered(self, won: Won) -> None:
         """The answer's last byte was written: the session is the frontend's now."""
-        soft, *others = guesses(won.uid)
-        for retry_in in (0.1, 0.5, 2, 5, 10, 20, None):
+        for again_in in (*REMOVAL_SECONDS, None):
             try:
                 await self._parked.remove(won.key)
-                await self._counters.clear([soft])
-                await self._counters.give_back(others, now=won.counted_at)
             except StoreUnavailable:
                 # Left standing, the reaper would end a session that somebody uses.
-                if retry_in is None:
+                if again_in is None:
                     log.error("login.not_removed", uid=won.uid)
                     return
-                await asyncio.sleep(retry_in)
+                await asyncio.sleep(again_in)
             else:
-                return
+                break
+        soft, *others = won.counted
+        with contextlib.suppress(StoreUnavailable):
+            await asyncio.gather(self._counters.clear([soft]), self._counters.give_back(others, now=won.counted_at))
 
     async def lost(self, won: Won) -> None:
         """The answer did not leave: nobody holds the session, so it ends."""
@@ -345,22 +313,25 @@ class LoginFlow:
     async def resend(
         self, *, username: str, id: str, auth_type: str, switch_to: str | None, client: Client, visitor: Visitor
     ) -> Opened:
-        """Send the same code again, or by another method. Raises TransactionClosed, TooSoon, NotEnrolled."""
+        """Send the same code again, or by another method.
+
+        Raises TransactionClosed, TooSoon, NotEnrolled, and Flood for a destination that has had too many messages.
+        """
         key = key_of(id)
         seen = await self._bound(key, username=username, auth_type=auth_type, client=client)
         method = switch_to or auth_type
-        ids = tuple(secrets.token_urlsafe(12) for _ in METHODS.get(method, ()))
+        ids = message_ids(method)
+        now = self._clock()
 
         def reissue(pending: Transaction) -> Transaction:
             return pending.reissue(
-                now=self._clock(),
-                wait_seconds=self._rules.resend_wait_seconds,
-                messages=ids,
-                auth_type=method,
+                now=now, wait_seconds=self._rules.resend_wait_seconds, messages=ids, auth_type=method
             )
 
+        # Tried first on what was read: a message that may not be sent is not counted.
+        await self._count_deliveries(reissue(seen), now=now)
         after = await self._transactions.update(key, reissue, seen=seen)
-        await self._send(self._messages(key, after, browser=visitor.user_agent))
+        await self._send(messages(key, after, browser=visitor.user_agent, now=now))
         return self._opened(id, after)
 
     async def status(self, *, username: str, id: str, client: Client) -> Progress:
@@ -416,9 +387,7 @@ class LoginFlow:
         return Opened(
             id=id,
             auth_type=pending.auth_type,
-            destination=" / ".join(
-                masked(destination(channel, pending) or "") for channel in METHODS[pending.auth_type]
-            ),
+            destination=shown(pending),
             expires_in=seconds(pending.expires_at - now),
             resend_in=seconds(pending.resend_at - now),
             methods=pending.methods,
@@ -426,15 +395,5 @@ class LoginFlow:
         )
 
 
-# A warning is worth sending for a day.
-NOTICE_SECONDS = 86_400
-
-
-def destination(channel: str, of: Account | Transaction) -> str | None:
-    """Where *channel* reaches this person."""
-    return of.mail if channel == "email" else of.phone
-
-
-def seconds(left: float) -> int:
-    """Whole seconds, rounded up: a client that waits for them is never told to wait again."""
-    return max(0, -int(-left // 1))
+# What makes Drupal count visitors instead of the gateway.
+COUNT_VISITORS = "$settings['reverse_proxy'] = TRUE; $settings['reverse_proxy_addresses'] = ['ADDRESS OF HEADGATE'];"

@@ -19,6 +19,7 @@ from gateway.delivery.courier import CourierOptions
 from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
 from gateway.factors import CodeOptions
+from gateway.flood import FloodOptions
 from gateway.options import Options
 from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey, StoreOptions, parse_secret
 
@@ -41,6 +42,8 @@ class ConfigurationError(Exception):
 class ListenOptions(Options):
     host: str = "0.0.0.0"  # noqa: S104  # a gateway is asked from outside
     port: Port = 8080
+    max_connections: int = Field(default=4096, ge=1, le=1_000_000)
+    max_connections_per_address: int = Field(default=256, ge=1, le=1_000_000)
 
 
 class AdminOptions(Options):
@@ -117,6 +120,7 @@ class Settings(Options):
     channels: ChannelsOptions = ChannelsOptions()
     texts: TextOptions = TextOptions()
     courier: CourierOptions = CourierOptions()
+    flood: FloodOptions = FloodOptions()
     audit: AuditOptions = AuditOptions()
     log: LogOptions = LogOptions()
     shutdown_seconds: float = Field(default=30, gt=0, le=600)

@@ -1,6 +1,5 @@
 """A real redis-server for tests: on its own socket, in its own directory, killed, paused and dumped at will."""
 
-import os
 import shutil
 import signal
 import socket
@@ -47,10 +46,12 @@ class RedisServer:
 
     def pause(self) -> None:
         """Stop answering, connections open, as a machine does that hangs."""
-        os.kill(self._pid, signal.SIGSTOP)
+        assert self._process, "not started"
+        self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        os.kill(self._pid, signal.SIGCONT)
+        if self._process:
+            self._process.send_signal(signal.SIGCONT)
 
     def flush(self) -> None:
         """Forget all keys; the scripts stay known, as they would on a server in use."""
@@ -79,11 +80,6 @@ class RedisServer:
     ) -> None:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
-
-    @property
-    def _pid(self) -> int:
-        assert self._process, "not started"
-        return self._process.pid
 
 
 def _free_port() -> int:

@@ -1,5 +1,6 @@
 """The channels: how a message reaches a person. A new one is a file here and a line in the union below."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Discriminator, Tag
@@ -30,7 +31,7 @@ class ChannelsOptions(Options):
 
 
 # The channels that an authType needs, all of them; the words are the module's.
-METHODS: dict[str, tuple[str, ...]] = {
+METHODS: Mapping[str, tuple[str, ...]] = {
     "EMAIL": ("email",),
     "SMS": ("sms",),
     "SMS AND EMAIL": ("sms", "email"),

@@ -160,6 +160,8 @@ class Courier:
             await self._finish(claimed, word, until=max(self._clock(), message.deadline) + REMEMBERED_SECONDS)
         except _GivenBack:
             log.info("courier.given_back", times=claimed.times)
+        except Exception as error:  # noqa: BLE001 - unfinished it comes back, five times at most; the others go on
+            log.error("courier.error", times=claimed.times, reason=type(error).__name__)
         finally:
             del self._held[claimed.receipt]
             self._room.set()
@@ -284,7 +286,7 @@ class Courier:
         fields: dict[str, object] = {} if reason is None else {"reason": reason}
         getattr(log, level)(
             event,
-            message=message.id,
+            message_id=message.id,
             transaction=message.transaction,
             subject=message.subject,
             channel=message.channel,

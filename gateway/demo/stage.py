@@ -46,7 +46,8 @@ def settings_for(*, drupal: str, smtp_port: int) -> Settings:
 async def stage(*, drupal_url: str | None, drupal_port: int = 0) -> AsyncGenerator[tuple[Gateway, Mailbox, str]]:
     """Open everything; yield the gateway with the demo's pages on it, the mailbox, and where Drupal is."""
     mailbox = Mailbox()
-    async with running(SimulatedDrupal(DrupalOptions(record_calls=False)), port=drupal_port) as simulated, mailbox.listen() as smtp_port:
+    site = SimulatedDrupal(DrupalOptions(record_calls=False))
+    async with running(site, port=drupal_port) as simulated, mailbox.listen() as smtp_port:
         drupal = (drupal_url or simulated).rstrip("/")
         async with gateway(settings_for(drupal=drupal, smtp_port=smtp_port)) as opened:
             add_pages(opened.headless, mailbox, drupal=drupal)

@@ -12,16 +12,15 @@ from http import HTTPStatus
 from typing import Literal
 from urllib.parse import quote, urlencode, urlsplit
 
-import aiohttp
 import structlog
 from pydantic import Field, field_validator
 from selectolax.lexbor import LexborHTMLParser
-from yarl import URL
 
 from gateway.account import Account, DrupalSession, Visitor
 from gateway.drupal.answers import Answer, opened_session, session_cookie, unusable
 from gateway.drupal.contacts import Contacts
-from gateway.errors import DrupalBusy, DrupalInvalid, DrupalTimeout, DrupalUnavailable, GatewayError
+from gateway.drupal.peer import Peer, peer_at
+from gateway.errors import DrupalInvalid, DrupalTimeout, GatewayError
 from gateway.interfaces import HandOver, Late
 from gateway.options import Options
 
@@ -29,10 +28,9 @@ log = structlog.get_logger()
 
 # A login that was given up is read on for this long, so that its cookie can be logged out (promise 3).
 READ_ON_SECONDS = 60
-# The account form is some 55 kB (measured); anything much larger is not it.
-MOST_BYTES = 1 << 20
 # The queue is given up well before the request is: a password must not be sent for somebody who has left.
 QUEUE_SECONDS = 5
+CONNECT_SECONDS = 5
 
 
 class SessionOptions(Options):
@@ -62,16 +60,16 @@ class SessionOptions(Options):
     @asynccontextmanager
     async def open(self) -> "AsyncGenerator[SessionDrupal]":
         """Yield the authenticator; closing waits for logins that are still read on."""
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=self.keep_alive_seconds, ttl_dns_cache=10)
-        async with aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(5, self.timeout_seconds)),
-            skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
-        ) as http:
-            drupal = SessionDrupal(http, self)
+        peer = peer_at(
+            self.url,
+            headers=canonical_headers(self),
+            max_concurrent=self.max_concurrent,
+            queue_seconds=min(QUEUE_SECONDS, self.timeout_seconds / 2),
+            connect_seconds=min(CONNECT_SECONDS, self.timeout_seconds),
+            keep_alive_seconds=self.keep_alive_seconds,
+        )
+        async with peer as connected:
+            drupal = SessionDrupal(connected, self)
             try:
                 yield drupal
             finally:
@@ -81,13 +79,11 @@ class SessionOptions(Options):
 class SessionDrupal:
     """Implements interfaces.Authenticator with Drupal's cookie sessions."""
 
-    def __init__(self, http: aiohttp.ClientSession, options: SessionOptions) -> None:
-        self._http = http
+    def __init__(self, drupal: Peer, options: SessionOptions) -> None:
+        self._drupal = drupal
         self._options = options
         self._contacts = Contacts(way=options.contacts, phone_field=options.phone_field, profile=options.profile_fields)
-        self._fixed = canonical_headers(options)
-        self._slots = asyncio.Semaphore(options.max_concurrent)
-        self._waiting = 0
+        self._host = urlsplit(options.public_url or options.url).hostname or ""
         self._reading_on: set[asyncio.Task[None]] = set()
 
     async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
@@ -97,6 +93,7 @@ class SessionDrupal:
             return await asyncio.wait_for(asyncio.shield(login), self._options.timeout_seconds)
         except TimeoutError:
             self._read_on(login, late)
+            self._drupal.timed_out(visitor.address)
             raise DrupalTimeout("login") from None
         except asyncio.CancelledError:
             self._read_on(login, late)
@@ -104,7 +101,9 @@ class SessionDrupal:
 
     async def describe(self, session: DrupalSession, *, visitor: Visitor) -> Account:
         async def get(path: str, accept: str) -> Answer:
-            return await self._ask("GET", path, cookie_of(session) | visitor_headers(visitor) | {"Accept": accept})
+            return await self._drupal.ask(
+                "GET", path, cookie_of(session) | visitor_headers(visitor) | {"Accept": accept}
+            )
 
         try:
             return await asyncio.wait_for(self._contacts.read(session, get), self._options.timeout_seconds)
@@ -124,7 +123,7 @@ class SessionDrupal:
                 if not session.logout_token:
                     return await self._log_out_by_form(session)
                 token = quote(session.logout_token, safe="")
-                answer = await self._ask("POST", f"/user/logout?_format=json&token={token}", cookie_of(session))
+                answer = await self._drupal.ask("POST", f"/user/logout?_format=json&token={token}", cookie_of(session))
         except TimeoutError:
             raise DrupalTimeout("logout") from None
         if answer.status not in GONE_STATUSES:
@@ -134,14 +133,14 @@ class SessionDrupal:
     async def _log_out_by_form(self, session: DrupalSession) -> tuple[str, ...]:
         """End a session whose logout token never arrived, as a person would: on Drupal's own page."""
         headers = cookie_of(session) | {"Accept": "text/html"}
-        asked = await self._ask("GET", "/user/logout/confirm", headers)
+        asked = await self._drupal.ask("GET", "/user/logout/confirm", headers)
         if asked.status == HTTPStatus.NOT_FOUND:
             # Before Drupal 10.3 nobody asked back.
-            answer = await self._ask("GET", "/user/logout", headers)
+            answer = await self._drupal.ask("GET", "/user/logout", headers)
         elif asked.status == HTTPStatus.OK:
             form = urlencode(logout_form(asked)).encode()
             headers |= {"Content-Type": "application/x-www-form-urlencoded"}
-            answer = await self._ask("POST", "/user/logout/confirm", headers, form)
+            answer = await self._drupal.ask("POST", "/user/logout/confirm", headers, form)
         else:
             answer = asked
         if answer.status not in GONE_STATUSES | {HTTPStatus.FOUND, HTTPStatus.SEE_OTHER}:
@@ -149,7 +148,7 @@ class SessionDrupal:
         return self._deletions(answer, session)
 
     def _deletions(self, answer: Answer, session: DrupalSession) -> tuple[str, ...]:
-        return deletions(answer, session, host=urlsplit(f"//{self._fixed['Host']}").hostname or "")
+        return deletions(answer, session, host=self._host)
 
     async def finish(self) -> None:
         """Wait for what is still read on."""
@@ -176,77 +175,15 @@ class SessionDrupal:
         headers = visitor_headers(visitor) | {"Content-Type": "application/json", "Accept": "application/json"}
         cookies: list[str] = []
         try:
-            return opened_session(await self._ask("POST", "/user/login?_format=json", headers, body, cookies=cookies))
+            return opened_session(
+                await self._drupal.ask("POST", "/user/login?_format=json", headers, body, cookies=cookies)
+            )
         except (GatewayError, asyncio.CancelledError):
             # A login can answer 500 or break off and have opened a session all the same.
             cookie = session_cookie(cookies)
             if cookie:
                 await late(nameless(*cookie))
             raise
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes | None = None,
-        *,
-        cookies: list[str] | None = None,
-    ) -> Answer:
-        """Send one request and read its whole answer. Never retried: the caller knows whether it may be.
-
-        *cookies* is filled as soon as the head is there, whatever becomes of the body.
-        """
-        async with self._slot():
-            try:
-                async with self._http.request(
-                    method,
-                    URL(self._options.url + path, encoded=True),
-                    data=body,
-                    headers=self._fixed | headers,
-                    allow_redirects=False,
-                ) as response:
-                    if cookies is not None:
-                        cookies += response.headers.getall("Set-Cookie", ())
-                    return await _whole(response)
-            except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                raise DrupalUnavailable(type(error).__name__) from None
-            except (aiohttp.ServerTimeoutError, TimeoutError):
-                raise DrupalUnavailable("connect_timeout") from None
-            except (aiohttp.ClientError, ValueError) as error:
-                # Not `from error`: aiohttp's text may quote headers, and those hold cookies.
-                raise DrupalInvalid(type(error).__name__) from None
-
-    @asynccontextmanager
-    async def _slot(self) -> AsyncGenerator[None]:
-        """One of `max_concurrent` places at Drupal, after a queue no longer than that."""
-        if self._waiting >= self._options.max_concurrent:
-            raise DrupalBusy("queue", retry_after=2)
-        self._waiting += 1
-        try:
-            await asyncio.wait_for(self._slots.acquire(), min(QUEUE_SECONDS, self._options.timeout_seconds / 2))
-        except TimeoutError:
-            raise DrupalBusy("slot", retry_after=2) from None
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._slots.release()
-
-
-async def _whole(response: aiohttp.ClientResponse) -> Answer:
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise DrupalInvalid("too_large")
-    return Answer(
-        status=response.status,
-        content_type=response.content_type,
-        cookies=tuple(response.headers.getall("Set-Cookie", ())),
-        body=bytes(body),
-    )
 
 
 def canonical_headers(options: SessionOptions) -> dict[str, str]:

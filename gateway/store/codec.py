@@ -11,6 +11,7 @@ import hmac
 import json
 import os
 import re
+import zlib
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -130,6 +131,21 @@ _to_json: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, ch
 _from_json: Final = json.JSONDecoder().decode
 
 
+# What stands in most transactions and sessions, the most usual last: it more than halves what a pending login weighs,
+# for 13 µs (measured). It is part of the format: another text here is another version of the values. Messages are not
+# packed: there, text of an attacker's choice (his browser's name) stands beside an address, and the length would tell
+# how much they have in common.
+_USUAL: Final = (
+    rb'"timezone\":[{\"value\":\"Europe/"field_phone\":[{\"value\":\"+"preferred_langcode\":[{\"value\":\"en\"}]}"'
+    rb'"uuid\":[{\"value\":\"-4\"}],"roles\":[{\"target_id\":\"editor\"}],"{\"uid\":[{\"value\":2}],\"name\":[{\"value\":\"'
+    rb'\"}],\"mail\":[{\"value\":\"@example.com\"}],.org["authenticated","content_editor"]]"'
+    rb"; secure; HttpOnly; SameSite=Lax; expires=Wed, 17 Dec 2026 00:00:00 GMT"
+    rb"; Max-Age=2000000; path=/; domain=.SSESSSESS=%2C"
+    rb'[1,0,"web","EMAIL",["EMAIL","SMS"],null,"en","de","{}",17.5,3,[""],"open",0.0]'
+)
+_WINDOW: Final = -11  # raw deflate over 2 KiB: zlib's usual 32 KiB would take longer to set up than to use
+
+
 def _dump(fields: list[object]) -> bytes:
     # A lone surrogate is valid in JSON and may come from a client; it must not make a login fail here.
     return _to_json(fields).encode("utf-8", "surrogatepass")
@@ -140,6 +156,23 @@ def _load(plain: bytes, build: Callable[[list[Any]], Value]) -> Value:
         return build(_from_json(plain.decode("utf-8", "surrogatepass")))
     except (ValueError, TypeError):
         raise Unsealable from None
+
+
+def _pack(plain: bytes) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, 1, zlib.Z_DEFAULT_STRATEGY, _USUAL)
+    return packer.compress(plain) + packer.flush()
+
+
+def _unpack(packed: bytes) -> bytes:
+    unpacker = zlib.decompressobj(_WINDOW, _USUAL)
+    try:
+        # Without an end there would be a part of a value.
+        plain = unpacker.decompress(packed)
+    except zlib.error:
+        raise Unsealable from None
+    if not unpacker.eof:
+        raise Unsealable
+    return plain
 
 
 def _demand_version(found: object, ours: int) -> None:
@@ -153,35 +186,37 @@ def _text(secret: bytes | None) -> str | None:
 
 def encode_transaction(value: Transaction) -> bytes:
     """Write *value* as a list of its fields; the first item is the version of that list."""
-    return _dump(
-        [
-            1,
-            value.version,
-            value.uid,
-            value.client,
-            value.username,
-            value.auth_type,
-            value.methods,
-            _text(value.secret),
-            value.mail,
-            value.phone,
-            value.language,
-            value.profile,
-            value.opened_at,
-            value.expires_at,
-            value.attempts_left,
-            value.resends_left,
-            value.resend_at,
-            value.messages,
-            value.state,
-            value.closed_at,
-        ]
+    return _pack(
+        _dump(
+            [
+                1,
+                value.version,
+                value.uid,
+                value.client,
+                value.username,
+                value.auth_type,
+                value.methods,
+                _text(value.secret),
+                value.mail,
+                value.phone,
+                value.language,
+                value.profile,
+                value.opened_at,
+                value.expires_at,
+                value.attempts_left,
+                value.resends_left,
+                value.resend_at,
+                value.messages,
+                value.state,
+                value.closed_at,
+            ]
+        )
     )
 
 
-def decode_transaction(plain: bytes) -> Transaction:
+def decode_transaction(packed: bytes) -> Transaction:
     """Read what `encode_transaction` wrote. Raises Unsealable."""
-    return _load(plain, _transaction)
+    return _load(_unpack(packed), _transaction)
 
 
 def _transaction(fields: list[Any]) -> Transaction:
@@ -233,24 +268,26 @@ def _transaction(fields: list[Any]) -> Transaction:
 
 def encode_session(value: DrupalSession) -> bytes:
     """Write *value* as a list of its fields."""
-    return _dump(
-        [
-            1,
-            value.uid,
-            value.cookie_name,
-            value.cookie_value,
-            value.set_cookie,
-            value.csrf_token,
-            value.logout_token,
-            value.name,
-            value.roles,
-        ]
+    return _pack(
+        _dump(
+            [
+                1,
+                value.uid,
+                value.cookie_name,
+                value.cookie_value,
+                value.set_cookie,
+                value.csrf_token,
+                value.logout_token,
+                value.name,
+                value.roles,
+            ]
+        )
     )
 
 
-def decode_session(plain: bytes) -> DrupalSession:
+def decode_session(packed: bytes) -> DrupalSession:
     """Read what `encode_session` wrote. Raises Unsealable."""
-    return _load(plain, _session)
+    return _load(_unpack(packed), _session)
 
 
 def _session(fields: list[Any]) -> DrupalSession:

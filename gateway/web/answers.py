@@ -7,7 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from gateway.errors import GatewayError, Malformed, Throttled, TransactionClosed, Unavailable, WrongOtp
-from gateway.login import seconds
+from gateway.steps import seconds
 from gateway.web.errors import WORDS, status_of
 
 FIXED = {

@@ -21,7 +21,7 @@ Network = IPv4Network | IPv6Network
 # RFC 7239 §4 and §6: for=192.0.2.43, for="[2001:db8::17]:4711", for=unknown.
 FORWARDED_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
 PORT = re.compile(r"^(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::\d{1,5})?$")
-SAY_AGAIN_SECONDS = 60
+SAY_AGAIN_SECONDS = 60.0
 
 
 class Gone(GatewayError):
@@ -33,7 +33,7 @@ class Addresses:
 
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = tuple(trusted)
-        self._said_at = -float(SAY_AGAIN_SECONDS)
+        self._said_at = -SAY_AGAIN_SECONDS
 
     def of(self, request: web.Request) -> str:
         """One canonical spelling: IPv4-mapped addresses as IPv4, no zone, IPv6 compressed. Raises Gone."""
@@ -44,7 +44,7 @@ class Addresses:
         forwarded = request.headers.getall("Forwarded", [])
         if not claimed and not forwarded:
             return peer
-        if not self._trusts(peer):
+        if not self.trusts(peer):
             self._say(peer)
             return peer
         return self._nearest_untrusted(peer, from_xff(claimed) if claimed else from_forwarded(forwarded))
@@ -57,11 +57,12 @@ class Addresses:
                 # Who wrote this is trusted, what it says is not an address: go no further.
                 break
             nearest = address
-            if not self._trusts(address):
+            if not self.trusts(address):
                 break
         return nearest
 
-    def _trusts(self, address: str) -> bool:
+    def trusts(self, address: str) -> bool:
+        """Whether *address* is one of our own proxies."""
         parsed = ip_address(address)
         return any(parsed in network for network in self._trusted if parsed.version == network.version)
 

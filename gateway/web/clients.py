@@ -20,13 +20,16 @@ class Clients:
         self.origins = frozenset(origin for client in clients.values() for origin in client.origins)
 
     def known(self, api_key: str) -> Client:
-        """Return the client of *api_key*, in the same time whichever it is. Raises UnknownApiKey."""
+        """Return the client of *api_key*, in the same time whichever it is. Raises UnknownApiKey.
+
+        Nobody is known by an empty key, whatever was configured.
+        """
         digest = hashlib.sha256(api_key.encode()).digest()
         found = None
         for known, client in self._clients.items():
             if hmac.compare_digest(known, digest):
                 found = client
-        if found is None:
+        if found is None or not api_key:
             raise UnknownApiKey
         return found
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.web.answers import FIXED, refused_by_http
 from gateway.web.clients import Clients
+from gateway.web.keys import CLIENTS
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST",
@@ -22,8 +23,9 @@ def preflight(request: web.Request, clients: Clients) -> web.Response:
     return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers | PREFLIGHT)
 
 
-def let_read(request: web.Request, response: web.StreamResponse, clients: Clients) -> None:
+async def let_read(request: web.Request, response: web.StreamResponse) -> None:
     """Let the page of a configured client read *response*."""
+    clients = request.app[CLIENTS]
     if not clients.origins:
         return
     response.headers["Vary"] = "Origin"

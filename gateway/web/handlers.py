@@ -8,7 +8,7 @@ from structlog.contextvars import bind_contextvars
 
 from gateway.account import Client, DrupalSession, Visitor
 from gateway.errors import Malformed
-from gateway.login import Opened, Won
+from gateway.steps import Opened, Won
 from gateway.web import schemas
 from gateway.web.answers import answer, with_cookies
 from gateway.web.keys import ADDRESSES, CLIENTS, FLOW, PUBLIC_URL
@@ -51,6 +51,7 @@ async def login(request: web.Request) -> web.Response:
         auth_type=body.auth_type,
         otp=body.otp,
         client=client,
+        visitor=visitor(request),
     )
     response = sign(request, with_cookies(answer(welcome(body.username, won)), won.hand_over.cookies))
     try:

@@ -14,8 +14,7 @@ from gateway.errors import GatewayError
 from gateway.logs import where
 from gateway.web.answers import problem, refused_by_http
 from gateway.web.client_ip import Gone
-from gateway.web.cors import let_read
-from gateway.web.keys import ADDRESSES, AUDIT, CLIENTS, RUNNING
+from gateway.web.keys import ADDRESSES, AUDIT, RUNNING
 from gateway.web.schemas import ECHO
 
 log = structlog.get_logger()
@@ -70,11 +69,9 @@ async def outcome(request: web.Request, handler: Handler, endpoint: str, address
 
 
 def sign(request: web.BaseRequest, response: Response) -> Response:
-    """Put the request's id on the answer, and let the right pages read it."""
+    """Put the request's id on the answer."""
     if "X-Request-ID" not in response.headers:
         response.headers["X-Request-ID"] = request.get(REQUEST_ID) or new_request_id()
-        if isinstance(request, web.Request) and request.match_info is not None:
-            let_read(request, response, request.app[CLIENTS])
     return response
 
 

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.errors import Disabled
 from gateway.web import handlers, health
-from gateway.web.cors import preflight
+from gateway.web.cors import let_read, preflight
 from gateway.web.keys import CLIENTS
 from gateway.web.middleware import answering
 
@@ -21,6 +21,8 @@ ENDPOINTS = (
 def headless(*, enabled: bool) -> web.Application:
     """The API of `/headless`; each route is named like its endpoint. Switched off, every path of it says so."""
     app = web.Application(middlewares=[answering])
+    # Called for every answer that was routed, also those of aiohttp's own; malformed HTTP has no page that reads it.
+    app.on_response_prepare.append(let_read)
     if not enabled:
         app.router.add_route("*", "/headless/{endpoint:.*}", off, name="headless")
         return app

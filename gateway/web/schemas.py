@@ -57,7 +57,8 @@ class Body(BaseModel):
     # The keys whose values an answer repeats.
     echoed: ClassVar[tuple[str, ...]] = ("username", "transactionID", "authType")
 
-    api_key: Text = Field(alias="apiKey", repr=False)
+    # A missing one is answered like an unknown one, which an empty one is.
+    api_key: Text = Field(default="", alias="apiKey", repr=False)
 
     @classmethod
     async def read(cls, request: web.Request) -> Self:

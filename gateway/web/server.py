@@ -4,12 +4,18 @@ aiohttp answers malformed HTTP with text/plain that echoes the bytes, and logs t
 one place that every answer passes (promise 13).
 """
 
+import asyncio
+import time
+from collections import Counter
+from typing import Any, cast
+
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.logs import where
 from gateway.web.answers import refused_by_http
+from gateway.web.client_ip import SAY_AGAIN_SECONDS, Addresses
 from gateway.web.middleware import own, sign
 
 log = structlog.get_logger()
@@ -17,14 +23,80 @@ log = structlog.get_logger()
 # Frontends and ingresses keep connections; longer than nginx's 60 s, so that they close first.
 KEEP_ALIVE_SECONDS = 75.0
 HEADER_BYTES = 8190
+MOST_HEADERS = 100
+# A first request's head must be complete by then.
+HEAD_SECONDS = 15.0
 # A body that nobody will read any more is drained for this long, so that the client sees the answer.
 LINGER_SECONDS = 2.0
+
+
+class Doorman:
+    """How many connections there may be: in all, and from one address that is not a proxy of ours (promise 13)."""
+
+    def __init__(self, *, most: int, most_per_address: int, addresses: Addresses) -> None:
+        self._most = most
+        self._most_per_address = most_per_address
+        self._addresses = addresses
+        self._open: Counter[str] = Counter()
+        self._said_at = -SAY_AGAIN_SECONDS
+
+    def admit(self, peer: str) -> bool:
+        """Count a connection from *peer*, unless there are too many."""
+        crowded = self._open[peer] >= self._most_per_address and not self._addresses.trusts(peer)
+        if crowded or self._open.total() >= self._most:
+            self._say(reason="address" if crowded else "all")
+            return False
+        self._open[peer] += 1
+        return True
+
+    def leave(self, peer: str) -> None:
+        self._open[peer] -= 1
+        if not self._open[peer]:
+            del self._open[peer]
+
+    def _say(self, *, reason: str) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= SAY_AGAIN_SECONDS:
+            self._said_at = now
+            log.warning("http.too_many_connections", reason=reason, open=self._open.total())
 
 
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ()
+    __slots__ = ("_admitted", "_doorman", "_head_timer")
+
+    def __init__(self, *args: Any, doorman: Doorman | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._doorman = doorman
+        self._admitted: str | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        if self._doorman is not None:
+            if not self._doorman.admit(address):
+                self.force_close()
+                return
+            self._admitted = address
+        # aiohttp bounds the wait for a next request, but not for a first one that drips.
+        self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_timer is not None and self._request_count:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        if self._doorman is not None and self._admitted is not None:
+            self._doorman.leave(self._admitted)
+            self._admitted = None
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -59,27 +131,34 @@ class Connection(RequestHandler):
 class Server(web.Server):
     """Makes our connections."""
 
+    doorman: Doorman | None = None
+
     def __call__(self) -> RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self, loop=self._loop, doorman=self.doorman, **self._kwargs)
 
 
 class Runner(web.AppRunner):
-    """Runs an application behind our server."""
+    """Runs an application behind our server; *doorman* None: nobody but our own comes here."""
 
-    def __init__(self, app: web.Application, *, shutdown_seconds: float) -> None:
+    __slots__ = ("_doorman",)
+
+    def __init__(self, app: web.Application, *, shutdown_seconds: float, doorman: Doorman | None = None) -> None:
         super().__init__(
             app,
             access_log=None,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
+            max_headers=MOST_HEADERS,
             lingering_time=LINGER_SECONDS,
             auto_decompress=False,
             shutdown_timeout=shutdown_seconds,
         )
+        self._doorman = doorman
 
     async def _make_server(self) -> web.Server:
         # aiohttp offers no other way to replace the connection of an application's server.
         server = await super()._make_server()
         server.__class__ = Server
+        cast("Server", server).doorman = self._doorman
         return server

@@ -116,6 +116,29 @@ class TestWhenTheTextIsAskedFor:
         assert mailbox.connections == 1
 
 
+class TestWhatArrives:
+    async def test_lines_of_dots_arrive_as_they_were(self, mailbox, channel):
+        async def text() -> Text:
+            return Text(subject="dots", plain=".\na\n.\n..\n.b\n", html="<p>\n.</p>\n.\n")
+
+        await channel.deliver("alice@example.test", text, id="m1")
+        await channel.deliver("alice@example.test", written, id="m2")
+
+        assert mailbox.mails[0].plain == ".\na\n.\n..\n.b\n"
+        assert mailbox.mails[0].html == "<p>\n.</p>\n.\n"
+        assert mailbox.mails[1].plain == WRITTEN.plain
+
+    async def test_the_envelope_and_the_headers_name_the_same_two_addresses(self, mailbox, channel):
+        await channel.deliver("alice@example.test", written, id="m1")
+
+        mail = mailbox.mails[0]
+        assert (mail.sender, mail.recipients) == ("no-reply@example.org", ("alice@example.test",))
+        assert mail.parsed.get_all("From") == ["Example <no-reply@example.org>"]
+        assert mail.parsed.get_all("To") == ["alice@example.test"]
+        assert mail.parsed["Message-ID"] == "<m1@example.org>"
+        assert mail.parsed["Date"].datetime.timestamp() == NOW
+
+
 class TestConnections:
     async def test_one_is_kept_from_mail_to_mail(self, mailbox, channel):
         for number in range(3):

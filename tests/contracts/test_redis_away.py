@@ -241,4 +241,4 @@ async def test_closing_leaves_no_connection_behind(redis_server):
             await asyncio.wait([waiting])
     await asyncio.sleep(0.05)
 
-    assert redis_server.ask("CLIENT LIST").count(b"addr=") == 1
+    assert redis_server.ask("CLIENT LIST").count(b" addr=") == 1

@@ -1,5 +1,6 @@
 """The manifests, as kubectl renders them and as this file reads them where there is no kubectl."""
 
+import base64
 import functools
 import json
 import re
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 import gateway
+from gateway.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
@@ -20,8 +22,8 @@ OVERLAYS = ["standalone", "sidecar"]
 # The oldest that knows `preStop.sleep` without a feature gate, and the newest that the library brings.
 VERSIONS = ["1.30", kubernetes_validate.latest_version().removesuffix(".0")]
 SECRETS = "/run/secrets/headgate"
-# How long the gateway lets requests in flight finish (DESIGN.md, promise 14).
-GRACE_SECONDS = 30
+# How long the gateway lets requests in flight finish unless told otherwise.
+GRACE_SECONDS = Settings.model_fields["shutdown_seconds"].default
 
 
 # --- Two readers -----------------------------------------------------------------------------------------------------
@@ -64,7 +66,7 @@ MERGE_KEYS = {
     "containers": "name",
     "volumes": "name",
     "env": "name",
-    "ports": "containerPort",
+    "ports": ("containerPort", "port"),  # a container's, a Service's
     "volumeMounts": "mountPath",
 }
 
@@ -75,6 +77,7 @@ def merged(old, change, field=""):
         both = old | {key: merged(old.get(key), value, key) for key, value in change.items()}
         return {key: value for key, value in both.items() if value is not None}
     if isinstance(old, list) and (by := MERGE_KEYS.get(field)):
+        by = by if isinstance(by, str) else next(key for key in by if key in change[0])
         changes = {item[by]: item for item in change}
         kept = [merged(item, changes.pop(item[by], {})) for item in old]
         return [item for item in [*kept, *changes.values()] if item.get("$patch") != "delete"]
@@ -149,9 +152,9 @@ def secret_files_of(documents):
     return {name for text in named for name in re.findall(rf"{SECRETS}/([\w.-]+)", text)}
 
 
-def target_of(service, documents):
-    """The containers, with their ports, that a Service's first port leads to."""
-    target = service["spec"]["ports"][0]["targetPort"]
+def target_of(service, documents, name="http"):
+    """The containers, with their ports, that a Service's port of that *name* leads to."""
+    (target,) = [port["targetPort"] for port in service["spec"]["ports"] if port["name"] == name]
     containers = pod_of(documents)["containers"]
     return [(one["name"], port) for one in containers for name, port in ports_of(one).items() if target in (name, port)]
 
@@ -168,10 +171,17 @@ def test_every_document_is_one_that_kubernetes_knows(documents, version):
 
 
 def test_every_reader_sees_the_same_documents(documents, overlay):
+    def in_order(document):
+        # The order of a Service's ports means nothing, and kubectl puts a patch's first.
+        if document["kind"] != "Service":
+            return document
+        ports = sorted(document["spec"]["ports"], key=lambda port: port["name"])
+        return document | {"spec": document["spec"] | {"ports": ports}}
+
     def plain(some):
-        text = json.dumps(sorted(some, key=lambda one: (one["kind"], one["metadata"]["name"])), sort_keys=True)
+        text = json.dumps(sorted(map(in_order, some), key=lambda one: (one["kind"], one["metadata"]["name"])), sort_keys=True)
         # kustomize ends a generated name in a hash of its content.
-        return re.sub(r'("name": "(?:headgate|drupal-loopback))-[a-z0-9]{10}"', r'\1"', text)
+        return re.sub(r'("name": "headgate)-[a-z0-9]{10}"', r'\1"', text)
 
     assert plain(documents) == plain(read(K8S / "overlays" / overlay))
 
@@ -236,18 +246,52 @@ def test_no_service_leads_to_the_admin_port(documents):
     assert not targets & admin
 
 
-def test_in_the_sidecar_the_only_way_to_drupal_is_the_gateway(sidecar):
-    files = config_of(sidecar, "drupal-loopback")["data"]
-    listens = re.findall(r"^Listen (\S+)", files["ports.conf"], re.MULTILINE)
-    hosts = re.findall(r"<VirtualHost (\S+)>", files["000-default.conf"])
-    mounted = {mount["subPath"]: mount["mountPath"] for mount in container_of(sidecar, "drupal")["volumeMounts"]}
+def test_in_the_sidecar_the_site_has_a_port_of_its_own(sidecar):
+    (service,) = of_kind(sidecar, "Service")
+    drupal = container_of(sidecar, "drupal")
 
-    assert environment_of(sidecar)["HEADGATE_DRUPAL__URL"] == "http://127.0.0.1:8081"
-    assert listens == hosts == ["127.0.0.1:8081"]
-    assert mounted["ports.conf"] == "/etc/apache2/ports.conf"
-    assert ports_of(container_of(sidecar, "drupal")) == {}
-    # A probe over the network would find nobody there.
-    assert set(container_of(sidecar, "drupal")["readinessProbe"]) == {"exec"}
+    # Nothing relays the rest of Drupal yet: without this port the site would be gone.
+    assert target_of(service, sidecar, "site") == [("drupal", 80)]
+    assert ports_of(drupal) == {"site": 80}
+    assert drupal["readinessProbe"] == {"tcpSocket": {"port": "site"}}
+    assert environment_of(sidecar)["HEADGATE_DRUPAL__URL"] == "http://127.0.0.1:80"
+
+
+def test_pods_from_before_the_gateway_serve_the_site_too(sidecar):
+    (service,) = of_kind(sidecar, "Service")
+    before = yaml.safe_load_all((K8S / "overlays" / "sidecar" / "drupal.yaml").read_text())
+
+    # A name that they do not have would leave the site without a Pod until the first new one is ready.
+    assert target_of(service, list(before), "site") == [("drupal", 80)]
+
+
+def test_the_documented_ingress_leads_to_ports_that_are_there(reader):
+    ingresses = [one for one in documented() if one.get("kind") == "Ingress"]
+
+    assert {one["metadata"]["name"] for one in ingresses} == {"drupal", "headgate"}
+    for ingress in ingresses:
+        assert kubernetes_validate.validate(ingress, VERSIONS[0], strict=True)
+        overlay = {"drupal": "sidecar", "headgate": "standalone"}[ingress["metadata"]["name"]]
+        documents = reader(K8S / "overlays" / overlay)
+        assert ways_of(ingress, documents)["/headless"][0] == "headgate"
+        assert ways_of(ingress, documents)["/"][0] == "drupal"
+
+
+def documented():
+    """The YAML documents that docs/kubernetes.md shows."""
+    return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)]
+
+
+def ways_of(ingress, documents):
+    """Where each path of an Ingress leads: container and port, or the Service's name where it is not ours."""
+    services = {one["metadata"]["name"]: one for one in of_kind(documents, "Service")}
+    (rule,) = ingress["spec"]["rules"]
+    ways = {}
+    for way in rule["http"]["paths"]:
+        asked = way["backend"]["service"]
+        known = services.get(asked["name"])
+        ways[way["path"]] = target_of(known, documents, asked["port"]["name"])[0] if known else (asked["name"],)
+    return ways
 
 
 # --- Nobody, nothing, nowhere ----------------------------------------------------------------------------------------
@@ -333,6 +377,31 @@ def test_the_configuration_is_where_the_gateway_looks_for_it(documents):
     assert volume["configMap"]["name"] == config_of(documents)["metadata"]["name"]
     assert environment_of(documents)["HEADGATE_CONFIG"] == f"{mount['mountPath']}/gateway.yaml"
     assert list(config_of(documents)["data"]) == ["gateway.yaml"]
+
+
+def test_the_gateway_accepts_its_configuration(documents, tmp_path):
+    made = {
+        "keys": "k1:" + base64.b64encode(b"s" * 32).decode(),
+        "index-key": base64.b64encode(b"i" * 32).decode(),
+        "api-key-web": "an-api-key",
+        "redis-url": "rediss://:secret@redis.example.org/0",
+        "smtp-password": "secret",
+    }
+    for name in secret_files_of(documents):
+        # As `headgate new-key > FILE` and editors write them.
+        (tmp_path / name).write_text(made[name] + "\n")
+
+    def here(text):
+        return text.replace(SECRETS, str(tmp_path))
+
+    path = tmp_path / "gateway.yaml"
+    path.write_text(here(config_of(documents)["data"]["gateway.yaml"]))
+    settings = load(path, {name: here(value) for name, value in environment_of(documents).items()})
+
+    assert settings.store.kind == "redis"
+    assert settings.channels.email.password.get_secret_value() == "secret"
+    assert settings.headless.clients[0].client().id == "web"
+    assert settings.sealer()
 
 
 # --- Going down gently -----------------------------------------------------------------------------------------------

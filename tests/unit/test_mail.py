@@ -82,7 +82,9 @@ def test_an_id_that_no_header_can_hold_becomes_one_that_it_can(id):
     assert mail["Bcc"] is None
 
 
-@pytest.mark.parametrize("subject", ["Your code\r\nBcc: x@example.test", "Ihr Code für Größe", "🔑" * 90, "=?utf-8?q?x?=", ""])
+@pytest.mark.parametrize(
+    "subject", ["Your code\r\nBcc: x@example.test", "Ihr Code für Größe", "🔑" * 90, "=?utf-8?q?x?=", ""]
+)
 def test_a_subject_is_one_header(subject):
     mail = parsed(replace(PLAIN, subject=subject))
 
@@ -135,6 +137,17 @@ def test_whatever_a_body_holds_it_is_seven_bits_wide_short_lined_and_reads_the_s
     assert b"\n" not in raw.replace(b"\r\n", b"")
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     assert body(mail, "plain") == text
+
+
+@pytest.mark.parametrize(
+    "line", ["--=_headgate--", "--=_headgate", ".", "..", "From me", "\0", "x" * 2000, "x \t", "=20"]
+)
+def test_a_line_that_means_something_to_mail_is_read_back_as_it_was(line):
+    text = replace(PLAIN, plain=f"{line}\nYour code is: 012345\n{line}\n", html=f"{line}\n<p>012345</p>\n{line}")
+    mail = parsed(text)
+
+    assert body(mail, "plain") == text.plain
+    assert body(mail, "html") == text.html
 
 
 def test_no_code_is_broken_over_lines():

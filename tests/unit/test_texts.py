@@ -187,7 +187,9 @@ def test_a_browser_is_told_in_words_of_ours(agent, told):
     assert browser_of(agent) == told
 
 
-@pytest.mark.parametrize("told", ["Firefox, Windows", "Opera, macOS", "Samsung Internet, Android", "Edge", "ChromeOS", ""])
+@pytest.mark.parametrize(
+    "told", ["Firefox, Windows", "Opera, macOS", "Samsung Internet, Android", "Edge", "ChromeOS", ""]
+)
 def test_a_browser_already_told_stays_as_it_is(told):
     assert browser_of(told).removeprefix("Chrome, ") == told
 

@@ -10,7 +10,7 @@ from gateway.errors import StoreUnavailable
 from gateway.store.codec import Sealer, Unsealable, decode_enrolment, encode_enrolment
 from gateway.store.redis.envelope import VersionedEnvelope, front
 from gateway.store.redis.server import Server
-from gateway.store.redis.swap import ROUNDS, SWAP, pause
+from gateway.store.redis.swap import ROUNDS, SWAP, read_later
 from gateway.store.redis.wire import Reply
 
 _MARKER: Final = "headgate:marker"
@@ -45,8 +45,7 @@ class RedisEnrolments:
             stands = await self._server.ask(*SWAP.on(name, front(current), self._close(name, changed), ""))
             if stands == 1:
                 return changed
-            current = self._read(name, stands)
-            await pause(lost)
+            current = self._read(name, stands if lost == 0 else await read_later(self._server, name, lost))
         raise StoreUnavailable("contended")
 
     async def initialise(self) -> None:

@@ -46,7 +46,11 @@ def connection_of(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
         "retry": Retry(NoBackoff(), 0),
         "retry_on_timeout": False,
     }
-    kind(**settings)
+    try:
+        kind(**settings)
+    except RedisError:
+        # `from None`: its text repeats what stands in the URL.
+        raise ValueError("not a setting that redis-py knows") from None
     return kind, settings
 
 

@@ -4,13 +4,14 @@ import asyncio
 import random
 from typing import Final
 
-from gateway.store.redis.server import Script
+from gateway.store.redis.server import Script, Server
+from gateway.store.redis.wire import Reply
 
 # Rounds after which a change is given up. Each lost one means that somebody else's was done.
 ROUNDS: Final = 1000
 
 _FIRST_PAUSE_SECONDS: Final = 0.001
-_LONGEST_PAUSE_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 0.1
 
 # ARGV: version read ('' for none), new value ('' to delete), milliseconds to keep it ('' for ever).
 # Answers 1, or the value that stands there instead, which spares reading it.
@@ -24,7 +25,9 @@ return 1
 """)
 
 
-async def pause(lost: int) -> None:
-    """Let the others go first, longer after each of the *lost* rounds; at random, or all would come back at once."""
+async def read_later(server: Server, name: str, lost: int) -> Reply:
+    """What stands under *name* after letting the others go first, longer after each of the *lost* rounds."""
     longest = min(_FIRST_PAUSE_SECONDS * 2.0**lost, _LONGEST_PAUSE_SECONDS)
+    # At random, or all would come back at once.
     await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # spreads load, hides nothing
+    return await server.ask("GET", name)

@@ -1,5 +1,6 @@
 """Logins that wait for their code, in Redis."""
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -9,23 +10,47 @@ from gateway.store.codec import Sealer, decode_transaction, encode_transaction
 from gateway.store.lifetimes import TOMBSTONE_SECONDS
 from gateway.store.redis.envelope import VersionedEnvelope, front
 from gateway.store.redis.server import Script, Server
-from gateway.store.redis.swap import ROUNDS, SWAP, pause
-from gateway.store.redis.wire import Command, Reply
+from gateway.store.redis.swap import ROUNDS, SWAP, read_later
+from gateway.store.redis.wire import Reply
 from gateway.transaction import State, Transaction
 
-# ARGV: now, key, its expiry, how many may be open, milliseconds to keep the whole. Answers those beyond, oldest first.
-_ADD: Final = Script("""
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
-redis.call('ZADD', KEYS[1], ARGV[3], ARGV[2])
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
-local beyond = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[4])
-local oldest = {}
-for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  if #oldest >= beyond then break end
-  if key ~= ARGV[2] then oldest[#oldest + 1] = key end
+# An account's open transactions are one string: for each its expiry as a double, the length of its key, its key, in the
+# order in which they were opened. A sorted set would take twice that.
+_EACH: Final = """
+local times = redis.call('GET', KEYS[1]) or ''
+local kept, keys, last, at = {}, {}, 0, 1
+while at <= #times do
+  local expires_at, key, after = struct.unpack('>dBc0', times, at)
+  if wanted(expires_at, key) then
+    kept[#kept + 1] = string.sub(times, at, after - 1)
+    keys[#keys + 1] = key
+  end
+  at = after
 end
-return oldest
+"""
+
+# ARGV: now, the new one, packed and its key, how many may be open, milliseconds to keep the whole at least.
+# Answers those beyond, oldest first.
+_ADD: Final = Script(f"""
+local now = tonumber(ARGV[1])
+local function wanted(expires_at, key) return expires_at > now end
+{_EACH}
+kept[#kept + 1] = ARGV[2]
+local left = redis.call('PTTL', KEYS[1])
+redis.call('SET', KEYS[1], table.concat(kept), 'PX', math.max(tonumber(ARGV[4]), left))
+for i = #keys, math.max(0, #keys + 1 - tonumber(ARGV[3])) + 1, -1 do keys[i] = nil end
+return keys
 """)
+
+# ARGV: the key that is no longer open.
+_LEAVE: Final = Script(f"""
+local function wanted(expires_at, key) return key ~= ARGV[1] end
+{_EACH}
+if #kept == 0 then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], table.concat(kept), 'KEEPTTL') end
+return #kept
+""")
+
+_expiry_and_length: Final = struct.Struct(">dB")
 
 
 class RedisTransactions:
@@ -43,7 +68,7 @@ class RedisTransactions:
         stored, beyond = await self._server.ask_all(
             [
                 ("SET", name, self._envelope.seal(name, transaction), "NX", "PX", lifetime),
-                _ADD.on(_open(transaction.uid), now, key, expires_at, most, lifetime),
+                _ADD.on(_open(transaction.uid), now, _entry(key, expires_at), most, lifetime),
             ]
         )
         if stored is None:
@@ -67,8 +92,7 @@ class RedisTransactions:
             stands = await self._swap(key, current, changed)
             if stands == 1:
                 return changed
-            current = self._read(name, stands)
-            await pause(lost)
+            current = self._read(name, stands if lost == 0 else await read_later(self._server, name, lost))
         raise StoreUnavailable("contended")
 
     async def _swap(self, key: str, current: Transaction, changed: Transaction) -> Reply:
@@ -80,8 +104,7 @@ class RedisTransactions:
         kept = self._envelope.seal(name, changed.spent())
         swap = SWAP.on(name, front(current), kept, _milliseconds(max(left, TOMBSTONE_SECONDS)))
         # Also when the swap is lost: the next round ends it too, or finds that somebody did.
-        leave: Command = ("ZREM", _open(changed.uid), key)
-        stands, _ = await self._server.ask_all([swap, leave])
+        stands, _ = await self._server.ask_all([swap, _LEAVE.on(_open(changed.uid), key)])
         return stands
 
     def _read(self, name: str, kept: Reply) -> Transaction:
@@ -99,6 +122,10 @@ def _name(key: str) -> str:
 
 def _open(uid: str) -> str:
     return f"headgate:open:{uid}"
+
+
+def _entry(key: str, expires_at: float) -> bytes:
+    return _expiry_and_length.pack(expires_at, len(key)) + key.encode()
 
 
 def _milliseconds(seconds: float) -> int:

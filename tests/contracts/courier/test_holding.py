@@ -218,3 +218,14 @@ async def test_an_idle_courier_stops_at_once(backend, channel):
     courier.stop()
 
     await asyncio.wait_for(task, 0.2)
+
+
+async def test_a_bug_with_one_message_ends_neither_the_loop_nor_the_others(backend, outbox, channel, mailbox, events):
+    await backend.transactions.create("t1", pending(), most=3, now=time.time())
+    outbox.first = [Claimed(receipt="m0", message=message("m0", deadline="soon"), times=1)]
+    async with running(courier_of(backend, channel, outbox=outbox)):
+        await outbox.put(message())
+        word = await word_of(backend)
+
+    assert word == "sent"
+    assert ("courier.error", "TypeError") in [(event["event"], event.get("reason")) for event in events]

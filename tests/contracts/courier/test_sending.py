@@ -132,7 +132,11 @@ async def test_a_server_that_stays_away_means_failed_by_the_deadline(backend, ch
         word = await word_of(backend, seconds=0.6)
 
     assert word == "failed"
-    assert (events[-1]["event"], events[-1]["reason"]) == ("courier.failed", "connect")
+    # The deadline may come between two tries or in the last one.
+    assert (events[-1]["event"], events[-1]["reason"]) in [
+        ("courier.failed", "connect"),
+        ("courier.too_late", "deadline"),
+    ]
 
 
 async def test_a_server_that_drips_past_the_deadline_is_cut(backend, channel, mailbox, events):

@@ -1,0 +1,120 @@
+"""Drupal as something that is asked over HTTP: one host, no cookies kept, no redirects, no proxy, bounded.
+
+Nothing is sent twice by us; aiohttp itself repeats an idempotent read whose kept connection had just been closed.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import aiohttp
+from yarl import URL
+
+from gateway.drupal.answers import Answer
+from gateway.drupal.bulkhead import Breaker, Bulkhead
+from gateway.errors import DrupalInvalid, DrupalUnavailable
+from gateway.flood import network_of
+
+# The account form is some 55 kB (measured); anything much larger is not it.
+MOST_BYTES = 1 << 20
+# What a web server says for a Drupal that does not answer. A 500 is Drupal's own: it lives.
+ABSENT = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
+
+
+@asynccontextmanager
+async def peer_at(
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    max_concurrent: int,
+    queue_seconds: float,
+    connect_seconds: float,
+    keep_alive_seconds: float,
+) -> "AsyncGenerator[Peer]":
+    """Yield the peer at *url*; *headers* stand on every request."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=keep_alive_seconds, ttl_dns_cache=10)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
+        skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
+    ) as http:
+        yield Peer(http, url, headers=headers, bulkhead=Bulkhead(max_concurrent, queue_seconds=queue_seconds))
+
+
+class Peer:
+    """Asks one Drupal, within its bulkhead and behind its circuit breaker."""
+
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, *, headers: Mapping[str, str], bulkhead: Bulkhead
+    ) -> None:
+        self._http = http
+        self._url = url
+        self._headers = dict(headers)
+        self._bulkhead = bulkhead
+        self._breaker = Breaker()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        cookies: list[str] | None = None,
+    ) -> Answer:
+        """Send one request and read its whole answer.
+
+        *path* goes out as it stands. *cookies* is filled as soon as the head is there, whatever becomes of the body.
+        Raises DrupalBusy, DrupalUnavailable, DrupalInvalid.
+        """
+        place = place_of(headers.get("X-Forwarded-For"))
+        self._breaker.demand_closed()
+        async with self._bulkhead.slot(place):
+            try:
+                async with self._http.request(
+                    method,
+                    URL(self._url + path, encoded=True),
+                    data=body,
+                    headers={**self._headers, **headers},
+                    allow_redirects=False,
+                ) as response:
+                    if cookies is not None:
+                        cookies += response.headers.getall("Set-Cookie", ())
+                    answer = await _whole(response)
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError) as error:
+                # Not `from error`: aiohttp's text may quote headers, and those hold cookies.
+                self._breaker.failed(place)
+                raise DrupalUnavailable(type(error).__name__) from None
+            except (aiohttp.ClientError, ValueError) as error:
+                raise DrupalInvalid(type(error).__name__) from None
+        if answer.status in ABSENT:
+            self._breaker.failed(place)
+        else:
+            self._breaker.succeeded()
+        return answer
+
+    def timed_out(self, address: str) -> None:
+        """Say that a call for *address* was given up."""
+        self._breaker.failed(place_of(address))
+
+
+def place_of(address: str | None) -> str:
+    """What shares a quarter: one address or IPv6 /64; calls of our own have no place."""
+    return network_of(address) if address else ""
+
+
+async def _whole(response: aiohttp.ClientResponse) -> Answer:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise DrupalInvalid("too_large")
+    return Answer(
+        status=response.status,
+        content_type=response.content_type,
+        cookies=tuple(response.headers.getall("Set-Cookie", ())),
+        body=bytes(body),
+    )

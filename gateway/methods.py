@@ -1,0 +1,88 @@
+"""Which methods reach an account, and what is sent for each."""
+
+import secrets
+from collections.abc import Set as AbstractSet
+
+from gateway.account import Account, masked
+from gateway.delivery import METHODS
+from gateway.errors import NoDestination, NotEnrolled
+from gateway.interfaces import Message
+from gateway.transaction import Transaction
+
+# A warning is worth sending for a day.
+NOTICE_SECONDS = 86_400
+
+
+def methods_of(account: Account, *, channels: AbstractSet[str], preferred: str) -> tuple[str, ...]:
+    """What can reach this account, the *preferred* one first. Raises NoDestination when nothing can."""
+    usable = [
+        method
+        for method, needed in METHODS.items()
+        if all(channel in channels and destination(channel, account) for channel in needed)
+    ]
+    if not usable:
+        raise NoDestination
+    return tuple(sorted(usable, key=lambda method: method != preferred))
+
+
+def choose(asked: str | None, methods: tuple[str, ...]) -> str:
+    """The asked-for method, or the first. Raises NotEnrolled for one that the account has not."""
+    if asked is None:
+        return methods[0]
+    if asked not in methods:
+        raise NotEnrolled
+    return asked
+
+
+def destination(channel: str, of: Account | Transaction) -> str | None:
+    """Where *channel* reaches this person."""
+    return of.mail if channel == "email" else of.phone
+
+
+def destinations(pending: Transaction) -> list[tuple[str, str]]:
+    """Channel and destination of everything that the transaction's method sends."""
+    return [(channel, destination(channel, pending) or "") for channel in METHODS[pending.auth_type]]
+
+
+def shown(pending: Transaction) -> str:
+    """The destinations as an answer may show them."""
+    return " / ".join(masked(to) for _, to in destinations(pending))
+
+
+def message_ids(method: str) -> tuple[str, ...]:
+    """A fresh id for each message that *method* sends."""
+    return tuple(secrets.token_urlsafe(12) for _ in METHODS.get(method, ()))
+
+
+def messages(key: str, pending: Transaction, *, browser: str, now: float) -> list[Message]:
+    """What is sent for the transaction under *key*; the code itself stands in none of them."""
+    return [
+        Message(
+            id=id,
+            transaction=key,
+            channel=channel,
+            to=to,
+            language=pending.language,
+            username=pending.username,
+            browser=browser,
+            asked_at=now,
+            deadline=pending.expires_at,
+        )
+        for id, (channel, to) in zip(pending.messages, destinations(pending), strict=True)
+    ]
+
+
+def warning(pending: Transaction, *, now: float) -> Message | None:
+    """The mail that tells an account's owner that somebody knows the password; None without an address."""
+    if pending.mail is None:
+        return None
+    return Message(
+        id=secrets.token_urlsafe(12),
+        subject="locked",
+        channel="email",
+        to=pending.mail,
+        language=pending.language,
+        username=pending.username,
+        asked_at=now,
+        deadline=now + NOTICE_SECONDS,
+    )

@@ -1,0 +1,134 @@
+"""config/gateway.yaml: every key that there is, with its default and a word about it."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+from pydantic_core import PydanticUndefined
+
+from gateway.options import Options
+from gateway.settings import Settings, load
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "config" / "gateway.yaml"
+SEAL_KEY = "k1:" + "A" * 43 + "="
+INDEX_KEY = "B" * 42 + "A="
+# Null by default, and the same options as `channels.email` otherwise.
+WHOLE = {"channels.sms", "channels.voice", "channels.whatsapp"}
+
+
+def models_in(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, Options):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in models_in(part)]
+
+
+def keys_of(model, value, folder=""):
+    """Every key with its default, as the code has it: of a union, the keys of all its kinds."""
+    keys = {}
+    for name, field in model.model_fields.items():
+        key = folder + name
+        default = getattr(value, name) if isinstance(value, model) else field.default
+        parts = [] if key in WHOLE else models_in(field.annotation)
+        if not parts or isinstance(default, tuple):
+            keys[key] = default
+        for part in parts:
+            keys = keys_of(part, default, f"{key}.") | keys
+    return keys
+
+
+KEYS = keys_of(Settings, Settings())
+
+
+def shown_default(default):
+    """A default as docs/configuration.md writes it."""
+    match default:
+        case _ if default is PydanticUndefined:
+            return "–"
+        case None:
+            return "`null`"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case tuple():
+            return f"`[{', '.join(default)}]`"
+        case "":
+            return '`""`'
+        case float() if default.is_integer():
+            return f"`{int(default)}`"
+        case _:
+            return f"`{default}`"
+
+
+# A key in a comment: `# store:`, `#   kind: memory`, `    # - id: web`.
+COMMENTED = re.compile(r"^( *)# ( *(?:- )?[a-z_0-9]+:(?: .*)?)$", re.MULTILINE)
+
+
+def written():
+    """The file with the keys that stand in comments."""
+    return yaml.safe_load(COMMENTED.sub(r"\1\2", FILE.read_text()).replace("clients: []", "clients:"))
+
+
+def flat(tree, folder=""):
+    keys = {}
+    for name, value in tree.items():
+        key = folder + name
+        match value:
+            case dict():
+                keys |= flat(value, f"{key}.")
+            case [dict() as first]:
+                keys |= {key: ()} | flat(first, f"{key}.")
+            case list():
+                keys[key] = tuple(value)
+            case _:
+                keys[key] = value
+    return keys
+
+
+def test_every_setting_stands_in_it_and_nothing_else():
+    assert set(flat(written())) == set(KEYS)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_it_tells_the_default(key):
+    if KEYS[key] is PydanticUndefined or key == "headless.clients.api_key_sha256":
+        pytest.skip("there is no default; it shows an example")
+
+    assert flat(written())[key] == KEYS[key]
+
+
+def test_every_key_has_a_word_about_it():
+    lines = [line for line in FILE.read_text().splitlines() if re.match(r"^ *(# *)?(- )?[a-z_0-9]+: *[^ ]", line)]
+
+    assert [line for line in lines if not re.search(r" {1,}# \S", line[line.index(":") :])] == []
+
+
+def test_left_as_it_is_it_changes_nothing():
+    settings = load(FILE, {"HEADGATE_API_KEY": "made"})
+
+    assert settings == load(None, {"HEADGATE_API_KEY": "made"})
+
+
+def test_without_a_client_it_asks_for_one_and_for_nothing_else():
+    from gateway.settings import ConfigurationError
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(FILE, {})
+
+    assert [key for key, _ in caught.value.problems] == ["headless.clients"]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"HEADGATE_STORE__URL": "redis://127.0.0.1/0", "HEADGATE_KEYS": SEAL_KEY, "HEADGATE_INDEX_KEY": INDEX_KEY},
+        {"HEADGATE_STORE__KIND": "memory", "HEADGATE_STORE__MOST_ENTRIES": "5"},
+        {"HEADGATE_CHANNELS__EMAIL__HOST": "smtp.example.org", "HEADGATE_CHANNELS__EMAIL__SECURITY": "starttls"},
+        {"HEADGATE_DRUPAL__URL": "http://drupal.internal", "HEADGATE_TRUSTED_PROXIES": "10.0.0.0/8 192.0.2.7"},
+    ],
+    ids=lambda environment: next(iter(environment)),
+)
+def test_the_environment_can_say_the_rest(environment):
+    """The image brings this file, and is configured by environment alone."""
+    assert load(FILE, {"HEADGATE_API_KEY": "made"} | environment) == load(None, {"HEADGATE_API_KEY": "made"} | environment)

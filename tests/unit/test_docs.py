@@ -1,0 +1,282 @@
+"""The documentation against the code: what stands there exists, and what exists stands there."""
+
+import ast
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+import typer.main
+import yaml
+
+from gateway import cli, errors
+from gateway.settings import NOT_KEYS, PREFIX, ConfigurationError, Settings, load
+from gateway.web import errors as web_errors
+from gateway.web.routes import ENDPOINTS
+from tests.unit.test_configuration_file import KEYS, shown_default
+from tests.world import Clock, World, a_world, quiet
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+def text_of(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows_of(text):
+    """The cells of every table row."""
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows if not set(row[0]) <= set(" -:")]
+
+
+def section_of(text, heading):
+    """What stands under *heading*, up to the next one of its level."""
+    level = heading.partition(" ")[0]
+    return re.split(rf"^{level} ", text.partition(f"{heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def blocks_of(text, language):
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+# --- Links, commands, keys -------------------------------------------------------------------------------------------
+
+
+def anchors_of(path):
+    """GitHub's: lower case, punctuation dropped, spaces as dashes."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_link_leads_somewhere(name):
+    page = ROOT / name
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert linked.is_relative_to(ROOT), target
+        assert not anchor or anchor in anchors_of(linked), target
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    seen, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        links = re.findall(r"\]\(([^)\s#]+\.md)(?:#[^)]*)?\)", page.read_text())
+        ahead += [(page.parent / link).resolve() for link in links if not link.startswith("https://")]
+
+    assert set(PAGES) <= seen
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_make_target_that_is_named_exists(name):
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+
+    assert set(re.findall(r"(?:`|^|\s{2}|\$ |&& )make ([a-z-]+)", text_of(name), re.MULTILINE)) <= targets
+
+
+def commands():
+    return set(typer.main.get_command(cli.app).commands)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "config/gateway.yaml"])
+def test_every_command_that_is_named_exists(name):
+    named = re.findall(r"(?:`|^ *|\$\(|-- |\| )headgate ([a-z][a-z-]*)", text_of(name), re.MULTILINE)
+
+    assert set(named) <= commands()
+
+
+def test_the_readme_names_every_command():
+    named = {match for row in rows_of(text_of("README.md")) for match in re.findall(r"^`headgate ([a-z-]+)", row[0])}
+
+    assert named == commands()
+
+
+@pytest.mark.parametrize("name", [*NAMES, "config/gateway.yaml", "k8s/base/gateway.yaml"])
+def test_every_variable_that_is_named_is_a_key(name):
+    variables = {word.rstrip("_") for word in re.findall(rf"\b{PREFIX}[A-Z0-9_]+", text_of(name))}
+    known = {PREFIX + key.upper().replace(".", "__") for key in KEYS} | {PREFIX + key for key in NOT_KEYS}
+    # The bare name of a section, and what Kubernetes would set.
+    known |= {PREFIX + key.rpartition(".")[0].upper().replace(".", "__") for key in KEYS} | {"HEADGATE_PORT", "HEADGATE"}
+
+    assert {word.removesuffix("_FILE") for word in variables} <= known
+
+
+def test_the_table_of_keys_is_complete_and_tells_the_defaults():
+    told = {row[0]: row[1:3] for row in rows_of(section_of(text_of("docs/configuration.md"), "## Every key"))[1:]}
+
+    assert told == {
+        f"`{key}`": [
+            "–" if key.startswith("headless.clients.") else f"`{PREFIX}{key.upper().replace('.', '__')}`",
+            shown_default(default),
+        ]
+        for key, default in KEYS.items()
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_configuration_that_is_shown_can_be_used(name, tmp_path):
+    for block in blocks_of(text_of(name), "yaml"):
+        shown = yaml.safe_load(block)
+        if not isinstance(shown, dict) or "apiVersion" in shown or not set(shown) <= set(Settings.model_fields):
+            continue
+        made = tmp_path / "made"
+        made.write_text("k1:" + "A" * 43 + "=")
+        block = re.sub(r"/run/secrets/index-key", str(made) + "-index", block)
+        (tmp_path / "made-index").write_text("A" * 43 + "=")
+        block = re.sub(r"/run/secrets/redis-url", str(made) + "-url", block)
+        (tmp_path / "made-url").write_text("redis://127.0.0.1/0")
+        block = re.sub(r"/run/secrets/[\w-]+", str(made), block).replace('"…"', "0" * 64)
+        (tmp_path / "gateway.yaml").write_text(block)
+        try:
+            load(tmp_path / "gateway.yaml", {} if "clients" in block else {"HEADGATE_API_KEY": "made"})
+        except ConfigurationError as error:
+            pytest.fail(f"{error}\n{block}")
+
+
+# --- Errors and events -----------------------------------------------------------------------------------------------
+
+
+def kinds_of(root):
+    return {root} | {kind for child in root.__subclasses__() for kind in kinds_of(child)}
+
+
+def words():
+    """Every word that an error has, with the statuses that it may be answered with."""
+    ours = {kind for kind in kinds_of(errors.GatewayError) if kind.__module__.startswith("gateway.")}
+    named = {(kind.word, int(web_errors.status_of(kind.__new__(kind)))) for kind in ours if kind is not web_errors.HttpError}
+    return named | {(word, int(status)) for status, (word, _) in web_errors.WORDS.items()}
+
+
+def test_the_table_of_errors_is_complete_and_tells_the_statuses():
+    rows = rows_of(section_of(text_of("docs/api.md"), "## Errors"))[1:]
+
+    assert {(row[1].strip("`"), int(row[0])) for row in rows} == words()
+    assert all(HTTPStatus(int(row[0])) for row in rows)
+
+
+def test_every_endpoint_has_a_heading():
+    headings = re.findall(r"^## (\w+)$", text_of("docs/api.md"), re.MULTILINE)
+
+    assert {endpoint.__name__.capitalize() for endpoint in ENDPOINTS} <= set(headings)
+
+
+LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
+
+
+class Events(ast.NodeVisitor):
+    """The names of the events that a module logs; `{…}` stands for what is only known at run time."""
+
+    def __init__(self):
+        self.names = set()
+        self._functions = []
+
+    def visit_FunctionDef(self, node):
+        self._functions.append(node)
+        self.generic_visit(node)
+        self._functions.pop()
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Call(self, node):
+        if node.args and self._logs(node.func):
+            self.names |= self._said(node.args[0])
+        self.generic_visit(node)
+
+    @staticmethod
+    def _logs(called):
+        match called:
+            case ast.Attribute(value=ast.Name(id="log"), attr=attribute):
+                return attribute in LEVELS
+            case ast.Name(id="say") | ast.Attribute(attr="_tell") | ast.Call(func=ast.Name(id="getattr"), args=[ast.Name(id="log"), *_]):
+                return True
+        return False
+
+    def _said(self, name):
+        match name:
+            case ast.Constant(value=str(text)):
+                return {text}
+            case ast.JoinedStr(values=parts):
+                return {"".join(part.value if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}" for part in parts)}
+            case ast.IfExp(body=one, orelse=other):
+                return self._said(one) | self._said(other)
+            case ast.Name(id=variable):
+                function = self._functions[-1]
+                if variable in {argument.arg for argument in function.args.args}:
+                    return set()  # Whoever calls it says which.
+                values = [
+                    one.value
+                    for one in ast.walk(function)
+                    if isinstance(one, ast.Assign) and any(isinstance(to, ast.Name) and to.id == variable for to in one.targets)
+                ]
+                assert values, f"where does {variable} come from?"
+                return set().union(*map(self._said, values))
+            case ast.Attribute(attr="name"):
+                return {f"{{{ast.unparse(name)}}}"}
+        raise AssertionError(f"teach this reader {ast.unparse(name)}")
+
+
+def logged():
+    names = set()
+    for path in (ROOT / "gateway").rglob("*.py"):
+        events = Events()
+        events.visit(ast.parse(path.read_text(encoding="utf-8")))
+        names |= events.names
+    return names
+
+
+# A limit that is reached is logged under its own name.
+LIMITS = {"{limit.name}": {"lock.soft", "lock.hard"}, "{everywhere.name}": {"attack.second_factor"}}
+OUTCOMES = {"{endpoint}.{error.word}", "{endpoint}.ok", "{endpoint}.client_gone", "{endpoint}.internal"}
+
+
+def documented():
+    """Event → level, in the order of docs/events.md."""
+    rows = rows_of(text_of("docs/events.md"))
+    return {row[0].strip("`"): row[1] for row in rows if re.fullmatch(r"`[\w.]+\.[\w]+`", row[0])}
+
+
+def test_every_event_is_documented_and_every_documented_event_is_logged():
+    names = logged()
+    assert names >= OUTCOMES
+    for pattern in names & LIMITS.keys():
+        names |= LIMITS[pattern]
+
+    told = set(documented())
+
+    assert {name for name in told if not name.startswith("ENDPOINT.")} == {name for name in names if "{" not in name}
+    assert names - told - OUTCOMES <= LIMITS.keys()
+
+
+def test_every_outcome_of_every_endpoint_is_documented():
+    text = text_of("docs/events.md")
+    told = {name.removeprefix("ENDPOINT.") for name in documented() if name.startswith("ENDPOINT.")}
+    # Refused before there is an endpoint.
+    unrouted = {"not_found", "method"}
+
+    assert told == {word for word, _ in words()} - unrouted | {"ok", "client_gone"}
+    endpoints = re.search(r"^`ENDPOINT` is (.*)\.$", text, re.MULTILINE)[1]
+    assert set(re.findall(r"`(\w+)`", endpoints)) == {endpoint.__name__ for endpoint in ENDPOINTS} | {"headless"}
+
+
+def test_every_warning_of_an_outcome_is_told_as_one():
+    from gateway.web.middleware import WARNED
+
+    levels = {name.removeprefix("ENDPOINT."): level for name, level in documented().items() if name.startswith("ENDPOINT.")}
+
+    assert {word for word, level in levels.items() if level == "warning"} == WARNED - {"internal"}
+    assert levels["internal"] == "error"
