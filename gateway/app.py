@@ -18,6 +18,7 @@ from gateway.delivery.courier import Courier
 from gateway.delivery.texts import Texts
 from gateway.factors import Code
 from gateway.flood import Limits
+from gateway.floodgate import Floodgate
 from gateway.interfaces import Channel
 from gateway.login import LoginFlow
 from gateway.reaper import Reaper
@@ -30,6 +31,7 @@ from gateway.web.keys import (
     AUDIT,
     CHECKS,
     CLIENTS,
+    DETAILS,
     FLOW,
     PUBLIC_URL,
     RUNNING,
@@ -80,7 +82,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
                 resends=settings.code.resends,
                 resend_wait_seconds=settings.code.resend_wait_seconds,
             ),
-            limits=Limits(settings.flood, sealer.index),
+            flood=Floodgate(backend.counters, Limits(settings.flood, sealer.index), clock=clock),
             alike=Alike(rng, most_seconds=settings.drupal.timeout_seconds),
             index=sealer.index,
             clock=clock,
@@ -105,7 +107,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         stack.push_async_callback(settle, running, settings.shutdown_seconds)
         yield Gateway(
             headless=expose(headless(enabled=settings.headless.enabled), settings, flow, running),
-            admin=oversee(admin(), {"store": backend.ping}, running),
+            admin=oversee(admin(), {"store": backend.ping}, flow, running),
             running=running,
             doorman=Doorman(
                 most=settings.listen.max_connections,
@@ -130,8 +132,9 @@ def expose(app: web.Application, settings: Settings, flow: LoginFlow, running: R
     return app
 
 
-def oversee(app: web.Application, checks: dict[str, Check], running: Running) -> web.Application:
+def oversee(app: web.Application, checks: dict[str, Check], flow: LoginFlow, running: Running) -> web.Application:
     app[CHECKS] = checks
+    app[DETAILS] = {"drupal": flow.drupal_state}
     app[RUNNING] = running
     return app
 

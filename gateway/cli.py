@@ -6,9 +6,9 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Concatenate, Literal, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -30,6 +30,7 @@ out = Console()
 err = Console(stderr=True)
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 ConfigFile = Annotated[
     Path | None,
@@ -119,19 +120,19 @@ def send_test(
 @app.command()
 def unlock(uid: Annotated[str, typer.Argument(help="Drupal's uid of the account.")], config: ConfigFile = None) -> None:
     """Let an account log in again that wrong codes have locked."""
-    from gateway.errors import StoreUnavailable
-    from gateway.operations import unlock as clear
+    from gateway import operations
 
-    settings = settings_or_exit(config)
-    if settings.store.kind == "memory":
-        err.print("[red]With the memory store locks live in the serving process: restart it.[/]")
-        raise typer.Exit(1)
-    try:
-        run(clear(settings, uid=uid))
-    except StoreUnavailable:
-        err.print("[red]The store can't be reached.[/]")
-        raise typer.Exit(1) from None
+    on_the_store(operations.unlock, config, uid=uid)
     out.print(f"[green]Account {uid} is unlocked.[/]")
+
+
+@app.command("init-store")
+def init_store(config: ConfigFile = None) -> None:
+    """Say once that an empty store is meant to be: from then on an emptied one is noticed."""
+    from gateway import operations
+
+    known = on_the_store(operations.initialise, config)
+    out.print("[green]The store was marked before.[/]" if known else "[green]The store is marked.[/]")
 
 
 @app.command()
@@ -147,6 +148,26 @@ def settings_or_exit(path: Path | None) -> "Settings":
         return load(path, os.environ)
     except ConfigurationError as error:
         show_problems(error.problems)
+
+
+def on_the_store(
+    work: Callable[Concatenate["Settings", P], Coroutine[None, None, T]],
+    config: Path | None,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Do *work* on the store that serves, or say why that can't be."""
+    from gateway.errors import StoreUnavailable
+
+    settings = settings_or_exit(config)
+    if settings.store.kind == "memory":
+        err.print("[red]The memory store lives in the serving process: restart it.[/]")
+        raise typer.Exit(1)
+    try:
+        return run(work(settings, *args, **kwargs))
+    except StoreUnavailable:
+        err.print("[red]The store can't be reached.[/]")
+        raise typer.Exit(1) from None
 
 
 def show_problems(problems: list[tuple[str, str]]) -> NoReturn:

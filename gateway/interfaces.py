@@ -44,6 +44,10 @@ class Authenticator(Protocol):
         """
         ...
 
+    def answers(self) -> bool:
+        """Whether Drupal has answered lately, as far as anybody asked it."""
+        ...
+
 
 class Factor(Protocol):
     """Something that a person proves. Knows nothing of transport or storage."""

@@ -7,7 +7,7 @@ answer that hands it over, or the reaper.
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 from structlog.contextvars import bind_contextvars
@@ -15,7 +15,6 @@ from structlog.contextvars import bind_contextvars
 from gateway.account import Account, Client, DrupalSession, Visitor, fold
 from gateway.alike import Alike
 from gateway.errors import (
-    AccountLocked,
     BadCredentials,
     DeliveryUnavailable,
     DrupalInvalid,
@@ -26,8 +25,8 @@ from gateway.errors import (
     Unavailable,
     WrongOtp,
 )
-from gateway.flood import Limits, guesses
-from gateway.interfaces import Authenticator, Backend, Factor, Limit, Message, Taken
+from gateway.floodgate import Floodgate, Reserved
+from gateway.interfaces import Authenticator, Backend, Factor, Message
 from gateway.methods import choose, destinations, message_ids, messages, methods_of, shown, warning
 from gateway.steps import Opened, Progress, Rules, Won, seconds
 from gateway.transaction import HANDING_SECONDS, State, Transaction, key_of, new_id
@@ -49,7 +48,7 @@ class LoginFlow:
         factor: Factor,
         channels: frozenset[str],
         rules: Rules,
-        limits: Limits,
+        flood: Floodgate,
         alike: Alike,
         index: Callable[..., str],
         clock: Callable[[], float],
@@ -58,11 +57,10 @@ class LoginFlow:
         self._transactions = backend.transactions
         self._parked = backend.parked
         self._outbox = backend.outbox
-        self._counters = backend.counters
         self._factor = factor
         self._channels = channels
         self._rules = rules
-        self._limits = limits
+        self._flood = flood
         self._alike = alike
         self._index = index
         self._clock = clock
@@ -80,33 +78,21 @@ class LoginFlow:
         if not self._channels:
             raise DeliveryUnavailable("no_channel")
         bind_contextvars(account=self._index("account", fold(username))[:11])
-        counted = self._limits.passwords(username, visitor.address)
-        now = self._clock()
-        session = await self._checked(username, password, visitor, counted=counted, now=now)
+        reserved = await self._flood.password(username, visitor.address)
+        session = await self._checked(username, password, visitor, reserved=reserved)
         bind_contextvars(uid=session.uid)
         id = new_id()
         key = key_of(id)
-        _, _, locked = await asyncio.gather(
-            self._park(key, session),
-            self._forgive(counted, now=now),
-            self._counters.check(guesses(session.uid), now=now),
-        )
+        await asyncio.gather(self._park(key, session), self._flood.right(reserved))
         try:
-            if locked.refused:
-                raise AccountLocked(locked.refused.name, retry_after=locked.retry_after)
+            await self._flood.demand_unlocked(session.uid)
             pending = await self._open(key, session, username, auth_type, client, visitor)
         except BaseException:
             await self._leave_to_the_reaper(key)
             raise
         return self._opened(id, pending)
 
-    async def _checked(
-        self, username: str, password: str, visitor: Visitor, *, counted: Sequence[Limit], now: float
-    ) -> DrupalSession:
-        """Have Drupal check the password; counted as refused before the call, or parallel ones would all see room."""
-        taken = await self._counters.take(counted, now=now)
-        if taken.refused:
-            raise Flood(taken.refused.name, retry_after=taken.retry_after)
+    async def _checked(self, username: str, password: str, visitor: Visitor, *, reserved: Reserved) -> DrupalSession:
         began = asyncio.get_running_loop().time()
         try:
             session = await self._drupal.authenticate(
@@ -117,9 +103,9 @@ class LoginFlow:
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:
             # No password was refused. A time-out stays counted: Drupal may have refused unheard.
-            await self._give_back(counted, now=now)
-            if isinstance(error, Flood) and taken.counts[1] * 2 < counted[1].most:
-                log.warning("drupal.counts_gateway", ours=taken.counts[1], change=COUNT_VISITORS)
+            await self._flood.not_asked(reserved)
+            if isinstance(error, Flood):
+                self._flood.drupal_refused(reserved)
             raise
         self._alike.remember(asyncio.get_running_loop().time() - began)
         return session
@@ -142,16 +128,6 @@ class LoginFlow:
             except StoreUnavailable:
                 log.error("drupal.orphan", uid=session.uid, reason=error.word)
 
-    async def _forgive(self, counted: Sequence[Limit], *, now: float) -> None:
-        """A right password clears the name's count, as it does at Drupal, and was none of the address's refused."""
-        by_name, by_address = counted
-        with contextlib.suppress(StoreUnavailable):
-            await asyncio.gather(self._counters.clear([by_name]), self._counters.give_back([by_address], now=now))
-
-    async def _give_back(self, counted: Sequence[Limit], *, now: float) -> None:
-        with contextlib.suppress(StoreUnavailable):
-            await self._counters.give_back(counted, now=now)
-
     async def _open(
         self,
         key: str,
@@ -168,7 +144,7 @@ class LoginFlow:
         now = self._clock()
         displaced, _ = await asyncio.gather(
             self._transactions.create(key, pending, most=self._rules.per_account, now=now),
-            self._count_deliveries(pending, now=now),
+            self._flood.deliveries(destinations(pending)),
         )
         # After the store: a code must never arrive for a transaction that nobody can find.
         await self._send(messages(key, pending, browser=visitor.user_agent, now=now))
@@ -200,12 +176,6 @@ class LoginFlow:
             messages=message_ids(method),
         )
 
-    async def _count_deliveries(self, pending: Transaction, *, now: float) -> None:
-        counted = [limit for where in destinations(pending) for limit in self._limits.deliveries(*where)]
-        taken = await self._counters.take(counted, now=now)
-        if taken.refused:
-            raise Flood(taken.refused.name, retry_after=taken.retry_after)
-
     async def _send(self, several: list[Message]) -> None:
         for message in several:
             await self._outbox.put(message)
@@ -221,8 +191,7 @@ class LoginFlow:
         key = key_of(id)
         seen = await self._bound(key, username=username, auth_type=auth_type, client=client)
         now = self._clock()
-        counted = self._limits.codes(seen.uid, visitor.address)
-        taken = await self._count_guess(counted, now=now)
+        reserved = await self._flood.guess(seen.uid, visitor.address)
 
         def guess(pending: Transaction) -> Transaction:
             return pending.attempt(accepted=self._factor.check(pending.secret, otp), now=now)
@@ -231,10 +200,10 @@ class LoginFlow:
             after = await self._transactions.update(key, guess, seen=seen)
         except TransactionClosed:
             # Lost to another answer: nothing was compared that anybody hears of.
-            await self._give_back(counted, now=now)
+            await self._flood.not_asked(reserved)
             raise
         if after.state is not State.HANDING:
-            await self._wrong(key, after, counted=counted, taken=taken)
+            await self._wrong(key, after, reserved=reserved)
             raise WrongOtp(attempts_left=after.attempts_left)
         session = await self._parked.hand(key, until=now + HANDING_SECONDS)
         return Won(
@@ -242,8 +211,7 @@ class LoginFlow:
             uid=after.uid,
             hand_over=self._drupal.hand_over(session),
             profile=json.loads(after.profile),
-            counted=counted,
-            counted_at=now,
+            reserved=reserved,
         )
 
     async def _bound(self, key: str, *, username: str, client: Client, auth_type: str | None = None) -> Transaction:
@@ -253,29 +221,12 @@ class LoginFlow:
         bind_contextvars(uid=pending.uid)
         return pending
 
-    async def _count_guess(self, counted: Sequence[Limit], *, now: float) -> Taken:
-        """Reserve a failure before the comparison, or parallel guesses over many transactions would all see room."""
-        taken = await self._counters.take(counted, now=now)
-        match taken.refused:
-            case None:
-                return taken
-            case Limit(name="flood.codes"):
-                raise Flood("flood.codes", retry_after=taken.retry_after)
-            case Limit(name=locked):
-                raise TransactionClosed(locked)
-
-    async def _wrong(self, key: str, after: Transaction, *, counted: Sequence[Limit], taken: Taken) -> None:
+    async def _wrong(self, key: str, after: Transaction, *, reserved: Reserved) -> None:
         if after.state is State.ENDED:
             await self._leave_to_the_reaper(key)
-        for limit, count in zip(counted, taken.counts, strict=True):
-            if count == limit.most and limit.name != "flood.codes":
-                log.warning(limit.name, uid=after.uid)
-                await self._warn(after)
-        with contextlib.suppress(StoreUnavailable):
-            everywhere = self._limits.everywhere()
-            reached = await self._counters.take([everywhere], now=self._clock())
-            if reached.counts and reached.counts[0] == everywhere.most:
-                log.warning(everywhere.name, count=everywhere.most)
+        for lock in await self._flood.wrong(reserved):
+            log.warning(lock, uid=after.uid)
+            await self._warn(after)
 
     async def _warn(self, pending: Transaction) -> None:
         """Tell the account's owner that somebody knows the password."""
@@ -300,9 +251,7 @@ class LoginFlow:
                 await asyncio.sleep(again_in)
             else:
                 break
-        soft, *others = won.counted
-        with contextlib.suppress(StoreUnavailable):
-            await asyncio.gather(self._counters.clear([soft]), self._counters.give_back(others, now=won.counted_at))
+        await self._flood.won(won.reserved)
 
     async def lost(self, won: Won) -> None:
         """The answer did not leave: nobody holds the session, so it ends."""
@@ -329,7 +278,7 @@ class LoginFlow:
             )
 
         # Tried first on what was read: a message that may not be sent is not counted.
-        await self._count_deliveries(reissue(seen), now=now)
+        await self._flood.deliveries(destinations(reissue(seen)))
         after = await self._transactions.update(key, reissue, seen=seen)
         await self._send(messages(key, after, browser=visitor.user_agent, now=now))
         return self._opened(id, after)
@@ -368,6 +317,12 @@ class LoginFlow:
         """End a session that was handed over; return the Set-Cookie lines that delete its cookie."""
         return await self._drupal.log_out(session)
 
+    def drupal_state(self) -> str:
+        """`ok`, or what an operator should know: `breaker_open`, `counts_gateway`."""
+        if not self._drupal.answers():
+            return "breaker_open"
+        return "counts_gateway" if self._flood.drupal_counts_gateway else "ok"
+
     # Ends
 
     async def _end(self, key: str) -> None:
@@ -393,7 +348,3 @@ class LoginFlow:
             methods=pending.methods,
             resends_left=pending.resends_left,
         )
-
-
-# What makes Drupal count visitors instead of the gateway.
-COUNT_VISITORS = "$settings['reverse_proxy'] = TRUE; $settings['reverse_proxy_addresses'] = ['ADDRESS OF HEADGATE'];"

@@ -37,3 +37,12 @@ async def unlock(settings: Settings, *, uid: str) -> None:
     """Clear the account's counts of wrong codes. Raises StoreUnavailable."""
     async with settings.store.open(settings.sealer()) as backend:
         await backend.counters.clear(guesses(uid))
+
+
+async def initialise(settings: Settings) -> bool:
+    """Mark the store as ours and not emptied; return whether it was so already. Raises StoreUnavailable."""
+    async with settings.store.open(settings.sealer()) as backend:
+        if await backend.enrolments.initialised():
+            return True
+        await backend.enrolments.initialise()
+        return False

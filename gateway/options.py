@@ -31,18 +31,23 @@ class Options(BaseModel):
             path = read.pop(f"{name}_file", None) if _is_secret(field.annotation) else None
             if path is None:
                 continue
-            if read.get(name):
-                raise ValueError(f"{name} and {name}_file are both given")
-            read[name] = _content(name, path)
+            read[name] = Problem(f"{name} is given, too") if read.get(name) else _content(path)
         return read
+
+
+class Problem:
+    """Stands where a secret should: no field accepts it, and whoever lists what is wrong finds the reason in it."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
 
 
 def _is_secret(annotation: object) -> bool:
     return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
 
 
-def _content(name: str, path: object) -> str:
+def _content(path: object) -> str | Problem:
     try:
         return Path(str(path)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        raise ValueError(f"{name}_file can't be read") from None
+        return Problem("can't be read")

@@ -1,9 +1,8 @@
 """The whole configuration as one frozen tree: file, environment and secret files, with all problems at once."""
 
 import os
-import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -20,11 +19,13 @@ from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
 from gateway.factors import CodeOptions
 from gateway.flood import FloodOptions
-from gateway.options import Options
+from gateway.options import Options, Problem
 from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey, StoreOptions, parse_secret
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PREFIX = "HEADGATE_"
+# Each round takes away what was wrong in the one before; a tree is not deeper.
+MOST_ROUNDS = 8
 # Read by the command, not a part of the tree.
 NOT_KEYS = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE"})
 # These stand in pydantic's names of places, but in nobody's configuration.
@@ -203,15 +204,47 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     given, problems = from_file(path) if path else ({}, [])
     merge(given, from_environment(environ, problems))
     infer_kinds(given)
-    try:
-        settings = Settings.model_validate(given)
-    except ValidationError as error:
-        problems += [(place(item["loc"]), sentence(item)) for item in error.errors(include_input=False)]
-        raise ConfigurationError(problems) from None
-    problems += settings.conflicts()
+    settings = validated(given, problems)
+    told = {key.partition(".")[0].removesuffix("_file") for key, _ in problems}
+    # What is wrong by itself is not also told for what else that breaks.
+    problems += [(key, why) for key, why in settings.conflicts() if key.partition(".")[0] not in told]
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def validated(given: dict[str, object], problems: list[tuple[str, str]]) -> Settings:
+    """The settings; where something is wrong, *problems* grows and the rest is read with defaults instead."""
+    for _ in range(MOST_ROUNDS):
+        try:
+            return Settings.model_validate(given)
+        except ValidationError as error:
+            for item in error.errors():
+                problems.append(problem(item["loc"], item["type"], item["msg"], item["input"]))
+                remove(given, [part for part in item["loc"] if part not in KINDS])
+    return Settings()
+
+
+def problem(loc: tuple[int | str, ...], kind: str, message: str, given: object) -> tuple[str, str]:
+    """Key and sentence of one thing that is wrong; what was given is looked at, never shown."""
+    key = ".".join(str(part) for part in loc if part not in KINDS) or "configuration"
+    if isinstance(given, Problem):
+        return f"{key}_file", given.sentence
+    if kind == "extra_forbidden":
+        return key, "unknown key"
+    return key, message.removeprefix("Value error, ")
+
+
+def remove(given: dict[str, object], loc: Sequence[int | str]) -> None:
+    """Take the innermost mapping entry at *loc* away, by its key or the file's; a faulty list goes as a whole."""
+    holder, name = given, ""
+    for part in loc:
+        child = holder.get(name) if name else holder
+        if not isinstance(child, dict):
+            break
+        holder, name = child, str(part)
+    holder.pop(name, None)
+    holder.pop(f"{name}_file", None)
 
 
 def from_file(path: Path) -> tuple[dict[str, object], list[tuple[str, str]]]:
@@ -271,14 +304,3 @@ def infer_kinds(given: dict[str, object]) -> None:
     store = given.get("store")
     if isinstance(store, dict) and "kind" not in store and ("url" in store or "url_file" in store):
         store["kind"] = "redis"
-
-
-def place(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc if part not in KINDS) or "configuration"
-
-
-def sentence(error: Mapping[str, object]) -> str:
-    """Pydantic's words without its preface; they hold no value."""
-    if error["type"] == "extra_forbidden":
-        return "unknown key"
-    return re.sub(r"^Value error, ", "", str(error["msg"]))

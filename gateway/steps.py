@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.interfaces import HandOver, Limit, Word
+from gateway.floodgate import Reserved
+from gateway.interfaces import HandOver, Word
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,8 +51,7 @@ class Won:
     uid: str
     hand_over: HandOver = field(repr=False)
     profile: Mapping[str, object] = field(repr=False)
-    counted: tuple[Limit, ...]
-    counted_at: float
+    reserved: Reserved = field(repr=False)
 
 
 def seconds(left: float) -> int:

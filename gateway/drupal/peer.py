@@ -56,6 +56,10 @@ class Peer:
         self._bulkhead = bulkhead
         self._breaker = Breaker()
 
+    @property
+    def answers(self) -> bool:
+        return not self._breaker.is_open
+
     async def ask(
         self,
         method: str,

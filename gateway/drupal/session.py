@@ -150,6 +150,10 @@ class SessionDrupal:
     def _deletions(self, answer: Answer, session: DrupalSession) -> tuple[str, ...]:
         return deletions(answer, session, host=self._host)
 
+    def answers(self) -> bool:
+        """False while the circuit breaker is open."""
+        return self._drupal.answers
+
     async def finish(self) -> None:
         """Wait for what is still read on."""
         if self._reading_on:

@@ -14,6 +14,7 @@ from gateway.web.answers import answer, with_cookies
 from gateway.web.keys import ADDRESSES, CLIENTS, FLOW, PUBLIC_URL
 from gateway.web.middleware import sign
 from gateway.web.relay import sessions_in, warn_if_unusable
+from gateway.web.server import Connection
 
 # How long the kernel may take to accept an answer's last byte.
 WRITE_SECONDS = 10
@@ -187,16 +188,21 @@ DELIVERY = {
 
 async def write(request: web.Request, response: web.Response) -> None:
     """Write the whole answer and wait until its last byte has left. Raises ConnectionError if it did not."""
-    demand_connected(request)
+    transport, connection = demand_connected(request), request.protocol
     await response.prepare(request)
     await response.write_eof()
     deadline = asyncio.get_running_loop().time() + WRITE_SECONDS
     # uvloop writes at the end of the turn, so one turn passes in any case.
     await asyncio.sleep(0)
-    while demand_connected(request).get_write_buffer_size():
+    while transport.get_write_buffer_size():
         if asyncio.get_running_loop().time() > deadline:
             raise ConnectionResetError("slow reader")
         await asyncio.sleep(0.005)
+    if transport.is_closing():
+        # Closed is not lost: who has read the last byte may leave at once. How it ended is known a turn later.
+        await asyncio.sleep(0)
+        if isinstance(connection, Connection) and connection.broken:
+            raise ConnectionResetError("client gone")
 
 
 def demand_connected(request: web.Request) -> asyncio.WriteTransport:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.web.answers import answer
-from gateway.web.keys import CHECKS, RUNNING, Check
+from gateway.web.keys import CHECKS, DETAILS, RUNNING, Check
 
 CHECK_SECONDS = 2
 
@@ -18,11 +18,16 @@ async def livez(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Every dependency by name; not ready while stopping."""
+    """Every dependency by name; not ready while stopping. Drupal's state is told, but does not decide.
+
+    Without Drupal nobody can log in, with or without this process, and it answers so in our JSON.
+    """
     checks = request.app[CHECKS]
     words = dict(zip(checks, await asyncio.gather(*(word_of(check) for check in checks.values())), strict=True))
+    reachable = all(word == "ok" for word in words.values())
     stopping = request.app[RUNNING].stopping
-    ready = not stopping and all(word == "ok" for word in words.values())
+    ready = not stopping and reachable
+    words |= {name: tell() for name, tell in request.app[DETAILS].items()}
     body = {"status": "stopping" if stopping else "ok" if ready else "not_ready", **words}
     return answer(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 

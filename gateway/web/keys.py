@@ -43,3 +43,5 @@ PUBLIC_URL = web.AppKey("public_url", PublicUrl)
 AUDIT = web.AppKey("audit", Audit)
 RUNNING = web.AppKey("running", Running)
 CHECKS = web.AppKey("checks", dict[str, Check])
+# What an operator should know but what must not take the process out of service.
+DETAILS = web.AppKey("details", dict[str, Callable[[], str]])

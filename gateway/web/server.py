@@ -5,6 +5,7 @@ one place that every answer passes (promise 13).
 """
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from typing import Any, cast
@@ -62,15 +63,16 @@ class Doorman:
 
 
 class Connection(RequestHandler):
-    """One client's connection."""
+    """One client's connection; *broken* once it was lost while something of ours was on its way."""
 
-    __slots__ = ("_admitted", "_doorman", "_head_timer")
+    __slots__ = ("_admitted", "_doorman", "_head_timer", "broken")
 
     def __init__(self, *args: Any, doorman: Doorman | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._doorman = doorman
         self._admitted: str | None = None
         self._head_timer: asyncio.TimerHandle | None = None
+        self.broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -90,7 +92,13 @@ class Connection(RequestHandler):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def eof_received(self) -> None:
+        sock = self.transport.get_extra_info("socket") if self.transport else None
+        # Who closes without reading resets what was on its way to him, but the end of the stream is told first.
+        self.broken = sock is not None and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
     def connection_lost(self, exc: BaseException | None) -> None:
+        self.broken = self.broken or exc is not None
         if self._head_timer is not None:
             self._head_timer.cancel()
         if self._doorman is not None and self._admitted is not None:

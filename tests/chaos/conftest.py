@@ -28,14 +28,22 @@ def store(redis_server):
 
 @pytest.fixture
 async def world(store, drupal_options):
-    async with a_world(store=store, drupal=drupal_options) as made:
+    # One loopback address logs everybody in, over and over.
+    flood = {name: {"most": 1_000_000, "seconds": 60} for name in ("mail", "codes", "everywhere")}
+    async with a_world(store=store, drupal=drupal_options, flood=flood) as made:
         yield made
 
 
 @pytest.fixture
-async def tap(redis_server):
-    async with Tap.open(redis_server) as opened:
-        yield opened
+async def taps(redis_server):
+    """Three ways to Redis."""
+    async with Tap.open(redis_server) as one, Tap.open(redis_server) as two, Tap.open(redis_server) as three:
+        yield one, two, three
+
+
+@pytest.fixture
+def tap(taps):
+    return taps[0]
 
 
 @pytest.fixture
