@@ -60,6 +60,8 @@ class Gateway:
 async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Gateway]:
     """Open every part; closing lets the courier finish, and logs out what a dying store has parked."""
     async with AsyncExitStack() as stack:
+        if settings.webhook:
+            await stack.enter_async_context(settings.webhook.open())
         sealer = settings.sealer()
         drupal = await stack.enter_async_context(settings.seen_drupal().open())
         backend = await stack.enter_async_context(settings.store.open(sealer, clock=clock))
@@ -168,7 +170,13 @@ async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None)
     async with (
         gateway(settings) as opened,
         listening(opened.admin, settings.admin.host, settings.admin.port, seconds=1),
-        listening(opened.headless, settings.listen.host, settings.listen.port, seconds=settings.shutdown_seconds),
+        listening(
+            opened.headless,
+            settings.listen.host,
+            settings.listen.port,
+            seconds=settings.shutdown_seconds,
+            doorman=opened.doorman,
+        ),
     ):
         log.info("serve.started", port=settings.listen.port, admin_port=settings.admin.port)
         ready()

@@ -21,6 +21,7 @@ from gateway.factors import CodeOptions
 from gateway.flood import FloodOptions
 from gateway.options import Options, Problem
 from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey, StoreOptions, parse_secret
+from gateway.webhook import WebhookOptions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PREFIX = "HEADGATE_"
@@ -123,6 +124,7 @@ class Settings(Options):
     courier: CourierOptions = CourierOptions()
     flood: FloodOptions = FloodOptions()
     audit: AuditOptions = AuditOptions()
+    webhook: WebhookOptions | None = None
     log: LogOptions = LogOptions()
     shutdown_seconds: float = Field(default=30, gt=0, le=600)
 

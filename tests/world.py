@@ -177,7 +177,7 @@ class World:
         assert not settings.conflicts(), settings.conflicts()
         async with (
             gateway(settings, clock=self.clock) as opened,
-            listening(opened.headless, "127.0.0.1", 0, seconds=5) as port,
+            listening(opened.headless, "127.0.0.1", 0, seconds=5, doorman=opened.doorman) as port,
             listening(opened.admin, "127.0.0.1", 0, seconds=1) as admin_port,
         ):
             self.url, self.admin_url = f"http://localhost:{port}", f"http://localhost:{admin_port}"

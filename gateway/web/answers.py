@@ -47,7 +47,7 @@ def problem(error: GatewayError, echo: Mapping[str, str]) -> web.Response:
     headers = {}
     if isinstance(error, (Throttled, Unavailable)):
         headers["Retry-After"] = str(max(1, seconds(error.retry_after)))
-    return answer(body, status=status_of(error), headers=headers)
+    return answer(body, status=status_of(type(error)), headers=headers)
 
 
 ECHOED_IF_FAILED = ("username", "transactionID", "authType")

@@ -64,8 +64,8 @@ class MediaType(HttpError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
-def status_of(error: GatewayError) -> HTTPStatus:
+def status_of(kind: type[GatewayError]) -> HTTPStatus:
     """A child answers like its parent."""
-    if isinstance(error, HttpError):
-        return error.status
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    if issubclass(kind, HttpError):
+        return kind.status
+    return next(STATUS[parent] for parent in kind.__mro__ if parent in STATUS)

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from gateway.errors import Disabled
-from gateway.web import handlers, health
+from gateway.web import handlers, health, openapi
 from gateway.web.cors import let_read, preflight
 from gateway.web.keys import CLIENTS
 from gateway.web.middleware import answering
@@ -30,6 +30,9 @@ def headless(*, enabled: bool) -> web.Application:
         name = endpoint.__name__
         app.router.add_post(f"/headless/{name}", endpoint, name=name)
         app.router.add_route("OPTIONS", f"/headless/{name}", may)
+    app.router.add_get("/headless/openapi.json", openapi.openapi)
+    app.router.add_get("/headless/docs", openapi.docs)
+    app.router.add_get("/headless/docs/{name}", openapi.docs)
     return app
 
 

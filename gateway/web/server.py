@@ -115,7 +115,10 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Answer what could not be parsed or was raised outside of every handler; close the connection."""
         del message  # It quotes what was sent.
-        if status >= web.HTTPInternalServerError.status_code and exc is not None:
+        if isinstance(exc, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            # The client left, which its request's own event has said; nobody will read this answer.
+            pass
+        elif status >= web.HTTPInternalServerError.status_code and exc is not None:
             log.error("http.internal", error=type(exc).__name__, where=where(exc))
         else:
             log.info("http.malformed", status=status)

@@ -10,7 +10,7 @@ from tests.chaos.peers import Tap
 from tests.world import a_world, start_gateway
 
 # Accounts for whoever needs many: visitor0, visitor1, …
-CROWD = 400
+CROWD = 4000
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import struct
 from collections.abc import AsyncGenerator, Mapping
@@ -86,6 +87,17 @@ class Request:
             body=json.loads(body),
             cookies=[value for name, value in fields if name.lower() == "set-cookie"],
         )
+
+    def has_come(self) -> bool:
+        """Whether any byte of the answer has reached this host."""
+        if self._reader._buffer:
+            return True
+        descriptor = os.dup(self._writer.get_extra_info("socket").fileno())
+        with socket.socket(fileno=descriptor) as same:
+            try:
+                return bool(same.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            except OSError:
+                return False
 
     def leave(self) -> None:
         """FIN."""

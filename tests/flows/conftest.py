@@ -1,10 +1,16 @@
+import asyncio
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from gateway import reaper
 from gateway.demo.site import DrupalOptions
-from tests.world import a_world
+from tests.world import Frontend, World, a_world
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +52,41 @@ def events():
     """Every event of the gateway, with what is bound to its request."""
     with capture_logs(processors=[merge_contextvars]) as captured:
         yield captured
+
+
+@dataclass(kw_only=True)
+class Served:
+    """One gateway for many tests, in a thread of its own, so that tests that are not coroutines can ask it."""
+
+    world: World
+    frontend: Frontend
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    @property
+    def drupal_calls(self) -> int:
+        return len(self.world.drupal.calls)
+
+
+@pytest.fixture(scope="session")
+def served():
+    started: dict[str, Served] = {}
+    ready, done = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with (
+            a_world(store={"kind": "memory"}, drupal=DrupalOptions(reverse_proxy_addresses=("127.0.0.1",))) as world,
+            world.open_gateway() as frontend,
+        ):
+            started["it"] = Served(world=world, frontend=frontend, loop=asyncio.get_running_loop())
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    yield started["it"]
+    started["it"].loop.call_soon_threadsafe(done.set)
+    thread.join(20)

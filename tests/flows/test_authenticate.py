@@ -83,16 +83,16 @@ async def test_users_in_turn_never_share_a_cookie(world, frontend):
     assert sorted(session.uid for session in world.drupal.ledger.alive()) == [2, 2, 3, 5]
 
 
-@pytest.mark.parametrize("name", [*(name for name in PASSWORD_OF if name != "carol"), "ALICE", "àlicé", "alice  "])
-async def test_names_and_passwords_reach_drupal_as_they_were_typed(frontend, name):
-    opened = await frontend.authenticate(name, PASSWORD_OF.get(name, "alice-pass-1"))
+async def test_names_and_passwords_reach_drupal_as_they_were_typed(frontend):
+    for name in (*PASSWORD_OF, "ALICE", "àlicé", "alice  "):
+        if name != "carol":
+            opened = await frontend.authenticate(name, PASSWORD_OF.get(name, "alice-pass-1"))
+            assert (opened.status, opened["username"]) == (200, name)
 
-    assert (opened.status, opened["username"]) == (200, name)
 
-
-@pytest.mark.parametrize("password", [" alice-pass-1", "alice-pass-1 ", "ALICE-pass-1"])
-async def test_a_password_is_neither_trimmed_nor_folded(frontend, password):
-    assert (await frontend.authenticate("alice", password)).code == "credentials"
+async def test_a_password_is_neither_trimmed_nor_folded(frontend):
+    for password in (" alice-pass-1", "alice-pass-1 ", "ALICE-pass-1"):
+        assert (await frontend.authenticate("alice", password)).code == "credentials"
 
 
 async def test_wrong_unknown_and_blocked_are_the_same_bytes(frontend):
@@ -126,11 +126,12 @@ async def test_drupals_own_limit_on_an_address_is_flood_with_the_time_to_wait(wo
     assert int(answer.headers["Retry-After"]) == 3600
 
 
-@pytest.mark.parametrize("key", ["", "nonsense", "an-api-key-of-the-web-fronten"])
-async def test_an_unknown_api_key_is_not_told_why(world, frontend, key):
-    answer = await frontend.post("authenticate", {"username": "alice", "password": "alice-pass-1", "apiKey": key})
+async def test_an_unknown_api_key_is_not_told_why(world, frontend):
+    for key in ("", "nonsense", frontend.key[:-1], frontend.key + " ", frontend.key.upper(), "ä"):
+        answer = await frontend.authenticate(apiKey=key)
+        assert (answer.status, answer.code, answer["message"]) == (400, "api_key", "Authentication failed")
+        assert answer.body.keys() == {"username", "status", "message", "code"}
 
-    assert (answer.status, answer.code, answer["message"]) == (400, "api_key", "Authentication failed")
     assert not world.drupal.calls
 
 

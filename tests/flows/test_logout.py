@@ -101,11 +101,10 @@ async def test_many_cookies_are_not_many_calls(world, frontend):
     assert len(world.drupal.called("/user/logout")) <= 4
 
 
-@pytest.mark.parametrize("token", ["a&_format=html", "a#b", "a b", "ü", "%00", "../x", "a" * 128])
-async def test_a_token_stays_one_query_parameter(world, frontend, token):
-    answer = await frontend.logout("SESS" + "a" * 32 + "=v", token)
+async def test_a_token_stays_one_query_parameter(world, frontend):
+    for token in ("a&_format=html", "a#b", "a b", "ü", "%00", "../x", "a" * 128):
+        assert (await frontend.logout("SESS" + "a" * 32 + "=v", token)).status == 200
 
-    assert answer.status == 200
-    [call] = world.drupal.calls
-    assert call.path.startswith("/user/logout?_format=json&token=")
-    assert call.path.count("&") == 1
+    assert len(world.drupal.calls) == 7
+    assert all(call.path.startswith("/user/logout?_format=json&token=") for call in world.drupal.calls)
+    assert {call.path.count("&") for call in world.drupal.calls} == {1}

@@ -1,7 +1,5 @@
 """/headless/resend: the same code again, which buys neither time nor guesses."""
 
-import pytest
-
 from tests.flows.steps import all_ended
 from tests.world import code_in, wrong
 
@@ -87,14 +85,13 @@ async def test_an_expired_login_is_not_sent_again(world, frontend):
     assert len(world.mailbox.mails) == 1
 
 
-@pytest.mark.parametrize("method", ["SMS", "GOOGLE AUTHENTICATOR", "RECOVERY CODE", "email", "NONE", "x" * 128])
-async def test_nobody_can_switch_to_a_method_that_was_not_offered(world, frontend, method):
+async def test_nobody_can_switch_to_a_method_that_was_not_offered(world, frontend):
     opened = await frontend.authenticate()
     code = await world.code()
 
-    answer = await frontend.resend(opened, switchTo=method)
-
-    assert (answer.status, answer.code) == (403, "not_enrolled")
+    for method in ("SMS", "GOOGLE AUTHENTICATOR", "RECOVERY CODE", "email", "NONE", "x" * 128):
+        answer = await frontend.resend(opened, switchTo=method)
+        assert (answer.status, answer.code) == (403, "not_enrolled")
     assert (await frontend.login(opened, code)).status == 200
 
 

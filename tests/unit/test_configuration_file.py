@@ -1,5 +1,6 @@
 """config/gateway.yaml: every key that there is, with its default and a word about it."""
 
+import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -44,21 +45,18 @@ KEYS = keys_of(Settings, Settings())
 
 def shown_default(default):
     """A default as docs/configuration.md writes it."""
+    if default is PydanticUndefined:
+        return "–"
     match default:
-        case _ if default is PydanticUndefined:
-            return "–"
-        case None:
-            return "`null`"
-        case bool():
-            return f"`{str(default).lower()}`"
+        case None | bool():
+            text = json.dumps(default)
         case tuple():
-            return f"`[{', '.join(default)}]`"
-        case "":
-            return '`""`'
+            text = f"[{', '.join(default)}]"
         case float() if default.is_integer():
-            return f"`{int(default)}`"
+            text = str(int(default))
         case _:
-            return f"`{default}`"
+            text = str(default) or '""'
+    return f"`{text}`"
 
 
 # A key in a comment: `# store:`, `#   kind: memory`, `    # - id: web`.
@@ -130,4 +128,6 @@ def test_without_a_client_it_asks_for_one_and_for_nothing_else():
 )
 def test_the_environment_can_say_the_rest(environment):
     """The image brings this file, and is configured by environment alone."""
-    assert load(FILE, {"HEADGATE_API_KEY": "made"} | environment) == load(None, {"HEADGATE_API_KEY": "made"} | environment)
+    assert load(FILE, {"HEADGATE_API_KEY": "made"} | environment) == load(
+        None, {"HEADGATE_API_KEY": "made"} | environment
+    )

@@ -179,7 +179,9 @@ def test_every_reader_sees_the_same_documents(documents, overlay):
         return document | {"spec": document["spec"] | {"ports": ports}}
 
     def plain(some):
-        text = json.dumps(sorted(map(in_order, some), key=lambda one: (one["kind"], one["metadata"]["name"])), sort_keys=True)
+        text = json.dumps(
+            sorted(map(in_order, some), key=lambda one: (one["kind"], one["metadata"]["name"])), sort_keys=True
+        )
         # kustomize ends a generated name in a hash of its content.
         return re.sub(r'("name": "headgate)-[a-z0-9]{10}"', r'\1"', text)
 

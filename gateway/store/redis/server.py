@@ -109,7 +109,8 @@ class Server:
     async def close(self) -> None:
         self._closed = True
         if self._opening:
-            self._opening.cancel()
+            # Not cancelled: whoever waits for it would take that for himself being cancelled.
+            await asyncio.wait([self._opening])
         for wire in (self._shared, *self._idle):
             if wire:
                 await wire.close()
