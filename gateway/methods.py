@@ -5,7 +5,8 @@ from collections.abc import Set as AbstractSet
 
 from gateway.account import Account, masked
 from gateway.delivery import METHODS
-from gateway.errors import NoDestination, NotEnrolled
+from gateway.delivery.addresses import one_address
+from gateway.errors import NoDestination, NotEnrolled, Undeliverable
 from gateway.interfaces import Message
 from gateway.transaction import Transaction
 
@@ -18,7 +19,7 @@ def methods_of(account: Account, *, channels: AbstractSet[str], preferred: str) 
     usable = [
         method
         for method, needed in METHODS.items()
-        if all(channel in channels and destination(channel, account) for channel in needed)
+        if all(channel in channels and reaches(channel, account) for channel in needed)
     ]
     if not usable:
         raise NoDestination
@@ -32,6 +33,19 @@ def choose(asked: str | None, methods: tuple[str, ...]) -> str:
     if asked not in methods:
         raise NotEnrolled
     return asked
+
+
+def reaches(channel: str, account: Account) -> bool:
+    """Whether the account has a destination for *channel*, and a mail address is exactly one."""
+    to = destination(channel, account)
+    if not to or channel != "email":
+        return bool(to)
+    try:
+        one_address(to)
+    except Undeliverable:
+        # Told now: a code that no mail server may be given would be waited for in vain.
+        return False
+    return True
 
 
 def destination(channel: str, of: Account | Transaction) -> str | None:

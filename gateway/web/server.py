@@ -5,7 +5,10 @@ one place that every answer passes (promise 13).
 """
 
 import asyncio
+import fcntl
 import socket
+import sys
+import termios
 import time
 from collections import Counter
 from typing import Any, cast
@@ -93,9 +96,7 @@ class Connection(RequestHandler):
             self._head_timer = None
 
     def eof_received(self) -> None:
-        sock = self.transport.get_extra_info("socket") if self.transport else None
-        # Who closes without reading resets what was on its way to him, but the end of the stream is told first.
-        self.broken = sock is not None and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        self.broken = self.transport is not None and has_unread(self.transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.broken = self.broken or exc is not None
@@ -137,6 +138,18 @@ class Connection(RequestHandler):
             if closing:
                 resp.force_close()
         return await super().finish_response(request, resp, start_time)
+
+
+def has_unread(transport: asyncio.BaseTransport) -> bool:
+    """Whether the peer, which has just closed, did so before everything had reached it.
+
+    Its FIN acknowledges what came before it (RFC 9293 §3.10.7.4), and what comes after is reset.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return False
+    on_its_way = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)) if sys.platform == "linux" else b""
+    return any(on_its_way) or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 class Server(web.Server):

@@ -88,30 +88,35 @@ class Request:
             cookies=[value for name, value in fields if name.lower() == "set-cookie"],
         )
 
-    def has_come(self) -> bool:
-        """Whether any byte of the answer has reached this host."""
+    def leave(self) -> bool:
+        """FIN, as close() sends it; whether anything of the answer had come by then. What comes later is reset."""
+        if not self._writer or self._writer.transport.is_closing():
+            return False
+        sock = self._writer.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        come = self._has_come(sock.fileno())
+        self._writer.close()
+        return come
+
+    def reset(self) -> bool:
+        """RST: what was not read is thrown away; whether anything of the answer had come right before."""
+        if not self._writer or self._writer.transport.is_closing():
+            return False
+        sock = self._writer.get_extra_info("socket")
+        come = self._has_come(sock.fileno())
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
+        return come
+
+    def _has_come(self, descriptor: int) -> bool:
         if self._reader._buffer:
             return True
-        descriptor = os.dup(self._writer.get_extra_info("socket").fileno())
-        with socket.socket(fileno=descriptor) as same:
+        with socket.socket(fileno=os.dup(descriptor)) as same:
             try:
                 return bool(same.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
             except OSError:
                 return False
-
-    def leave(self) -> None:
-        """FIN."""
-        if self._writer:
-            self._writer.close()
-
-    def reset(self) -> None:
-        """RST: what was not read is thrown away."""
-        if self._writer:
-            sock = self._writer.get_extra_info("socket")
-            if sock is not None:
-                with contextlib.suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._writer.transport.abort()
 
 
 def opening(username: str = "alice", password: str | None = None, *, key: str = KEY) -> dict[str, object]:

@@ -19,6 +19,7 @@ from gateway import cli, errors
 from gateway.settings import NOT_KEYS, PREFIX, load
 from gateway.web import errors as web_errors
 from gateway.web.routes import ENDPOINTS
+from gateway.webhook import TOLD
 from tests.unit.test_configuration_file import KEYS, shown_default
 from tests.world import KEY, SERVER_KEY, a_world
 
@@ -322,6 +323,12 @@ def test_every_outcome_of_every_endpoint_is_documented():
     assert told == {word for word, _ in words()} - unrouted | {"ok", "client_gone"}
     endpoints = re.search(r"^`ENDPOINT` is (.*)\.$", text, re.MULTILINE)[1]
     assert set(re.findall(r"`(\w+)`", endpoints)) == {endpoint.__name__ for endpoint in ENDPOINTS} | {"headless"}
+
+
+def test_the_events_that_the_webhook_tells_are_listed():
+    (listed,) = re.findall(r"the gateway posts (.*?) as they happen", text_of("docs/events.md"), re.DOTALL)
+
+    assert set(re.findall(r"`([\w.]+)`", listed)) == TOLD
 
 
 def test_every_warning_of_an_outcome_is_told_as_one():

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     AuthenticationError,
@@ -95,7 +96,9 @@ class Wire:
         answered: asyncio.Future[list[Reply]] = self._loop.create_future()
         due_at = self._loop.time() + self._timeout_seconds + wait_seconds
         self._asked.append(_Exchange(answered=answered, count=len(commands), due_at=due_at))
-        self._unsent.extend(self._connection.pack_commands(commands))
+        # Not the connection's own packing: in Python it cost half of what a login did (measured).
+        # Its stub says a tuple of one.
+        self._unsent.extend(map(pack_command, commands))  # type: ignore[arg-type]
         if self._sending is None:
             # A task, so that what others ask in this turn of the loop goes along.
             self._sending = self._loop.create_task(self._send())

@@ -1,0 +1,139 @@
+"""Clients that leave: whatever they heard of, no session is left that nobody answers for."""
+
+import asyncio
+
+import pytest
+
+from gateway.demo.faults import Gate
+from gateway.demo.ledger import Ending
+from tests.flows.steps import all_ended
+from tests.wire import line, request
+from tests.world import KEY, PASSWORDS, code_in, pending
+
+
+def password(username="alice"):
+    return request("authenticate", {"username": username, "password": PASSWORDS[username], "apiKey": KEY})
+
+
+def code_for(opened, otp):
+    return request("login", pending(opened) | {"authType": opened["authType"], "otp": otp, "apiKey": KEY})
+
+
+def leave(open_line, how):
+    match how:
+        case "FIN":
+            open_line.finish()
+        case "RST":
+            open_line.reset()
+        case "close":
+            open_line.writer.close()
+
+
+WAYS = ["FIN", "RST", "close"]
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_who_leaves_before_the_password_is_there_has_asked_for_nothing(world, frontend, how):
+    async with line(world.url) as open_line:
+        await open_line.send(password()[:-10])
+        leave(open_line, how)
+    await asyncio.sleep(0.05)
+
+    assert not world.drupal.calls
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("after_birth", [False, True])
+async def test_who_leaves_while_drupal_checks_the_password_leaves_no_session(world, frontend, how, after_birth):
+    world.drupal.gate = Gate(after_birth=after_birth)
+    async with line(world.url) as open_line:
+        await open_line.send(password())
+        await world.drupal.gate.reached()
+        leave(open_line, how)
+        await asyncio.sleep(0.02)
+        world.drupal.gate.release()
+        await world.eventually(lambda: world.drupal.logins == 1)
+    world.clock.ahead = 301
+
+    await all_ended(world)
+    assert world.drupal.login_calls == 1
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_who_leaves_after_the_password_leaves_a_session_that_ends_in_time(world, frontend, how):
+    async with line(world.url) as open_line:
+        await open_line.send(password())
+        assert (await open_line.reply()).status == 200
+        leave(open_line, how)
+    assert len(world.drupal.ledger.alive()) == 1
+    world.clock.ahead = 301
+
+    await all_ended(world)
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_who_leaves_with_the_code_on_its_way_is_given_the_session_or_it_ends(world, frontend, events, how):
+    """Whether the answer still left is a race; the event about it and the ledger must agree."""
+    for round_, name in enumerate(["alice", "bob", "dave", "admin"] * 3, start=1):
+        opened = await frontend.authenticate(name)
+        code = code_in(await world.mailbox.mail(round_))
+        async with line(world.url) as open_line:
+            open_line.writer.write(code_for(opened, code))
+            await asyncio.sleep(0.0005 * (round_ % 4))
+            leave(open_line, how)
+            await world.eventually(lambda before=round_: len(outcomes(events)) == before)
+    world.clock.ahead = 301
+    await world.eventually(lambda: len(world.drupal.ledger.alive()) == outcomes(events).count("login.ok"))
+
+    ended = [session for session in world.drupal.ledger.sessions if not session.is_alive]
+    assert {session.how for session in ended} <= {Ending.LOGGED_OUT}
+    assert len(ended) == len(outcomes(events)) - outcomes(events).count("login.ok")
+
+
+async def test_who_has_the_answer_keeps_the_session(world, frontend):
+    opened = await frontend.authenticate()
+    async with line(world.url) as open_line:
+        await open_line.send(code_for(opened, await world.code()))
+        assert (await open_line.reply()).status == 200
+        open_line.reset()
+    world.clock.ahead = 3 * 86_400
+    await frontend.authenticate("bob")
+    world.clock.ahead += 301
+
+    await world.eventually(lambda: not world.drupal.ledger.alive(3))
+    assert len(world.drupal.ledger.alive(2)) == 1
+
+
+async def test_a_client_that_leaves_is_no_error_of_ours(world, frontend, events):
+    for how in WAYS:
+        async with line(world.url) as open_line:
+            await open_line.send(password())
+            leave(open_line, how)
+    await asyncio.sleep(0.3)
+
+    assert not [event for event in events if event["log_level"] in ("error", "critical")]
+
+
+def outcomes(events):
+    """What became of each request for /login that was heard."""
+    return [event["event"] for event in events if event["event"].startswith("login.")]
+
+
+class TestGoingDown:
+    @pytest.fixture
+    def store(self):
+        return {"kind": "memory"}
+
+    async def test_a_store_that_dies_with_its_process_takes_its_sessions_along(self, world):
+        async with world.open_gateway() as frontend:
+            for name in ("alice", "bob", "dave"):
+                await frontend.authenticate(name)
+            opened = await frontend.authenticate("admin")
+            answer = await frontend.login(opened, await self.code_of(world, "admin"))
+
+        assert answer.status == 200
+        assert [session.uid for session in world.drupal.ledger.alive()] == [1]
+
+    async def code_of(self, world, name):
+        await world.eventually(lambda: any(mail.recipients == (f"{name}@example.test",) for mail in world.mailbox.mails))
+        return next(code_in(mail) for mail in world.mailbox.mails if mail.recipients == (f"{name}@example.test",))
