@@ -83,9 +83,18 @@ class LoginFlow:
         bind_contextvars(uid=session.uid)
         id = new_id()
         key = key_of(id)
-        await asyncio.gather(self._park(key, session), self._flood.right(reserved))
+        # In one breath, and so in one round trip; but nothing else happens unless the session is parked.
+        parked, unlocked, _ = await asyncio.gather(
+            self._park(key, session),
+            self._flood.demand_unlocked(session.uid),
+            self._flood.right(reserved),
+            return_exceptions=True,
+        )
+        if parked is not None:
+            raise parked
         try:
-            await self._flood.demand_unlocked(session.uid)
+            if unlocked is not None:
+                raise unlocked
             pending = await self._open(key, session, username, auth_type, client, visitor)
         except BaseException:
             await self._leave_to_the_reaper(key)
@@ -196,8 +205,10 @@ class LoginFlow:
         def guess(pending: Transaction) -> Transaction:
             return pending.attempt(accepted=self._factor.check(pending.secret, otp), now=now)
 
+        # Fetched along when it will most likely be needed; what counts is who wins the swap.
+        fetched = self._hand(key, now=now) if self._factor.check(seen.secret, otp) else nothing()
         try:
-            after = await self._transactions.update(key, guess, seen=seen)
+            after, session = await asyncio.gather(self._transactions.update(key, guess, seen=seen), fetched)
         except TransactionClosed:
             # Lost to another answer: nothing was compared that anybody hears of.
             await self._flood.not_asked(reserved)
@@ -205,7 +216,7 @@ class LoginFlow:
         if after.state is not State.HANDING:
             await self._wrong(key, after, reserved=reserved)
             raise WrongOtp(attempts_left=after.attempts_left)
-        session = await self._parked.hand(key, until=now + HANDING_SECONDS)
+        session = session or await self._hand(key, now=now)
         return Won(
             key=key,
             uid=after.uid,
@@ -213,6 +224,9 @@ class LoginFlow:
             profile=json.loads(after.profile),
             reserved=reserved,
         )
+
+    async def _hand(self, key: str, *, now: float) -> DrupalSession:
+        return await self._parked.hand(key, until=now + HANDING_SECONDS)
 
     async def _bound(self, key: str, *, username: str, client: Client, auth_type: str | None = None) -> Transaction:
         pending = await self._transactions.find(key)
@@ -348,3 +362,7 @@ class LoginFlow:
             methods=pending.methods,
             resends_left=pending.resends_left,
         )
+
+
+async def nothing() -> None:
+    """Stands in a gather for what is not needed."""

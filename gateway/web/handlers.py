@@ -151,7 +151,10 @@ def visitor(request: web.Request) -> Visitor:
 
 def printable(header: str) -> str:
     """Printable ASCII, cut: what Drupal is told of the browser."""
-    return "".join(letter for letter in header[:HEADER_CHARACTERS] if " " <= letter <= "~").strip()
+    cut = header[:HEADER_CHARACTERS]
+    if not (cut.isascii() and cut.isprintable()):
+        cut = "".join(letter for letter in cut if " " <= letter <= "~")
+    return cut.strip()
 
 
 def told(opened: Opened) -> dict[str, object]:

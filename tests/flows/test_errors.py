@@ -53,7 +53,7 @@ def made(kind):
 def test_every_error_has_a_status_a_word_and_a_sentence_of_the_contract(kind):
     answer = problem(made(kind), {"username": "alice"})
 
-    assert CONTRACT[kind.word] == answer.status == status_of(made(kind))
+    assert CONTRACT[kind.word] == answer.status == status_of(kind)
     assert kind.sentence.strip()
     assert b'"code":"%b"' % kind.word.encode() in answer.body
     assert b'"username":"alice"' in answer.body
@@ -64,7 +64,7 @@ def test_whoever_has_to_wait_is_told_how_long_in_whole_seconds(kind):
     assert problem(made(kind), {}).headers["Retry-After"] == "8"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ANSWERED if status_of(made(kind)) in (429, 503)])
+@pytest.mark.parametrize("kind", [kind for kind in ANSWERED if status_of(kind) in (429, 503)])
 def test_429_and_503_always_say_when_to_come_back(kind):
     assert "Retry-After" in problem(made(kind), {}).headers
 

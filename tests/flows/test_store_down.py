@@ -76,9 +76,10 @@ async def test_a_session_opened_while_the_store_went_away_ends_at_drupal(world, 
     assert len(world.drupal.ledger.sessions) == 1
 
 
-async def test_logging_out_needs_no_store(world, frontend, redis_server):
+async def test_logging_out_needs_no_store(world, frontend, redis_server, events):
     opened = await frontend.authenticate()
     logged_in = await frontend.login(opened, await world.code())
+    await world.eventually(lambda: any(event["event"] == "login.ok" for event in events))
     redis_server.stop()
 
     answer = await frontend.logout(cookie_pair(logged_in.cookies[0]), logged_in["session"]["logout_token"])
