@@ -63,7 +63,8 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         if settings.webhook:
             await stack.enter_async_context(settings.webhook.open())
         sealer = settings.sealer()
-        drupal = await stack.enter_async_context(settings.seen_drupal().open())
+        running = Running()
+        drupal = await stack.enter_async_context(settings.seen_drupal().open(left=running.left))
         backend = await stack.enter_async_context(settings.store.open(sealer, clock=clock))
         channels: dict[str, Channel] = {
             name: await stack.enter_async_context(options.open())
@@ -105,7 +106,6 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             stack.push_async_callback(reaper.drain)
         await stack.enter_async_context(background(courier.run(), stop=courier.stop))
         await stack.enter_async_context(background(reaper.run()))
-        running = Running()
         stack.push_async_callback(settle, running, settings.shutdown_seconds)
         yield Gateway(
             headless=expose(headless(enabled=settings.headless.enabled), settings, flow, running),
@@ -159,7 +159,7 @@ async def background(work: Coroutine[None, None, None], stop: Callable[[], None]
 async def settle(running: Running, most_seconds: float) -> None:
     """Let requests end whose client has left: aiohttp forgets them with their connection, Drupal does not."""
     if running.tasks:
-        await asyncio.wait(running.tasks, timeout=most_seconds)
+        await asyncio.wait(running.tasks, timeout=running.left(most_seconds))
 
 
 async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None) -> None:
@@ -181,9 +181,13 @@ async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None)
         log.info("serve.started", port=settings.listen.port, admin_port=settings.admin.port)
         ready()
         await stop.wait()
-        opened.running.stopping = True
+        opened.running.stop(within_seconds=settings.shutdown_seconds)
         log.info("serve.stopping")
     log.info("serve.stopped")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The loop would put back what kills: an impatient second signal must not spoil the exit status.
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 @asynccontextmanager

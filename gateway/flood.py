@@ -147,6 +147,11 @@ def guesses(uid: str) -> tuple[Limit, Limit]:
     )
 
 
+def failures(uid: str) -> Limit:
+    """Wrong codes of the account that were really compared: reservations of parallel tries come and go."""
+    return Limit(name="lock.soft", key=f"failures:{uid}", most=SOFT_FAILURES, seconds=HARD_SECONDS)
+
+
 # A login asks for its own four times.
 @lru_cache(1024)
 def network_of(address: str) -> str:

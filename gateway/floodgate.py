@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.errors import AccountLocked, Flood, StoreUnavailable, TransactionClosed
-from gateway.flood import Limits, guesses
+from gateway.flood import Limits, failures, guesses
 from gateway.interfaces import Counters, Limit
 
 log = structlog.get_logger()
@@ -91,21 +91,28 @@ class Floodgate:
                 raise
             raise TransactionClosed(flood.reason) from None
 
-    async def wrong(self, reserved: Reserved) -> tuple[str, ...]:
+    async def wrong(self, uid: str, reserved: Reserved) -> tuple[str, ...]:
         """The code was wrong; return the locks that this has closed."""
+        now = self._clock()
+        everywhere, failed = self._limits.everywhere(), failures(uid)
         with contextlib.suppress(StoreUnavailable):
-            everywhere = self._limits.everywhere()
-            reached = await self._counters.take([everywhere], now=self._clock())
-            if reached.counts and reached.counts[0] == everywhere.most:
+            site, account = await asyncio.gather(
+                self._counters.take([everywhere], now=now), self._counters.take([failed], now=now)
+            )
+            if site.counts == (everywhere.most,):
                 log.warning(everywhere.name, count=everywhere.most)
-        locks = zip(reserved.limits[:-1], reserved.counts, strict=False)
-        return tuple(limit.name for limit, count in locks if count == limit.most)
+            hard = reserved.limits[1]
+            closed = {failed.name: account.counts == (failed.most,), hard.name: reserved.counts[1] == hard.most}
+            return tuple(name for name, is_closed in closed.items() if is_closed)
+        return ()
 
-    async def won(self, reserved: Reserved) -> None:
+    async def won(self, uid: str, reserved: Reserved) -> None:
         """The code was right: it clears the soft count and was no failure for the others."""
         soft, *others = reserved.limits
         with contextlib.suppress(StoreUnavailable):
-            await asyncio.gather(self._counters.clear([soft]), self._counters.give_back(others, now=reserved.at))
+            await asyncio.gather(
+                self._counters.clear([soft, failures(uid)]), self._counters.give_back(others, now=reserved.at)
+            )
 
     async def _reserve(self, limits: Sequence[Limit]) -> Reserved:
         now = self._clock()

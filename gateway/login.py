@@ -238,7 +238,7 @@ class LoginFlow:
     async def _wrong(self, key: str, after: Transaction, *, reserved: Reserved) -> None:
         if after.state is State.ENDED:
             await self._leave_to_the_reaper(key)
-        for lock in await self._flood.wrong(reserved):
+        for lock in await self._flood.wrong(after.uid, reserved):
             log.warning(lock, uid=after.uid)
             await self._warn(after)
 
@@ -265,7 +265,7 @@ class LoginFlow:
                 await asyncio.sleep(again_in)
             else:
                 break
-        await self._flood.won(won.reserved)
+        await self._flood.won(won.uid, won.reserved)
 
     async def lost(self, won: Won) -> None:
         """The answer did not leave: nobody holds the session, so it ends."""

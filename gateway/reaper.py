@@ -52,7 +52,9 @@ class Reaper:
         due = await self._parked.claim(
             now=float("inf") if everything else now, lease_seconds=LEASE_SECONDS, most=AT_ONCE
         )
-        settled = await asyncio.gather(*(self._settle(key, session, now=now) for key, session in due))
+        settled = await asyncio.gather(
+            *(self._settle(key, session, now=now, everything=everything) for key, session in due)
+        )
         return sum(settled)
 
     async def drain(self) -> None:
@@ -60,10 +62,11 @@ class Reaper:
         while await self.sweep(everything=True):
             pass
 
-    async def _settle(self, key: str, session: DrupalSession, *, now: float) -> bool:
+    async def _settle(self, key: str, session: DrupalSession, *, now: float, everything: bool) -> bool:
         try:
             wait = await self._still_handing(key, now=now)
-            if wait:
+            # Nobody will come back to it after a store that dies with its process.
+            if wait and not everything:
                 await self._parked.postpone(key, due_at=now + wait)
                 return False
             await self._drupal.log_out(session)

@@ -6,7 +6,7 @@ the environment (promise 12).
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Literal
@@ -58,8 +58,10 @@ class SessionOptions(Options):
         return url.rstrip("/")
 
     @asynccontextmanager
-    async def open(self) -> "AsyncGenerator[SessionDrupal]":
-        """Yield the authenticator; closing waits for logins that are still read on."""
+    async def open(
+        self, *, left: Callable[[float], float] = lambda most_seconds: most_seconds
+    ) -> "AsyncGenerator[SessionDrupal]":
+        """Yield the authenticator; closing waits for logins that are still read on, as long as *left* allows."""
         peer = peer_at(
             self.url,
             headers=canonical_headers(self),
@@ -73,7 +75,7 @@ class SessionOptions(Options):
             try:
                 yield drupal
             finally:
-                await drupal.finish()
+                await drupal.finish(most_seconds=left(READ_ON_SECONDS))
 
 
 class SessionDrupal:
@@ -154,10 +156,12 @@ class SessionDrupal:
         """False while the circuit breaker is open."""
         return self._drupal.answers
 
-    async def finish(self) -> None:
-        """Wait for what is still read on."""
+    async def finish(self, *, most_seconds: float) -> None:
+        """Wait for what is still read on; give up what Drupal has not answered by then."""
         if self._reading_on:
-            await asyncio.wait(self._reading_on, timeout=READ_ON_SECONDS)
+            _, unanswered = await asyncio.wait(self._reading_on, timeout=most_seconds)
+            for _ in unanswered:
+                log.warning("drupal.orphan", reason="shutdown")
 
     def _read_on(self, login: asyncio.Task[DrupalSession], late: Late) -> None:
         task = asyncio.create_task(self._bring_late(login, late))

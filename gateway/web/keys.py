@@ -1,6 +1,7 @@
 """What the composition root hands to the web layer."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -34,6 +35,16 @@ class Running:
 
     stopping: bool = False
     tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    _until: float = math.inf
+
+    def stop(self, *, within_seconds: float) -> None:
+        """Begin to go down; whoever waits for something shares these seconds with all others."""
+        self.stopping = True
+        self._until = asyncio.get_running_loop().time() + within_seconds
+
+    def left(self, most_seconds: float) -> float:
+        """Seconds that may still be waited for something, at most *most_seconds*."""
+        return max(0.0, min(most_seconds, self._until - asyncio.get_running_loop().time()))
 
 
 FLOW = web.AppKey("flow", LoginFlow)

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import struct
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,9 @@ class Reply:
 class Request:
     """One request on a connection of its own, sent piece by piece."""
 
-    def __init__(self, url: str, endpoint: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, url: str, endpoint: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None
+    ) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname, parts.port
         self.body = json.dumps(body).encode()
@@ -149,6 +151,7 @@ class Tap:
         self._redis_port = port
         self._step: tuple[bytes, ...] = ()
         self._after = True
+        self._act: Callable[[], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.struck = asyncio.Event()
         self.url = ""
@@ -176,6 +179,11 @@ class Tap:
         self._step, self._after = step, False
         self.struck.clear()
 
+    def on(self, step: tuple[bytes, ...], act: Callable[[], None]) -> None:
+        """Nothing is held; *act* is done right before the command goes on."""
+        self._act = act
+        self.before(step)
+
     async def reached(self) -> None:
         async with asyncio.timeout(10):
             await self.struck.wait()
@@ -201,6 +209,11 @@ class Tap:
         while data := await reader.read(1 << 20):
             if self._step and all(word in data for word in self._step):
                 self._step = ()
+                if self._act:
+                    self._act()
+                    self._act = None
+                    writer.write(data)
+                    continue
                 stopped.set()
                 if not self._after:
                     self.struck.set()

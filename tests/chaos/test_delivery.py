@@ -44,10 +44,9 @@ async def test_a_mail_that_is_refused_for_good_is_told_as_failed_and_not_tried_a
 
     opened = await frontend.authenticate(user.name, user.password)
 
-    async with asyncio.timeout(10):
-        while (status := await frontend.status(opened))["delivery"] == "queued":
-            await asyncio.sleep(0.05)
-    assert status["delivery"] == "failed"
+    await world.eventually(lambda: process.events("courier.failed"))
+    await asyncio.sleep(0.1)
+    assert (await frontend.status(opened))["delivery"] == "failed"
     tries = world.mailbox.seen.count(stage)
     await asyncio.sleep(1.5)
     assert world.mailbox.seen.count(stage) == tries == 1

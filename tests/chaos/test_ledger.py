@@ -112,7 +112,9 @@ class Visitor:
             self.done["code too late"] += 1
             return
         for _ in range({"wrong": 1, "locked": 5}.get(what, 0)):
-            await self._ask(Request(self.rng.choice(self.fleet.alive).url, "login", typing(opened, wrong(code))), "wrong")
+            await self._ask(
+                Request(self.rng.choice(self.fleet.alive).url, "login", typing(opened, wrong(code))), "wrong"
+            )
         if what != "locked":
             await self._login(visit, code)
 
@@ -191,8 +193,10 @@ async def test_every_session_is_handed_over_pending_or_ended_whatever_clients_do
     orphans = [session for session in alive if session.uid not in handed | seen]
     ended_in_use = [session for session in born if session.uid in handed and not session.is_alive]
     with capsys.disabled():
-        print(f"\n{len(born)} sessions, {len(handed)} handed over, {len(fleet.died)} kills, {len(orphans)} orphans, "
-              f"{len(ended_in_use)} ended at the kill of who answered; {dict(sorted(done.items()))}")
+        print(
+            f"\n{len(born)} sessions, {len(handed)} handed over, {len(fleet.died)} kills, {len(orphans)} orphans, "
+            f"{len(ended_in_use)} ended at the kill of who answered; {dict(sorted(done.items()))}"
+        )
     assert len(born) == len({session.uid for session in born}) > 20
     for session in orphans:
         assert was_in_flight(session, by_uid[session.uid], fleet), (session, by_uid[session.uid])
@@ -206,7 +210,11 @@ def was_in_flight(session: Session, visit: Visit, fleet: Fleet) -> bool:
     """Whether Drupal was at this login when the process that asked for it was killed."""
     died = fleet.died.get(visit.opened_by, 0)
     answered = visit.opened is not None
-    return not answered and visit.opened_at <= died and died - SLACK_SECONDS <= session.born <= died + LOGIN_SECONDS + SLACK_SECONDS
+    return (
+        not answered
+        and visit.opened_at <= died
+        and died - SLACK_SECONDS <= session.born <= died + LOGIN_SECONDS + SLACK_SECONDS
+    )
 
 
 async def test_a_login_that_outlives_its_time_limit_leaves_no_session(world, start):
@@ -221,7 +229,7 @@ async def test_a_login_that_outlives_its_time_limit_leaves_no_session(world, sta
         assert (answer.status, answer.code) == (504, "drupal_timeout")
         gate.release()
         world.drupal.gate = None
-        await world.eventually(lambda: len(world.drupal.ledger.ended(Ending.LOGGED_OUT)) == number)
+        await world.eventually(lambda wanted=number: len(world.drupal.ledger.ended(Ending.LOGGED_OUT)) == wanted)
     assert len(world.drupal.ledger.sessions) == 2
     assert not world.mailbox.mails
 

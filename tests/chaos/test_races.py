@@ -68,7 +68,12 @@ async def test_guesses_from_thousands_of_addresses_stop_at_the_accounts_lock(wor
     """Who has the password opens any number of transactions, each from another address."""
     processes = await start({}, {})
     urls = itertools.cycle(process.url for process in processes)
-    addresses = iter([f"198.{18 + number // 65536}.{number // 256 % 256}.{number % 256}" for number in range(form(short=240, long=5000))])
+    addresses = iter(
+        [
+            f"198.{18 + number // 65536}.{number // 256 % 256}.{number % 256}"
+            for number in range(form(short=240, long=5000))
+        ]
+    )
     answered: Counter = Counter()
     locked_at: list[float] = []
 

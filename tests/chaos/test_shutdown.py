@@ -93,7 +93,9 @@ async def test_a_mail_that_can_not_be_finished_in_time_is_given_back_to_another_
     assert len(codes_for(world, user)) == 1
 
 
-async def test_a_client_that_waits_for_a_drupal_that_never_answers_holds_nobody_up_for_longer_than_the_grace(world, start):
+async def test_a_client_that_waits_for_a_drupal_that_never_answers_holds_nobody_up_for_longer_than_the_grace(
+    world, start
+):
     [process] = await start({"shutdown_seconds": 2, "drupal": {"timeout_seconds": 60}})
     world.drupal.fault = Fault(kind=Kind.HANG, at=Endpoint.LOGIN)
     request = await Request(process.url, "authenticate", opening(user.name, user.password)).open()

@@ -64,15 +64,16 @@ async def test_a_code_whose_transaction_closed_while_the_server_held_the_recipie
 
 
 @pytest.mark.parametrize(
-    ("transaction", "reason"),
+    ("made", "reason"),
     [
-        (None, "unknown"),
-        (pending(expires_at=time.time() - 1), None),
-        (pending().end(now=time.time()), "ended"),
-        (pending().attempt(accepted=True, now=time.time()), "handing"),
+        (lambda: None, "unknown"),
+        (lambda: pending(expires_at=time.time() - 1), None),
+        (lambda: pending().end(now=time.time()), "ended"),
+        (lambda: pending().attempt(accepted=True, now=time.time()), "handing"),
     ],
 )
-async def test_a_code_that_nobody_may_use_is_not_sent(backend, channel, mailbox, events, transaction, reason):
+async def test_a_code_that_nobody_may_use_is_not_sent(backend, channel, mailbox, events, made, reason):
+    transaction = made()
     if transaction is not None:
         await backend.transactions.create("t1", transaction, most=3, now=time.time() - 10)
     await backend.outbox.put(message())
