@@ -115,7 +115,9 @@ async def test_while_redis_is_away_every_request_ends_in_time_and_nobody_gets_in
     assert len(world.mailbox.mails) <= 3
 
 
-async def test_a_redis_that_comes_back_empty_closes_what_it_has_forgotten_and_takes_up_the_new(world, start, redis_server):
+async def test_a_redis_that_comes_back_empty_closes_what_it_has_forgotten_and_takes_up_the_new(
+    world, start, redis_server
+):
     [process] = await start(FAST)
     frontend = world.visit(process.url)
     waiting = await frontend.authenticate(one.name, one.password)

@@ -55,7 +55,7 @@ async def test_readiness_goes_first_requests_in_flight_finish_and_a_second_signa
 
 
 async def test_signals_at_any_moment_of_going_down_are_harmless(world, start):
-    for _ in range(form(short=2, long=10)):
+    for _ in range(form(short=1, long=10)):
         [process] = await start({})
         # As many as fit in: also while the interpreter goes down.
         while process.process.returncode is None:
@@ -96,7 +96,7 @@ async def test_a_mail_that_can_not_be_finished_in_time_is_given_back_to_another_
 async def test_a_client_that_waits_for_a_drupal_that_never_answers_holds_nobody_up_for_longer_than_the_grace(
     world, start
 ):
-    [process] = await start({"shutdown_seconds": 2, "drupal": {"timeout_seconds": 60}})
+    [process] = await start({"shutdown_seconds": 1, "drupal": {"timeout_seconds": 60}})
     world.drupal.fault = Fault(kind=Kind.HANG, at=Endpoint.LOGIN)
     request = await Request(process.url, "authenticate", opening(user.name, user.password)).open()
     await request.send()
@@ -106,7 +106,7 @@ async def test_a_client_that_waits_for_a_drupal_that_never_answers_holds_nobody_
     terminate(process)
 
     assert await exit_status(process, within=30) == 0
-    assert time.monotonic() - began < 2 * 2 + 3
+    assert time.monotonic() - began < 4
     request.leave()
 
 
