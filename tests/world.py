@@ -73,7 +73,9 @@ class Frontend:
     async def close(self) -> None:
         await self._http.close()
 
-    async def post(self, endpoint: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None) -> Answer:
+    async def post(
+        self, endpoint: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         async with self._http.post(
             f"{self.url}/headless/{endpoint}", json=body, headers={**self.headers, **(headers or {})}
         ) as response:
@@ -92,7 +94,9 @@ class Frontend:
         return await self.post("authenticate", body | more)
 
     async def login(self, opened: Answer, otp: str, **more: object) -> Answer:
-        return await self.post("login", pending(opened) | {"authType": opened["authType"], "otp": otp, "apiKey": self.key} | more)
+        return await self.post(
+            "login", pending(opened) | {"authType": opened["authType"], "otp": otp, "apiKey": self.key} | more
+        )
 
     async def resend(self, opened: Answer, **more: object) -> Answer:
         return await self.post("resend", pending(opened) | {"authType": opened["authType"], "apiKey": self.key} | more)
@@ -159,7 +163,12 @@ class World:
             "drupal": {"url": self.drupal_url, "phone_field": "field_phone", "max_concurrent": 400},
             "store": self.store,
             "channels": {
-                "email": {"kind": "smtp", "host": "127.0.0.1", "port": self.mailbox.port, "sender": "Example <no-reply@example.org>"}
+                "email": {
+                    "kind": "smtp",
+                    "host": "127.0.0.1",
+                    "port": self.mailbox.port,
+                    "sender": "Example <no-reply@example.org>",
+                }
             },
             "code": {"resend_wait_seconds": 0},
             # Every test logs in as the same few people.
@@ -201,7 +210,9 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(*, store: dict[str, object], drupal: DrupalOptions | None = None, **settings: object) -> AsyncGenerator[World]:
+async def a_world(
+    *, store: dict[str, object], drupal: DrupalOptions | None = None, **settings: object
+) -> AsyncGenerator[World]:
     """Everything but a gateway."""
     simulated = SimulatedDrupal(drupal or DrupalOptions())
     async with Mailbox.open() as mailbox, running(simulated) as drupal_url:

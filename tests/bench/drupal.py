@@ -56,7 +56,14 @@ def user(uid: str) -> bytes:
 
 
 def answer(status: bytes, kind: bytes, body: bytes, more: bytes = b"") -> bytes:
-    return b"HTTP/1.1 %b\r\n%b%bContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (status, HEAD, more, kind, len(body), body)
+    return b"HTTP/1.1 %b\r\n%b%bContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
+        status,
+        HEAD,
+        more,
+        kind,
+        len(body),
+        body,
+    )
 
 
 def answer_to(head: bytes, body: bytes) -> bytes:

@@ -36,7 +36,9 @@ class Bare:
         login, cookie = await self.ask_drupal(body)
         id = secrets.token_urlsafe(32)
         await self.redis.set(f"tx:{id}", json.dumps({"login": login, "cookie": cookie, "otp": "000000"}), ex=300)
-        return web.json_response({"username": body["username"], "transactionID": id, "authType": "EMAIL", "status": "SUCCESS"})
+        return web.json_response(
+            {"username": body["username"], "transactionID": id, "authType": "EMAIL", "status": "SUCCESS"}
+        )
 
     async def login(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -74,7 +76,9 @@ class Same(Bare):
         task = asyncio.create_task(self.send(to))
         self.beside.add(task)
         task.add_done_callback(self.beside.discard)
-        return web.json_response({"username": body["username"], "transactionID": id, "authType": "EMAIL", "status": "SUCCESS"})
+        return web.json_response(
+            {"username": body["username"], "transactionID": id, "authType": "EMAIL", "status": "SUCCESS"}
+        )
 
     async def login(self, request: web.Request) -> web.Response:
         body = await request.json()

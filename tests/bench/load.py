@@ -30,7 +30,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport):
         self._transport = transport
 
-    def ask(self, method: str, path: str, body: dict[str, object] | None, *, visitor: int = 0) -> asyncio.Future[tuple[int, bytes]]:
+    def ask(
+        self, method: str, path: str, body: dict[str, object] | None, *, visitor: int = 0
+    ) -> asyncio.Future[tuple[int, bytes]]:
         """Status and body, of a question as a browser behind an ingress asks it."""
         text = b"" if body is None else json.dumps(body).encode()
         head = (

@@ -37,7 +37,9 @@ async def headgate(configuration: dict[str, object], *, folder: Path) -> AsyncGe
     path.write_text(json.dumps(configuration))
     with log.open("ab") as events:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "serve", "--config", str(path)), stderr=events, env={"PATH": os.environ["PATH"]}
+            *(sys.executable, "-m", "gateway", "serve", "--config", str(path)),
+            stderr=events,
+            env={"PATH": os.environ["PATH"]},
         )
     try:
         async with asyncio.timeout(15):

@@ -195,7 +195,8 @@ async def measure(sizes: Sizes) -> dict[str, object]:
                     "e_over_gateway": ratio(e.cpu, gateway.cpu),
                     "f_over_gateway": ratio(f.cpu, gateway.cpu),
                     "added_us_step_1": {
-                        server.name: round(median(one for one, _ in server.latency) - median(straight)) for server in servers
+                        server.name: round(median(one for one, _ in server.latency) - median(straight))
+                        for server in servers
                     },
                     "step_2_us": {server.name: round(median(two for _, two in server.latency)) for server in servers},
                     "redis_round_trips": trips,
@@ -220,7 +221,9 @@ def show(found: Mapping[str, object]) -> None:
     ]
     for name, *cells in rows:
         print(f"{name:38}" + "".join(f"{cell!s:>9}" for cell in cells))
-    print(f"Redis round trips: authenticate {trips['authenticate']:g}, login {trips['login']:g}, in all {trips['in_all']:g} ({trips['commands']} commands)")
+    print(
+        f"Redis round trips: authenticate {trips['authenticate']:g}, login {trips['login']:g}, in all {trips['in_all']:g} ({trips['commands']} commands)"
+    )
     print(f"Redis bytes per pending login: {found['redis_bytes_per_pending_login']}")
     print(f"RSS with {QUICK.pending} pending logins: {found['rss_mebibytes']} MiB")
     print("E asks Drupal once, without contacts, and sends nothing; F asks and sends as much as the gateway.")

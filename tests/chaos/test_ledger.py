@@ -93,7 +93,9 @@ class Visitor:
     async def _authenticate(self, visit: Visit) -> None:
         password = visit.user.password if self.rng.random() < 0.9 else "no-such-pass"
         visit.opened_by, visit.opened_at = self.rng.choice(self.fleet.alive), time.time()
-        request = Request(visit.opened_by.url, "authenticate", opening(visit.user.name, password))
+        # Each from an address of its own, or a few wrong passwords would have all the others refused.
+        headers = {"X-Forwarded-For": f"198.18.{visit.user.uid // 256}.{visit.user.uid % 256}"}
+        request = Request(visit.opened_by.url, "authenticate", opening(visit.user.name, password), headers=headers)
         visit.opened = await self._ask(request, "authenticate")
 
     async def _proceed(self, visit: Visit) -> None:

@@ -12,14 +12,21 @@ def store():
 
 async def seen_by_drupal(world, headers, **settings):
     async with world.open_gateway(**settings) as frontend:
-        await frontend.post("authenticate", {"username": "alice", "password": "alice-pass-1", "apiKey": frontend.key}, headers=headers)
+        await frontend.post(
+            "authenticate", {"username": "alice", "password": "alice-pass-1", "apiKey": frontend.key}, headers=headers
+        )
     return world.drupal.called("/user/login")[-1]
 
 
 async def test_without_a_trusted_proxy_the_peer_is_the_visitor(world):
     claims = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X-Real-IP": "203.0.113.9"}
 
-    call = await seen_by_drupal(world, claims, trusted_proxies=[], headless={"clients": [{"id": "web", "api_key": "an-api-key-of-the-web-frontend"}]})
+    call = await seen_by_drupal(
+        world,
+        claims,
+        trusted_proxies=[],
+        headless={"clients": [{"id": "web", "api_key": "an-api-key-of-the-web-frontend"}]},
+    )
 
     assert call.headers.getall("X-Forwarded-For") == ["127.0.0.1"]
     assert "Forwarded" not in call.headers
@@ -90,19 +97,29 @@ async def test_of_the_clients_headers_drupal_sees_two_and_those_cut(world):
     call = await seen_by_drupal(world, sent)
 
     names = {name.lower() for name in call.headers}
-    assert names == {"host", "x-forwarded-for", "user-agent", "accept-language", "accept", "content-type", "content-length"}
+    assert names == {
+        "host",
+        "x-forwarded-for",
+        "user-agent",
+        "accept-language",
+        "accept",
+        "content-type",
+        "content-length",
+    }
     assert call.headers["User-Agent"] == ("Agent " + "a" * 400)[:256]
     assert call.headers["Accept-Language"].isascii()
 
 
 async def test_without_a_user_agent_drupal_gets_none(world):
-    async with world.open_gateway() as frontend:
-        async with frontend._http.post(
+    async with (
+        world.open_gateway() as frontend,
+        frontend._http.post(
             f"{frontend.url}/headless/authenticate",
             json={"username": "alice", "password": "x", "apiKey": frontend.key},
             skip_auto_headers=["User-Agent"],
-        ) as answer:
-            assert answer.status == 401
+        ) as answer,
+    ):
+        assert answer.status == 401
 
     assert "User-Agent" not in world.drupal.called("/user/login")[0].headers
 

@@ -87,13 +87,22 @@ def bodies(endpoint):
     for key in valid:
         if key != "apiKey":
             yield f"no {key}", {name: value for name, value in valid.items() if name != key}
-            yield f"{key} in capitals", {(name.upper() if name == key else name): value for name, value in valid.items()}
+            yield (
+                f"{key} in capitals",
+                {(name.upper() if name == key else name): value for name, value in valid.items()},
+            )
         for value in (None, 1, 1.5, True, [], {}, ["alice", "bob"], {"0": MARKER}, [[MARKER]]):
             if not (key == "logout_token" and value is None):
                 yield f"{key}: {value!r}", valid | {key: value}
         yield f"NUL in {key}", valid | {key: f"alice\0{MARKER}"}
-        yield f"a lone surrogate in {key}", raw.replace(json.dumps(valid[key]).encode(), b'"\\ud800' + MARKER.encode() + b'"')
-        yield f"a low surrogate in {key}", raw.replace(json.dumps(valid[key]).encode(), b'"\\udc00' + MARKER.encode() + b'"')
+        yield (
+            f"a lone surrogate in {key}",
+            raw.replace(json.dumps(valid[key]).encode(), b'"\\ud800' + MARKER.encode() + b'"'),
+        )
+        yield (
+            f"a low surrogate in {key}",
+            raw.replace(json.dumps(valid[key]).encode(), b'"\\udc00' + MARKER.encode() + b'"'),
+        )
         yield f"{key} too long", valid | {key: "x" * 513 + MARKER}
     yield "username of 255", valid | {"username": "ü" * 255}
     yield "apiKey of 129", valid | {"apiKey": "x" * 129}
@@ -282,10 +291,19 @@ def test_two_content_types_are_none(served, second):
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "Application/JSON", "application/json;charset=utf-8", 'application/json; charset="UTF-8"', "application/json; charset=utf8"],
+    [
+        "application/json",
+        "Application/JSON",
+        "application/json;charset=utf-8",
+        'application/json; charset="UTF-8"',
+        "application/json; charset=utf8",
+    ],
 )
 def test_the_ways_to_say_json_in_utf8_are_accepted(served, content_type):
-    assert served.run(post(served.world.url, "login", VALID["login"], content_type=content_type)).code == "transaction_closed"
+    assert (
+        served.run(post(served.world.url, "login", VALID["login"], content_type=content_type)).code
+        == "transaction_closed"
+    )
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity", "nonsense", ""])
@@ -387,7 +405,9 @@ def untouched(served):
 def test_a_field_that_is_not_usable_text_is_always_malformed(untouched, data):
     endpoint = data.draw(st.sampled_from(["authenticate", "login", "resend", "status", "cancel"]))
     key = data.draw(st.sampled_from(list(VALID[endpoint])))
-    body = VALID[endpoint] | data.draw(st.dictionaries(st.text(max_size=4), junk, max_size=2)) | {key: data.draw(not_text)}
+    body = (
+        VALID[endpoint] | data.draw(st.dictionaries(st.text(max_size=4), junk, max_size=2)) | {key: data.draw(not_text)}
+    )
 
     reply = untouched.run(post(untouched.world.url, endpoint, json.dumps(body).encode()))
 
@@ -434,12 +454,48 @@ def test_a_body_cut_into_any_chunks_is_read_the_same(untouched, data):
 
 
 header_names = st.sampled_from(
-    ["X-A", "Content-Type", "Content-Length", "Transfer-Encoding", "Content-Encoding", "Host", "Expect", "Connection", "Cookie"]
-    + ["Origin", "X-Forwarded-For", "Forwarded", "Upgrade", "Accept", "Range", "TE", "Trailer", "X-HTTP-Method-Override", "\xff", ""]
+    [
+        "X-A",
+        "Content-Type",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Content-Encoding",
+        "Host",
+        "Expect",
+        "Connection",
+        "Cookie",
+    ]
+    + [
+        "Origin",
+        "X-Forwarded-For",
+        "Forwarded",
+        "Upgrade",
+        "Accept",
+        "Range",
+        "TE",
+        "Trailer",
+        "X-HTTP-Method-Override",
+        "\xff",
+        "",
+    ]
 )
 header_values = st.one_of(
     st.binary(max_size=30).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
-    st.sampled_from(["chunked", "gzip, chunked", "0", "-1", "1e3", "close", "100-continue", "null", "for=_x", "1.2.3.4, ::1", "a" * 9000]),
+    st.sampled_from(
+        [
+            "chunked",
+            "gzip, chunked",
+            "0",
+            "-1",
+            "1e3",
+            "close",
+            "100-continue",
+            "null",
+            "for=_x",
+            "1.2.3.4, ::1",
+            "a" * 9000,
+        ]
+    ),
 )
 
 

@@ -135,5 +135,7 @@ class TestGoingDown:
         assert [session.uid for session in world.drupal.ledger.alive()] == [1]
 
     async def code_of(self, world, name):
-        await world.eventually(lambda: any(mail.recipients == (f"{name}@example.test",) for mail in world.mailbox.mails))
+        await world.eventually(
+            lambda: any(mail.recipients == (f"{name}@example.test",) for mail in world.mailbox.mails)
+        )
         return next(code_in(mail) for mail in world.mailbox.mails if mail.recipients == (f"{name}@example.test",))

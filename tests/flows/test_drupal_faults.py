@@ -11,9 +11,7 @@ from tests.flows.steps import all_ended
 from tests.world import free_port
 
 
-@pytest.mark.parametrize(
-    "kind", [Kind.SERVER_ERROR, Kind.BAD_GATEWAY, Kind.GATEWAY_TIMEOUT, Kind.HTML, Kind.ENDLESS]
-)
+@pytest.mark.parametrize("kind", [Kind.SERVER_ERROR, Kind.BAD_GATEWAY, Kind.GATEWAY_TIMEOUT, Kind.HTML, Kind.ENDLESS])
 async def test_an_answer_that_is_none_is_502_at_once(world, frontend, kind):
     world.drupal.fault = Fault(kind=kind, at=Endpoint.LOGIN)
     began = time.monotonic()
@@ -169,7 +167,16 @@ async def test_no_event_holds_a_secret_whatever_goes_wrong(world, events):
         answer = await frontend.login(opened, code)
 
     told = str(events)
-    secrets = [code, "alice-pass-1", "a-wrong-password", "'alice'", "example.test", "+1555", frontend.key, opened["transactionID"]]
+    secrets = [
+        code,
+        "alice-pass-1",
+        "a-wrong-password",
+        "'alice'",
+        "example.test",
+        "+1555",
+        frontend.key,
+        opened["transactionID"],
+    ]
     for session in world.drupal.ledger.sessions:
         secrets += [session.value, session.csrf_token, session.logout_token]
     assert answer.status == 200

@@ -33,7 +33,11 @@ CONTRACT = {
     "delivery_unavailable": 503,
     "drupal_timeout": 504,
 }
-ARGUMENTS = {errors.WrongOtp: {"attempts_left": 2}, errors.Throttled: {"retry_after": 7.2}, errors.Unavailable: {"retry_after": 7.2}}
+ARGUMENTS = {
+    errors.WrongOtp: {"attempts_left": 2},
+    errors.Throttled: {"retry_after": 7.2},
+    errors.Unavailable: {"retry_after": 7.2},
+}
 
 
 def family(kind):
@@ -79,7 +83,13 @@ def test_the_table_names_every_error_but_those_that_answer_like_their_parent():
 
 
 def test_a_reason_is_for_events_alone():
-    for kind in (errors.Malformed, errors.UnknownApiKey, errors.BadCredentials, errors.TransactionClosed, errors.DrupalInvalid):
+    for kind in (
+        errors.Malformed,
+        errors.UnknownApiKey,
+        errors.BadCredentials,
+        errors.TransactionClosed,
+        errors.DrupalInvalid,
+    ):
         assert b"a-reason" not in problem(kind("a-reason"), {}).body
 
 

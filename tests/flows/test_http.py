@@ -101,7 +101,11 @@ def test_nothing_of_malformed_http_is_logged(served, events):
 
     assert MARKER not in str(events)
     assert not [event for event in events if event["log_level"] in ("error", "critical")]
-    assert {event["event"] for event in events} <= {"http.malformed", "authenticate.malformed", "authenticate.media_type"}
+    assert {event["event"] for event in events} <= {
+        "http.malformed",
+        "authenticate.malformed",
+        "authenticate.media_type",
+    }
 
 
 def test_after_malformed_http_the_connection_is_closed(served):
@@ -113,7 +117,12 @@ def test_after_malformed_http_the_connection_is_closed(served):
             await open_line.send(first + good)
             return await open_line.rest()
 
-    for what in ("two different lengths", "a length and chunks", "chunked, but not last", "a chunk size that is no number"):
+    for what in (
+        "two different lengths",
+        "a length and chunks",
+        "chunked, but not last",
+        "a chunk size that is no number",
+    ):
         answers = served.run(smuggle(MALFORMED[what]))
         assert len(re.findall(rb"HTTP/1\.[01] ", answers)) == 1, what
 
@@ -180,7 +189,18 @@ def test_head_has_the_headers_of_the_refusal_and_no_body(served):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/headless", "/headless/", "/headless/nothing", "/headless/login/", "/user/login", "//headless/login", "/%zz", "/livez"]
+    "path",
+    [
+        "/",
+        "/headless",
+        "/headless/",
+        "/headless/nothing",
+        "/headless/login/",
+        "/user/login",
+        "//headless/login",
+        "/%zz",
+        "/livez",
+    ],
 )
 def test_another_path_is_404_in_our_json(served, path):
     reply = served.run(ask(served.world.url, f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode()))
@@ -239,7 +259,14 @@ class TestOrderOfChecks:
 
 class TestOrigins:
     def test_a_page_of_somebody_else_is_refused_and_may_not_read_why(self, served):
-        for origin in ("https://evil.example", "null", "https://app.example.org.evil.example", "http://app.example.org", f"{APP}:444", ""):
+        for origin in (
+            "https://evil.example",
+            "null",
+            "https://app.example.org.evil.example",
+            "http://app.example.org",
+            f"{APP}:444",
+            "",
+        ):
             reply = served.run(post(served.world.url, "login", VALID, f"Origin: {origin}"))
             assert (reply.status, reply.code) == (403, "origin"), origin
             assert not [name for name in reply.headers if name.startswith("Access-Control-")]
@@ -267,7 +294,9 @@ class TestOrigins:
         assert served.run(post(served.world.url, "login", VALID)).code == "transaction_closed"
 
     def test_a_server_side_frontend_has_no_origin_of_its_own(self, served):
-        reply = served.run(post(served.world.url, "login", VALID | {"apiKey": SERVER_KEY}, "Origin: https://evil.example"))
+        reply = served.run(
+            post(served.world.url, "login", VALID | {"apiKey": SERVER_KEY}, "Origin: https://evil.example")
+        )
 
         assert reply.code == "transaction_closed"
 
@@ -283,7 +312,9 @@ class TestOrigins:
         ask_for = "Access-Control-Request-Method: POST"
         for endpoint in ENDPOINTS:
             allowed = served.run(post(served.world.url, endpoint, b"", f"Origin: {APP}", ask_for, method="OPTIONS"))
-            foreign = served.run(post(served.world.url, endpoint, b"", "Origin: https://evil.example", ask_for, method="OPTIONS"))
+            foreign = served.run(
+                post(served.world.url, endpoint, b"", "Origin: https://evil.example", ask_for, method="OPTIONS")
+            )
             assert allowed.status == 204
             assert allowed.headers["Access-Control-Allow-Origin"] == APP
             assert allowed.headers["Access-Control-Allow-Methods"] == "POST"
@@ -306,7 +337,9 @@ class TestTheListenerForOperators:
 
     def test_it_answers_nothing_else(self, served):
         for path in ("/", "/headless/login", "/headless/authenticate"):
-            reply = served.run(ask(served.world.admin_url, f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode()))
+            reply = served.run(
+                ask(served.world.admin_url, f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode())
+            )
             assert reply.status == 404
             assert_ours(reply)
 

@@ -72,7 +72,9 @@ async def test_it_sees_a_wrong_code_as_failed_and_may_try_again(world, module_fr
 async def test_switched_off_it_reads_the_modules_own_sentence(world):
     async with world.open_gateway(headless={"enabled": False}) as frontend:
         module_frontend = ModuleFrontend(frontend.url)
-        answer = await module_frontend.post("/headless/authenticate", {"username": "alice", "password": "x", "apiKey": KEY})
+        answer = await module_frontend.post(
+            "/headless/authenticate", {"username": "alice", "password": "x", "apiKey": KEY}
+        )
         await module_frontend.http.close()
 
     assert answer["status"] == "ERROR"

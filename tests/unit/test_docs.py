@@ -495,9 +495,9 @@ def tracked():
 
 
 def test_nothing_speaks_of_a_machine_or_a_mirror():
-    # Of whoever builds it: home and work folders, package mirrors, and the addresses of private networks' registries.
+    # Folders of whoever builds it, and options that name a package mirror.
     private = re.compile(
-        rb"/(?:home|Users)/\w+/|/root/|/work/(?:main|shared)|\.\./shared|--(?:extra-)?index-url|--trusted-host \S"
+        rb"(?<![\w.])/(?:home|Users|root|work|workspace|builds)/\w|--(?:extra-)?index-url|--find-links|--trusted-host \S"
     )
 
     found = [
@@ -507,3 +507,8 @@ def test_nothing_speaks_of_a_machine_or_a_mirror():
     ]
 
     assert found == []
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_the_lock_files_name_no_host(name):
+    assert "://" not in text_of(name)
