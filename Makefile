@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run setup test check format lock bench-quick chaos clean redis chromium
+.PHONY: help run setup test check format lock bench-quick break chaos clean redis chromium
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ format: .venv/.dev ## let ruff put the code in order
 
 bench-quick: .venv/.dev redis ## CPU per login against a bare aiohttp floor, under a minute
 	@$(BIN)/python -m tests.bench.quick
+
+break: .venv/.dev redis ## break every promise once and expect its test to turn red
+	@$(BIN)/python -m tests.breaks
 
 chaos: .venv/.dev redis ## the long forms: kills, races, floods (minutes)
 	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/chaos tests/flows $(ARGS)

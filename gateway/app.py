@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -25,7 +24,7 @@ from gateway.reaper import Reaper
 from gateway.settings import Settings, configured
 from gateway.steps import Rules
 from gateway.web.client_ip import Addresses
-from gateway.web.clients import Clients
+from gateway.web.clients import Clients, origin_of
 from gateway.web.keys import (
     ADDRESSES,
     AUDIT,
@@ -121,13 +120,12 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
 
 def expose(app: web.Application, settings: Settings, flow: LoginFlow, running: Running) -> web.Application:
     """Give the web layer what it asks for."""
-    own = urlsplit(settings.public_url) if settings.public_url else None
     app[FLOW] = flow
     app[CLIENTS] = Clients(
         {client.digest(): client.client() for client in settings.headless.clients},
-        own_origin=f"{own.scheme}://{own.netloc}" if own else None,
+        own_origin=origin_of(settings.public_url) if settings.public_url else None,
     )
-    app[ADDRESSES] = Addresses(settings.trusted_proxies)
+    app[ADDRESSES] = Addresses(settings.trusted_proxies, audit=settings.audit.address)
     app[PUBLIC_URL] = PublicUrl(seen=settings.public_url)
     app[AUDIT] = Audit(address=settings.audit.address)
     app[RUNNING] = running

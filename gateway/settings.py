@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from gateway.account import Client
-from gateway.delivery import METHODS, ChannelOptions, ChannelsOptions
+from gateway.delivery import METHODS, ChannelOptions, ChannelsOptions, SmtpOptions
 from gateway.delivery.courier import CourierOptions
 from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
@@ -84,6 +84,13 @@ class ClientOptions(Options):
                 raise ValueError("an origin is https://host, without a path")
         return origins
 
+    @field_validator("api_key")
+    @classmethod
+    def _is_no_empty_one(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not key.get_secret_value():
+            raise ValueError("is empty")
+        return key
+
     @model_validator(mode="after")
     def _has_one_key(self) -> Self:
         if (self.api_key is None) == (self.api_key_sha256 is None):
@@ -136,6 +143,8 @@ class Settings(Options):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be http://host or https://host")
+        if parts.username or parts.password:
+            raise ValueError("must not hold a user name or password")
         return url.rstrip("/")
 
     @field_validator("trusted_proxies", mode="before")
@@ -147,15 +156,21 @@ class Settings(Options):
     @classmethod
     def _keys_in_one(cls, given: object) -> object:
         """A list in the file, lines or words in the environment and in a secret file."""
-        return " ".join(str(key) for key in given) if isinstance(given, list) else given or None
+        return (" ".join(str(key) for key in given) if isinstance(given, list) else given) or None
 
     @field_validator("keys")
     @classmethod
     def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
         if keys:
-            for key in keys.get_secret_value().split():
-                SealKey.parse(key)
+            ids = [SealKey.parse(key).id for key in keys.get_secret_value().split()]
+            if len(set(ids)) != len(ids):
+                raise ValueError("two keys have the same id")
         return keys
+
+    @field_validator("index_key", mode="before")
+    @classmethod
+    def _or_none(cls, given: object) -> object:
+        return given or None
 
     @field_validator("index_key")
     @classmethod
@@ -193,6 +208,9 @@ class Settings(Options):
             problems.append(("method", f"must be one of {', '.join(METHODS)}"))
         elif not set(METHODS[self.method]) <= configured(self.channels).keys():
             problems.append(("method", "its channel is not configured"))
+        for name, channel in configured(self.channels).items():
+            if name != "email" and isinstance(channel, SmtpOptions):
+                problems.append((f"channels.{name}", "smtp carries mail only"))
         return problems
 
 
@@ -204,8 +222,10 @@ def configured(channels: ChannelsOptions) -> dict[str, ChannelOptions]:
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """Read the file, put the environment over it, check everything. Raises ConfigurationError with all problems."""
     given, problems = from_file(path) if path else ({}, [])
-    merge(given, from_environment(environ, problems))
-    infer_kinds(given)
+    over = from_environment(environ, problems)
+    for tree in (given, over):
+        infer_kinds(tree)
+    merge(given, over)
     settings = validated(given, problems)
     told = {key.partition(".")[0].removesuffix("_file") for key, _ in problems}
     # What is wrong by itself is not also told for what else that breaks.
@@ -222,7 +242,9 @@ def validated(given: dict[str, object], problems: list[tuple[str, str]]) -> Sett
             return Settings.model_validate(given)
         except ValidationError as error:
             for item in error.errors():
-                problems.append(problem(item["loc"], item["type"], item["msg"], item["input"]))
+                told = problem(item["loc"], item["type"], item["msg"], item["input"])
+                if told not in problems:
+                    problems.append(told)
                 remove(given, [part for part in item["loc"] if part not in KINDS])
     return Settings()
 
@@ -238,15 +260,23 @@ def problem(loc: tuple[int | str, ...], kind: str, message: str, given: object) 
 
 
 def remove(given: dict[str, object], loc: Sequence[int | str]) -> None:
-    """Take the innermost mapping entry at *loc* away, by its key or the file's; a faulty list goes as a whole."""
-    holder, name = given, ""
+    """Take the innermost mapping entry at *loc* away, by its key or the file's.
+
+    A faulty list goes as a whole, and so does a mapping in which something is missing.
+    """
+    path: list[tuple[dict[str, object], str]] = []
+    node: object = given
     for part in loc:
-        child = holder.get(name) if name else holder
-        if not isinstance(child, dict):
+        if not isinstance(node, dict):
             break
-        holder, name = child, str(part)
-    holder.pop(name, None)
-    holder.pop(f"{name}_file", None)
+        path.append((node, str(part)))
+        node = node.get(str(part))
+    for holder, name in reversed(path):
+        names = {name, f"{name}_file"} & holder.keys()
+        for known in names:
+            del holder[known]
+        if names:
+            return
 
 
 def from_file(path: Path) -> tuple[dict[str, object], list[tuple[str, str]]]:
@@ -277,8 +307,9 @@ def from_environment(environ: Mapping[str, str], problems: list[tuple[str, str]]
     key = {
         word: environ[PREFIX + word.upper()] for word in ("api_key", "api_key_file") if PREFIX + word.upper() in environ
     }
-    if key:
-        tree.setdefault("headless", {})["clients"] = [{"id": "default", **key}]  # type: ignore[index]
+    headless = tree.setdefault("headless", {}) if key else None
+    if isinstance(headless, dict):
+        headless["clients"] = [{"id": "default", **key}]
     return tree
 
 

@@ -74,8 +74,11 @@ class Webhook:
         self._waiting: asyncio.Queue[EventDict] = asyncio.Queue(MOST_WAITING)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        if event.get("event") in TOLD and not self._waiting.full():
-            self._waiting.put_nowait(dict(event))
+        if event.get("event") in TOLD:
+            try:
+                self._waiting.put_nowait(dict(event))
+            except asyncio.QueueFull:
+                log.warning("webhook.dropped", told=event["event"])
         return event
 
     async def run(self) -> None:

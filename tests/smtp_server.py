@@ -1,6 +1,6 @@
 """A real mail server on a free port of this host, in the loop of the test, that goes wrong on demand."""
 
-# ruff: noqa: N802, ARG002 - aiosmtpd finds its hooks by these names, and calls them with these arguments
+# ruff: noqa: N802 - aiosmtpd finds its hooks by these names, and calls them with these arguments
 
 import asyncio
 import datetime as dt

@@ -8,7 +8,8 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal
 
 import structlog
 from aiohttp import web
@@ -18,6 +19,7 @@ from gateway.errors import GatewayError
 log = structlog.get_logger()
 
 Network = IPv4Network | IPv6Network
+Shown = Literal["full", "prefix", "off"]
 
 # RFC 7239 §4 and §6: for=192.0.2.43, for="[2001:db8::17]:4711", for=unknown.
 FORWARDED_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
@@ -36,8 +38,9 @@ class Gone(GatewayError):
 class Addresses:
     """Finds the visitor's canonical address; *trusted* are the networks of our own proxies."""
 
-    def __init__(self, trusted: Sequence[Network]) -> None:
+    def __init__(self, trusted: Sequence[Network], *, audit: Shown = "full") -> None:
         self._trusted = tuple(trusted)
+        self._audit = audit
         self._said_at = -SAY_AGAIN_SECONDS
         self.trusts = lru_cache(KNOWN)(self._trusts)
 
@@ -76,7 +79,21 @@ class Addresses:
         now = time.monotonic()
         if now - self._said_at >= SAY_AGAIN_SECONDS:
             self._said_at = now
-            log.warning("address.untrusted_forwarding", peer=peer, add=f"trusted_proxies: [{peer}]")
+            address = shown(peer, self._audit)
+            log.warning(
+                "address.untrusted_forwarding", peer=address, add=f"trusted_proxies: [{address or 'YOUR PROXY'}]"
+            )
+
+
+def shown(address: str, audit: Shown) -> str | None:
+    """The address as events may carry it: whole, its /24 or /48, or not at all."""
+    match audit:
+        case "full":
+            return address
+        case "prefix":
+            return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
+        case "off":
+            return None
 
 
 def canonical(text: str) -> str | None:

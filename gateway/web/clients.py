@@ -50,3 +50,11 @@ class Clients:
             return origin == self._own_origin
         # Without a public_url the page that we are asked through is our own: browsers let no page choose its Host.
         return urlsplit(origin).netloc == request.host
+
+
+def origin_of(url: str) -> str:
+    """The origin that a browser sends for pages at *url*: lower case, without a default port (RFC 6454 §6.2)."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, default) else "")

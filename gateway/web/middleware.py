@@ -3,8 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_network
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 import structlog
 from aiohttp import web
@@ -13,7 +12,7 @@ from structlog.contextvars import bind_contextvars
 from gateway.errors import GatewayError
 from gateway.logs import where
 from gateway.web.answers import problem, refused_by_http
-from gateway.web.client_ip import Gone
+from gateway.web.client_ip import Gone, shown
 from gateway.web.keys import ADDRESSES, AUDIT, RUNNING
 from gateway.web.schemas import ECHO
 
@@ -70,6 +69,8 @@ async def outcome(request: web.Request, handler: Handler, endpoint: str, address
 
 def sign(request: web.BaseRequest, response: Response) -> Response:
     """Put the request's id on the answer."""
+    # aiohttp would name itself and Python with their versions.
+    response.headers["Server"] = "headgate"
     if "X-Request-ID" not in response.headers:
         response.headers["X-Request-ID"] = request.get(REQUEST_ID) or new_request_id()
     return response
@@ -84,14 +85,3 @@ def own(response: web.StreamResponse) -> web.StreamResponse:
 
 def new_request_id() -> str:
     return secrets.token_hex(8)
-
-
-def shown(address: str, audit: Literal["full", "prefix", "off"]) -> str | None:
-    """The address as events may carry it: whole, its /24 or /48, or not at all."""
-    match audit:
-        case "full":
-            return address
-        case "prefix":
-            return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
-        case "off":
-            return None

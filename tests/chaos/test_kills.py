@@ -9,7 +9,7 @@ import pytest
 
 from gateway.demo.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.ledger import Ending
-from gateway.transaction import HANDING_SECONDS
+from gateway.transaction import HANDING_SECONDS, key_of
 from tests.chaos.accounts import code_for, codes_for, crowd, mails_to
 from tests.chaos.forms import form
 from tests.chaos.peers import HAND, PARK, POST, REMOVE, STORE, WIN, Request, opening, typing
@@ -139,11 +139,11 @@ async def test_a_mail_on_its_way_in_a_killed_process_is_sent_by_another_with_the
 # In the middle of /login
 
 
-async def test_a_session_that_a_killed_process_was_handing_over_ends_after_the_grace_and_not_before(world, start, taps):
+async def test_a_session_that_a_killed_process_was_handing_over_ends_after_the_grace_and_not_before(
+    world, start, taps, redis_server
+):
     """The code won but was not answered; the session was marked but not answered; the answer left, nobody noted it."""
-    # Over before the grace is, so that only the grace can be what keeps them.
-    code = {"lifetime_seconds": 30}
-    processes = await start(*({**by(tap), "code": code} for tap in taps))
+    processes = await start(*map(by, taps))
     users = (one, two, three)
     opened = [
         await world.visit(process.url).authenticate(user.name, user.password)
@@ -165,6 +165,9 @@ async def test_a_session_that_a_killed_process_was_handing_over_ends_after_the_g
     await processes[2].kill()
 
     sessions = [session_of(world, user) for user in users]
+    for waiting in opened:
+        # As for who answers in the last moment: the deadline comes right after the code has won.
+        redis_server.ask(f"ZADD headgate:deadlines XX 0 {key_of(waiting['transactionID'])}")
     world.clock.ahead = HANDING_SECONDS - 15
     async with world.open_gateway() as frontend:
         for waiting, code in zip(opened, codes, strict=True):

@@ -12,8 +12,6 @@ from gateway.factors import Code, CodeOptions
 from gateway.interfaces import Claimed, Message
 from gateway.transaction import Transaction
 
-# ruff: noqa: ARG002 - a channel is called with all of its promise
-
 CODE = Code(CodeOptions())
 SECRET = b"12345678901234567890"
 TEXTS = Texts(TextOptions(site="Example"))

@@ -1,0 +1,204 @@
+"""One small break per promise, each of which must turn a test red: `make break`.
+
+Every break is applied to a copy of the tree, its test is run there, and a test that stays green is a test that proves
+nothing.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("gateway", "tests", "config", "pyproject.toml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Break:
+    """*old* stands in *file* exactly once; with *new* instead, *test* must fail."""
+
+    promise: int
+    says: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+BREAKS = (
+    Break(
+        promise=1,
+        says="a code wins again and again",
+        file="gateway/transaction.py",
+        old='one wins the transaction, the last wrong one ends it."""\n        self.demand_open(now=now)\n',
+        new='one wins the transaction, the last wrong one ends it."""\n',
+        test="tests/flows/test_login.py::test_of_fifty_right_answers_at_once_exactly_one_wins",
+    ),
+    Break(
+        promise=2,
+        says="a wrong code costs nothing",
+        file="gateway/transaction.py",
+        old="left = self.attempts_left - 1\n        tried",
+        new="left = self.attempts_left\n        tried",
+        test="tests/flows/test_login.py::test_of_fifty_wrong_answers_at_once_exactly_as_many_are_compared_as_there_are_attempts",
+    ),
+    Break(
+        promise=3,
+        says="the reaper forgets instead of logging out",
+        file="gateway/reaper.py",
+        old="            await self._drupal.log_out(session)\n",
+        new="",
+        test="tests/flows/test_login.py::test_the_reaper_ends_what_nobody_finished",
+    ),
+    Break(
+        promise=4,
+        says="another name may use the transaction",
+        file="gateway/transaction.py",
+        old="same = hmac.compare_digest(self.username.encode(), username.encode())",
+        new="same = True",
+        test="tests/flows/test_login.py::test_whoever_did_not_open_it_gets_the_bytes_of_an_unknown_one",
+    ),
+    Break(
+        promise=5,
+        says="names and addresses stand in Redis as they are",
+        file="gateway/flood.py",
+        old='key = f"{name}:{self._index(name, *counted)}"',
+        new="key = f\"{name}:{':'.join(counted)}\"",
+        test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
+    ),
+    Break(
+        promise=6,
+        says="the name stands in the log",
+        file="gateway/web/middleware.py",
+        old='log.info(f"{endpoint}.ok", address=address)',
+        new='log.info(f"{endpoint}.ok", address=address, username=request.get(ECHO, {}).get("username"))',
+        test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
+    ),
+    Break(
+        promise=7,
+        says="without its store nothing is counted and Drupal is asked all the same",
+        file="gateway/floodgate.py",
+        old="        taken = await self._counters.take(limits, now=now)\n        if taken.refused:",
+        new="        try:\n            taken = await self._counters.take(limits, now=now)\n        except StoreUnavailable:\n"
+        "            return Reserved(limits=tuple(limits), counts=(0, 0), at=now)\n        if taken.refused:",
+        test="tests/flows/test_store_down.py::test_a_wrong_password_reads_no_other_than_a_right_one_while_the_store_is_away",
+    ),
+    Break(
+        promise=8,
+        says="a code is sent for a login that is over",
+        file="gateway/delivery/courier.py",
+        old="            transaction.demand_open(now=self._clock())\n",
+        new="",
+        test="tests/contracts/courier/test_sending.py::test_a_code_whose_transaction_closed_while_the_server_held_the_recipient_is_not_sent",
+    ),
+    Break(
+        promise=9,
+        says="a resend brings another code",
+        file="gateway/factors/code.py",
+        old="digits=self.options.digits).at(0)",
+        new="digits=self.options.digits).at(secrets.randbelow(10**6))",
+        test="tests/flows/test_resend.py::test_a_resend_repeats_the_code",
+    ),
+    Break(
+        promise=10,
+        says="forwarding headers are read from the left",
+        file="gateway/web/client_ip.py",
+        old='return [hop for header in reversed(headers) for hop in reversed(header.split(","))]',
+        new='return [hop for header in headers for hop in header.split(",")]',
+        test="tests/flows/test_addresses.py",
+    ),
+    Break(
+        promise=11,
+        says="a refusal is answered as soon as it is known",
+        file="gateway/login.py",
+        old="            await self._alike.wait(since=began)\n",
+        new="",
+        test="tests/flows/test_alike.py",
+    ),
+    Break(
+        promise=12,
+        says="a redirect of Drupal's is followed with the password",
+        file="gateway/drupal/peer.py",
+        old="allow_redirects=False",
+        new="allow_redirects=True",
+        test="tests/flows/test_drupal_faults.py::test_a_redirect_is_502_and_its_target_sees_nothing",
+    ),
+    Break(
+        promise=13,
+        says="16,000 brackets are a bug",
+        file="gateway/web/schemas.py",
+        old="except (ValueError, RecursionError):",
+        new="except ValueError:",
+        test="tests/flows/test_bad_input.py",
+    ),
+    Break(
+        promise=14,
+        says="it stays ready while it goes down",
+        file="gateway/app.py",
+        old="        opened.running.stop(within_seconds=settings.shutdown_seconds)\n",
+        new="",
+        test="tests/chaos/test_shutdown.py::test_readiness_goes_first_requests_in_flight_finish_and_a_second_signal_changes_nothing",
+    ),
+    Break(
+        promise=15,
+        says="only the first problem of a configuration is told",
+        file="gateway/settings.py",
+        old="            for item in error.errors():",
+        new="            for item in error.errors()[:1]:",
+        test="tests/unit/test_settings.py",
+    ),
+)
+
+
+@contextmanager
+def broken(one: Break) -> Iterator[Path]:
+    """A copy of the tree with *one* applied."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy / name)
+        path = copy / one.file
+        path.write_text(path.read_text(encoding="utf-8").replace(one.old, one.new), encoding="utf-8")
+        yield copy
+
+
+def is_red(one: Break) -> bool:
+    """Whether its test fails in the broken copy; an error that is none of the test's own does not count."""
+    with broken(one) as copy:
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", one.test]
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=300, check=False)
+    return done.returncode == 1 and " failed" in done.stdout
+
+
+def main() -> int:
+    table = Table("promise", "broken so that", "test", "", title="A break per promise", title_justify="left")
+    green = 0
+    console = Console()
+    for one in BREAKS:
+        began = time.monotonic()
+        with console.status(f"{one.promise}: {one.says}"):
+            red = is_red(one)
+        green += not red
+        word = "[red]red[/], as it must" if red else "[bold yellow]green: the test proves nothing[/]"
+        table.add_row(
+            str(one.promise), one.says, one.test.partition("::")[0], f"{word} ({time.monotonic() - began:.0f} s)"
+        )
+    console.print(table)
+    print(f"{len(BREAKS) - green} passed, {green} failed")
+    return 1 if green else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
