@@ -109,6 +109,8 @@ class Request:
         come = self._has_come(sock.fileno())
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
+        # The transport would do so in the loop's next turn, and an answer might come until then.
+        sock._sock.close()
         return come
 
     def _has_come(self, descriptor: int) -> bool:

@@ -1,0 +1,176 @@
+"""The configuration: every problem at once, by key, without values."""
+
+import base64
+
+import pytest
+
+from gateway.settings import ConfigurationError, load
+
+SEAL = "k1:" + base64.b64encode(b"s" * 32).decode()
+INDEX = base64.b64encode(b"i" * 32).decode()
+ENOUGH = {"HEADGATE_API_KEY": "a-key"}
+
+
+def problems_of(environ, path=None):
+    with pytest.raises(ConfigurationError) as refused:
+        load(path, environ)
+    return dict(refused.value.problems)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to(name, text):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return to
+
+
+def test_an_api_key_alone_is_enough():
+    settings = load(None, ENOUGH)
+
+    assert [client.id for client in settings.headless.clients] == ["default"]
+    assert settings.store.kind == "memory"
+
+
+def test_without_a_client_nobody_could_log_in():
+    assert "headless.clients" in problems_of({})
+
+
+def test_every_problem_is_told_at_once_by_key_and_none_shows_its_value():
+    environ = {
+        "HEADGATE_LISTEN__PORT": "secret-port",
+        "HEADGATE_CODE__DIGITS": "secret-digits",
+        "HEADGATE_DRUPAL__URL": "ftp://secret-host",
+        "HEADGATE_KEYS": "secret-key",
+        "HEADGATE_BOGUS": "secret-bogus",
+        "HEADGATE_STORE__URL": "redis://:secret-password@127.0.0.1",
+    }
+
+    problems = problems_of(environ)
+
+    assert set(problems) == {
+        "listen.port",
+        "code.digits",
+        "drupal.url",
+        "keys",
+        "bogus",
+        "headless.clients",
+        "index_key",
+    }
+    assert "secret" not in str(problems)
+
+
+def test_an_unknown_key_is_an_error_in_the_file_too(write):
+    path = write("gateway.yaml", "listen: {prot: 8080}\n")
+
+    assert problems_of(ENOUGH, path) == {"listen.prot": "unknown key"}
+
+
+def test_the_environment_overrides_the_file_key_by_key(write):
+    path = write("gateway.yaml", "code: {digits: 8, attempts: 3}\n")
+
+    settings = load(path, ENOUGH | {"HEADGATE_CODE__DIGITS": "7"})
+
+    assert (settings.code.digits, settings.code.attempts) == (7, 3)
+
+
+def test_an_address_of_a_redis_says_what_it_is(write):
+    path = write("gateway.yaml", "store: {kind: memory}\n")
+    environ = ENOUGH | {
+        "HEADGATE_STORE__URL": "redis://127.0.0.1",
+        "HEADGATE_KEYS": SEAL,
+        "HEADGATE_INDEX_KEY": INDEX,
+    }
+
+    assert load(path, environ).store.kind == "redis"
+
+
+@pytest.mark.parametrize("missing", ["HEADGATE_KEYS", "HEADGATE_INDEX_KEY"])
+@pytest.mark.parametrize("empty", [True, False])
+def test_redis_needs_keys_that_outlive_the_process(missing, empty):
+    environ = ENOUGH | {
+        "HEADGATE_STORE__URL": "redis://127.0.0.1",
+        "HEADGATE_KEYS": SEAL,
+        "HEADGATE_INDEX_KEY": INDEX,
+    }
+    del environ[missing]
+    if empty:
+        environ[missing] = ""
+
+    assert list(problems_of(environ)) == [missing.removeprefix("HEADGATE_").lower()]
+
+
+def test_an_empty_list_of_keys_is_none(write):
+    path = write("gateway.yaml", f"keys: []\nindex_key: '{INDEX}'\nstore: {{kind: redis, url: 'redis://127.0.0.1'}}\n")
+
+    assert list(problems_of(ENOUGH, path)) == ["keys"]
+
+
+def test_a_secret_may_come_from_a_file_with_a_line_break_at_its_end(write):
+    path = write("index-key", INDEX + "\n")
+
+    settings = load(None, ENOUGH | {"HEADGATE_INDEX_KEY_FILE": str(path)})
+
+    assert settings.index_key.get_secret_value() == INDEX
+
+
+def test_a_secret_and_its_file_are_one_too_many(write):
+    path = write("index-key", INDEX)
+    environ = ENOUGH | {"HEADGATE_INDEX_KEY_FILE": str(path), "HEADGATE_INDEX_KEY": INDEX}
+
+    assert list(problems_of(environ)) == ["index_key_file"]
+
+
+def test_a_file_that_can_not_be_read_is_told_by_its_key():
+    assert problems_of(ENOUGH | {"HEADGATE_KEYS_FILE": "/nowhere/keys"}) == {"keys_file": "can't be read"}
+
+
+def test_only_secrets_come_from_files():
+    assert problems_of(ENOUGH | {"HEADGATE_METHOD_FILE": "/etc/hostname"}) == {"method_file": "unknown key"}
+
+
+def test_two_keys_of_one_name_are_refused():
+    assert list(problems_of(ENOUGH | {"HEADGATE_KEYS": f"{SEAL} {SEAL}"})) == ["keys"]
+
+
+def test_an_empty_api_key_is_none():
+    assert list(problems_of({"HEADGATE_API_KEY": ""})) == ["headless.clients.0.api_key"]
+
+
+def test_a_server_side_frontend_needs_trusted_proxies(write):
+    path = write("gateway.yaml", "headless: {clients: [{id: next, kind: server, api_key: k}]}\n")
+
+    assert list(problems_of({}, path)) == ["trusted_proxies"]
+    assert load(path, {"HEADGATE_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}).trusted_proxies
+
+
+def test_our_limits_must_refuse_before_drupals():
+    environ = ENOUGH | {"HEADGATE_FLOOD__NAME": "{most: 5, seconds: 21600}"}
+
+    assert list(problems_of(environ)) == ["flood"]
+
+
+def test_mail_goes_by_the_mail_channel_only():
+    environ = ENOUGH | {"HEADGATE_CHANNELS__SMS": "{kind: smtp, host: 127.0.0.1}"}
+
+    assert list(problems_of(environ)) == ["channels.sms"]
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "listen: [", "\xff"])
+def test_what_is_no_mapping_is_told_with_its_file(tmp_path, text):
+    path = tmp_path / "gateway.yaml"
+    path.write_bytes(text.encode("latin-1"))
+
+    assert list(problems_of(ENOUGH, path)) == [str(path)]
+
+
+def test_nothing_of_the_settings_shows_a_secret():
+    environ = ENOUGH | {"HEADGATE_KEYS": SEAL, "HEADGATE_INDEX_KEY": INDEX}
+
+    shown = repr(load(None, environ))
+
+    assert SEAL not in shown
+    assert INDEX not in shown
+    assert "a-key" not in shown
