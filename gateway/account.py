@@ -7,7 +7,10 @@ log line or traceback can show them.
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
+
+from gateway.spellings import SPELLINGS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,14 +90,21 @@ def fold(name: str) -> str:
     """Merge every spelling that a collation of Drupal's database may hold equal, and more.
 
     Merging two names costs a shared counter; splitting one lets an attacker evade it by spelling (`alıce` and `àlicé`
-    log in as alice: measured, Drupal 10.6 and 11.4). NFKD and casefold, marks, formats and separators dropped, ß and ss
-    one s, ı an i, everything above U+FFFF one symbol.
+    log in as alice: measured, Drupal 10.6 and 11.4). NFKD and casefold, the letters of *SPELLINGS*, marks, formats and
+    separators dropped, every digit an ASCII one, ss one s, everything else above U+FFFF one symbol: `general_ci` has no
+    more for it, and in `0900_ai_ci` 𝐚 is an a, so that no rule could merge both without merging all letters.
     """
     # Twice: casefold can bring out new compositions, and a compatibility form a new capital.
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).casefold()
-    kept = (
-        "\ufffd" if ord(letter) > HIGHEST_OF_THE_BASIC_PLANE else letter
-        for letter in folded
-        if unicodedata.category(letter)[0] not in "MZ" and unicodedata.category(letter) not in ("Cf", "Cc")
-    )
-    return "".join(kept).replace("ı", "i").replace("ss", "s").replace("ß", "s")
+    return "".join([_weight(letter) for letter in folded.translate(SPELLINGS)]).replace("ss", "s")
+
+
+@lru_cache(1024)
+def _weight(letter: str) -> str:
+    category = unicodedata.category(letter)
+    if category[0] in "MZ" or category in ("Cf", "Cc"):
+        return ""
+    # ١ and ⓵ are 1 in every version of the Unicode Collation Algorithm.
+    if category[0] == "N" and (number := unicodedata.numeric(letter)).is_integer():
+        return str(int(number))
+    return "\ufffd" if ord(letter) > HIGHEST_OF_THE_BASIC_PLANE else letter
