@@ -64,15 +64,17 @@ class Bulkhead:
                 await turn
         except BaseException as error:
             if entry in self._queue:
-                self._queue.remove(entry)
+                self._unqueue(entry)
             elif not turn.cancelled():
                 # Its turn came as it gave up.
                 self._leave(place)
             if isinstance(error, TimeoutError):
                 raise DrupalBusy("slot", retry_after=BUSY_SECONDS) from None
             raise
-        finally:
-            _less(self._waiting_of, place)
+
+    def _unqueue(self, entry: tuple[str, asyncio.Future[None]]) -> None:
+        self._queue.remove(entry)
+        _less(self._waiting_of, entry[0])
 
     def _let_in(self) -> None:
         """Whoever has waited longest and may: an address at its quarter does not hold up the others."""
@@ -83,7 +85,8 @@ class Bulkhead:
             if turn.done():
                 continue
             if self._has_room(place):
-                self._queue.remove(entry)
+                # At once: counted as waiting until it runs, it would keep out whom it has made room for.
+                self._unqueue(entry)
                 self._enter(place)
                 turn.set_result(None)
 
