@@ -37,9 +37,10 @@ class Authenticator(Protocol):
         """What the frontend gets for a session whose second factor was right."""
         ...
 
-    async def log_out(self, session: DrupalSession) -> tuple[str, ...]:
+    async def log_out(self, session: DrupalSession, *, visitor: Visitor | None = None) -> tuple[str, ...]:
         """End *session* at Drupal and return the Set-Cookie lines that delete its cookie.
 
+        *visitor* is whoever asked for it; None: the gateway itself.
         A session that is already gone is no error (Drupal answers 204 or 403 and both mean gone).
         """
         ...

@@ -83,9 +83,11 @@ class LoginFlow:
         bind_contextvars(uid=session.uid)
         id = new_id()
         key = key_of(id)
+        # One end for both: a session that was due before its transaction would be ended under a valid code.
+        until = self._clock() + self._rules.lifetime_seconds
         # In one breath, and so in one round trip; but nothing else happens unless the session is parked.
         parked, unlocked, _ = await asyncio.gather(
-            self._park(key, session),
+            self._park(key, session, until=until),
             self._flood.demand_unlocked(session.uid),
             self._flood.right(reserved),
             return_exceptions=True,
@@ -95,7 +97,7 @@ class LoginFlow:
         try:
             if unlocked is not None:
                 raise unlocked
-            pending = await self._open(key, session, username, auth_type, client, visitor)
+            pending = await self._open(key, session, username, auth_type, client, visitor, until=until)
         except BaseException:
             await self._leave_to_the_reaper(key)
             raise
@@ -119,9 +121,9 @@ class LoginFlow:
         self._alike.remember(asyncio.get_running_loop().time() - began)
         return session
 
-    async def _park(self, key: str, session: DrupalSession) -> None:
+    async def _park(self, key: str, session: DrupalSession, *, until: float) -> None:
         try:
-            await self._parked.park(key, session, due_at=self._clock() + self._rules.lifetime_seconds)
+            await self._parked.park(key, session, due_at=until)
         except BaseException:
             # Nobody else knows this session, so it ends here and now.
             await asyncio.shield(self._end_unparked(session))
@@ -145,11 +147,13 @@ class LoginFlow:
         auth_type: str | None,
         client: Client,
         visitor: Visitor,
+        *,
+        until: float,
     ) -> Transaction:
         account = await self._drupal.describe(session, visitor=visitor)
         methods = methods_of(account, channels=self._channels, preferred=self._rules.method)
         method = choose(auth_type, methods)
-        pending = self._pending(account, username=username, client=client, method=method, methods=methods)
+        pending = self._pending(account, username=username, client=client, method=method, methods=methods, until=until)
         now = self._clock()
         displaced, _ = await asyncio.gather(
             self._transactions.create(key, pending, most=self._rules.per_account, now=now),
@@ -163,7 +167,7 @@ class LoginFlow:
         return pending
 
     def _pending(
-        self, account: Account, *, username: str, client: Client, method: str, methods: tuple[str, ...]
+        self, account: Account, *, username: str, client: Client, method: str, methods: tuple[str, ...], until: float
     ) -> Transaction:
         now = self._clock()
         return Transaction(
@@ -178,7 +182,7 @@ class LoginFlow:
             language=account.language or "en",
             profile=json.dumps(account.profile, ensure_ascii=False, separators=(",", ":")),
             opened_at=now,
-            expires_at=now + self._rules.lifetime_seconds,
+            expires_at=until,
             attempts_left=self._rules.attempts,
             resends_left=self._rules.resends,
             resend_at=now + self._rules.resend_wait_seconds,
@@ -327,9 +331,9 @@ class LoginFlow:
         except GatewayError:
             await self._leave_to_the_reaper(key)
 
-    async def logout(self, session: DrupalSession) -> tuple[str, ...]:
+    async def logout(self, session: DrupalSession, *, visitor: Visitor) -> tuple[str, ...]:
         """End a session that was handed over; return the Set-Cookie lines that delete its cookie."""
-        return await self._drupal.log_out(session)
+        return await self._drupal.log_out(session, visitor=visitor)
 
     def drupal_state(self) -> str:
         """`ok`, or what an operator should know: `breaker_open`, `counts_gateway`."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
@@ -33,6 +34,17 @@ class Options(BaseModel):
                 continue
             read[name] = Problem(f"{name} is given, too") if read.get(name) else _content(path)
         return read
+
+
+def split(url: str) -> SplitResult:
+    """The parts of *url*, its port looked at. Raises ValueError, which does not repeat any of it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # `from None`: the library's own words show a part of it.
+        raise ValueError("is not an address") from None
+    return parts
 
 
 class Problem:

@@ -6,6 +6,7 @@ same way as everybody else does. Drupal being down means later, not never.
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable
 
 import structlog
@@ -49,8 +50,11 @@ class Reaper:
     async def sweep(self, *, everything: bool = False) -> int:
         """Settle what is due now, or *everything*; return how many sessions were ended."""
         now = self._clock()
+        # Everything at once: of what can't be ended now, none may stand before what can.
         due = await self._parked.claim(
-            now=float("inf") if everything else now, lease_seconds=LEASE_SECONDS, most=AT_ONCE
+            now=float("inf") if everything else now,
+            lease_seconds=LEASE_SECONDS,
+            most=sys.maxsize if everything else AT_ONCE,
         )
         settled = await asyncio.gather(
             *(self._settle(key, session, now=now, everything=everything) for key, session in due)

@@ -1,13 +1,13 @@
 """The whole configuration as one frozen tree: file, environment and secret files, with all problems at once."""
 
 import os
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -19,7 +19,7 @@ from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
 from gateway.factors import CodeOptions
 from gateway.flood import FloodOptions
-from gateway.options import Options, Problem
+from gateway.options import Options, Problem, split
 from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey, StoreOptions, parse_secret
 from gateway.webhook import WebhookOptions
 
@@ -75,7 +75,7 @@ class ClientOptions(Options):
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
-            parts = urlsplit(origin)
+            parts = split(origin)
             if (
                 parts.scheme not in ("http", "https")
                 or not parts.netloc
@@ -140,7 +140,7 @@ class Settings(Options):
     def _is_an_address(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)
+        parts = split(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be http://host or https://host")
         if parts.username or parts.password:
@@ -227,12 +227,17 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         infer_kinds(tree)
     merge(given, over)
     settings = validated(given, problems)
-    told = {key.partition(".")[0].removesuffix("_file") for key, _ in problems}
+    told = {part_of(key) for key, _ in problems}
     # What is wrong by itself is not also told for what else that breaks.
-    problems += [(key, why) for key, why in settings.conflicts() if key.partition(".")[0] not in told]
+    problems += [(key, why) for key, why in settings.conflicts() if part_of(key) not in told]
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def part_of(key: str) -> str:
+    """The outermost key that *key*, or a variable, stands in."""
+    return re.split(r"\.|__", key.removeprefix(PREFIX).lower())[0].removesuffix("_file")
 
 
 def validated(given: dict[str, object], problems: list[tuple[str, str]]) -> Settings:
@@ -256,6 +261,9 @@ def problem(loc: tuple[int | str, ...], kind: str, message: str, given: object) 
         return f"{key}_file", given.sentence
     if kind == "extra_forbidden":
         return key, "unknown key"
+    if kind == "union_tag_invalid":
+        # pydantic's own sentence would show it.
+        return f"{key}.kind", "is not a kind that there is"
     return key, message.removeprefix("Value error, ")
 
 
@@ -284,7 +292,8 @@ def from_file(path: Path) -> tuple[dict[str, object], list[tuple[str, str]]]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         return {}, [(str(path), f"can't be read ({error.strerror})")]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # ValueError for what is no UTF-8, and for 2026-13-45.
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         return {}, [(str(path), f"is not YAML (line {mark.line + 1})" if mark else "is not YAML")]
     if document is None:
@@ -295,7 +304,8 @@ def from_file(path: Path) -> tuple[dict[str, object], list[tuple[str, str]]]:
 def from_environment(environ: Mapping[str, str], problems: list[tuple[str, str]]) -> dict[str, object]:
     """`HEADGATE_DRUPAL__URL` is drupal.url; lists and mappings are written as YAML."""
     tree: dict[str, object] = {}
-    for name, text in environ.items():
+    # Sorted, so that HEADGATE_STORE is there before HEADGATE_STORE__URL and can't take it away again.
+    for name, text in sorted(environ.items()):
         if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in NOT_KEYS:
             continue
         *folders, last = name.removeprefix(PREFIX).lower().split("__")
@@ -303,7 +313,10 @@ def from_environment(environ: Mapping[str, str], problems: list[tuple[str, str]]
         for folder in folders:
             child = node.setdefault(folder, {})
             node = child if isinstance(child, dict) else {}
-        node[last] = value_of(name, text, problems)
+        try:
+            node[last] = value_of(text)
+        except (yaml.YAMLError, ValueError):
+            problems.append((name, "is neither text nor a list or mapping in YAML"))
     key = {
         word: environ[PREFIX + word.upper()] for word in ("api_key", "api_key_file") if PREFIX + word.upper() in environ
     }
@@ -313,14 +326,11 @@ def from_environment(environ: Mapping[str, str], problems: list[tuple[str, str]]
     return tree
 
 
-def value_of(name: str, text: str, problems: list[tuple[str, str]]) -> object:
-    if not text.startswith(("[", "{")):
-        return None if text in ("", "null") else text
-    try:
+def value_of(text: str) -> object:
+    """What a variable says. Raises YAMLError, ValueError."""
+    if text.startswith(("[", "{")):
         return yaml.safe_load(text)
-    except yaml.YAMLError:
-        problems.append((name, "is neither text nor a list or mapping in YAML"))
-        return None
+    return None if text in ("", "null") else text
 
 
 def merge(onto: dict[str, object], other: Mapping[str, object]) -> None:

@@ -103,7 +103,8 @@ class Webhook:
                 ) as response:
                     if response.ok:
                         return True
-            except (aiohttp.ClientError, TimeoutError):
+            # UnicodeError: a host that is no name. Whatever one event does, the next must find a poster.
+            except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError):
                 continue
         return False
 

@@ -49,7 +49,11 @@ class Clients:
         if self._own_origin is not None:
             return origin == self._own_origin
         # Without a public_url the page that we are asked through is our own: browsers let no page choose its Host.
-        return urlsplit(origin).netloc == request.host
+        try:
+            return urlsplit(origin).netloc == request.host
+        except ValueError:
+            # `http://[`: no page has such an origin.
+            return False
 
 
 def origin_of(url: str) -> str:

@@ -118,6 +118,7 @@ async def logout(request: web.Request) -> web.Response:
     cookies = list(sessions_in(request))
     if cookies and body.logout_token is None:
         raise Malformed("logout_token")
+    asking = visitor(request)
     deleted: list[str] = []
     for name, value in cookies:
         session = DrupalSession(
@@ -128,7 +129,7 @@ async def logout(request: web.Request) -> web.Response:
             csrf_token="",
             logout_token=body.logout_token or "",
         )
-        deleted.extend(await request.app[FLOW].logout(session))
+        deleted.extend(await request.app[FLOW].logout(session, visitor=asking))
     return with_cookies(answer({"status": "SUCCESS", "message": "You are logged out."}), deleted)
 
 

@@ -17,9 +17,10 @@ import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.flood import network_of
 from gateway.logs import where
 from gateway.web.answers import refused_by_http
-from gateway.web.client_ip import SAY_AGAIN_SECONDS, Addresses
+from gateway.web.client_ip import SAY_AGAIN_SECONDS, Addresses, canonical
 from gateway.web.middleware import own, sign
 
 log = structlog.get_logger()
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 KEEP_ALIVE_SECONDS = 75.0
 HEADER_BYTES = 8190
 MOST_HEADERS = 100
+# All headers together, as nginx bounds them: a hundred of the longest would be 1.5 MB for each connection (measured).
+HEAD_BYTES = 4 * HEADER_BYTES
 # A first request's head must be complete by then.
 HEAD_SECONDS = 15.0
 # A body that nobody will read any more is drained for this long, so that the client sees the answer.
@@ -45,18 +48,20 @@ class Doorman:
         self._said_at = -SAY_AGAIN_SECONDS
 
     def admit(self, peer: str) -> bool:
-        """Count a connection from *peer*, unless there are too many."""
-        crowded = self._open[peer] >= self._most_per_address and not self._addresses.trusts(peer)
+        """Count a connection from *peer*, a canonical address or empty, unless there are too many."""
+        place = place_of(peer)
+        crowded = self._open[place] >= self._most_per_address and not (peer and self._addresses.trusts(peer))
         if crowded or self._open.total() >= self._most:
             self._say(reason="address" if crowded else "all")
             return False
-        self._open[peer] += 1
+        self._open[place] += 1
         return True
 
     def leave(self, peer: str) -> None:
-        self._open[peer] -= 1
-        if not self._open[peer]:
-            del self._open[peer]
+        place = place_of(peer)
+        self._open[place] -= 1
+        if not self._open[place]:
+            del self._open[place]
 
     def _say(self, *, reason: str) -> None:
         now = time.monotonic()
@@ -65,22 +70,28 @@ class Doorman:
             log.warning("http.too_many_connections", reason=reason, open=self._open.total())
 
 
+def place_of(peer: str) -> str:
+    """What one subscriber has: an address, or an IPv6 /64."""
+    return network_of(peer) if peer else ""
+
+
 class Connection(RequestHandler):
     """One client's connection; *broken* once it was lost while something of ours was on its way."""
 
-    __slots__ = ("_admitted", "_doorman", "_head_timer", "broken")
+    __slots__ = ("_admitted", "_doorman", "_head_bytes", "_head_timer", "broken")
 
     def __init__(self, *args: Any, doorman: Doorman | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._doorman = doorman
         self._admitted: str | None = None
+        self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self.broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        address = canonical(str(peer[0])) or "" if isinstance(peer, tuple) else ""
         if self._doorman is not None:
             if not self._doorman.admit(address):
                 self.force_close()
@@ -90,7 +101,15 @@ class Connection(RequestHandler):
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
 
     def data_received(self, data: bytes) -> None:
+        known = self._request_count
         super().data_received(data)
+        if self._request_count != known:
+            self._head_bytes = 0
+        elif self._waiter is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                # What no head may hold, so that the parser refuses it in its own way.
+                super().data_received(b"\0")
         if self._head_timer is not None and self._request_count:
             self._head_timer.cancel()
             self._head_timer = None

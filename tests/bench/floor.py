@@ -1,8 +1,8 @@
 """What a login costs when nothing is checked: bare aiohttp handlers on uvloop, redis-py, one process.
 
 `python -m tests.bench.floor e …`: step 1 parses JSON, asks Drupal once, writes once and answers; step 2 is one
-EVALSHA. No mail. `python -m tests.bench.floor f …`: the same with as many questions to Drupal and Redis, and as many
-mails, as the gateway makes.
+EVALSHA. No mail. `… floor contacts …` also reads the user's contacts, as a login by mail must. `… floor f …`: the same
+with as many questions to Redis, and as many mails, as the gateway makes.
 """
 
 import asyncio
@@ -52,7 +52,32 @@ class Bare:
             return await response.json(), response.headers["Set-Cookie"]
 
 
-class Same(Bare):
+class WithContacts(Bare):
+    """Floor E and the call without which nobody knows where to send a code."""
+
+    async def authenticate(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        login, cookie = await self.ask_drupal(body)
+        to = await self.ask_contacts(login, cookie)
+        id = await self.open(login, cookie, to)
+        answer = {"username": body["username"], "transactionID": id, "authType": "EMAIL", "status": "SUCCESS"}
+        return web.json_response(answer)
+
+    async def ask_contacts(self, login, cookie: str) -> str:
+        uid = login["current_user"]["uid"]
+        url = f"{self.drupal}/jsonapi/user/user?filter%5Bdrupal_internal__uid%5D={uid}"
+        async with self.http.get(url, headers={"Cookie": cookie.partition(";")[0]}) as response:
+            account = json.loads(await response.read())
+        return account["data"][0]["attributes"]["mail"]
+
+    async def open(self, login, cookie: str, to: str) -> str:
+        id = secrets.token_urlsafe(32)
+        kept = json.dumps({"login": login, "cookie": cookie, "otp": "000000", "to": to})
+        await self.redis.set(f"tx:{id}", kept, ex=300)
+        return id
+
+
+class Same(WithContacts):
     """Floor F: *trips* to Redis in step 1, in step 2, and beside them."""
 
     def __init__(self, *, trips: tuple[int, int, int], smtp_port: int, **bare) -> None:
@@ -61,24 +86,14 @@ class Same(Bare):
         self.mails = Mails(smtp_port)
         self.beside: set[asyncio.Task[None]] = set()
 
-    async def authenticate(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        login, cookie = await self.ask_drupal(body)
-        uid = login["current_user"]["uid"]  # type: ignore[index]
-        url = f"{self.drupal}/jsonapi/user/user?filter%5Bdrupal_internal__uid%5D={uid}"
-        async with self.http.get(url, headers={"Cookie": cookie.partition(";")[0]}) as response:
-            account = json.loads(await response.read())
-        to = account["data"][0]["attributes"]["mail"]
-        id = secrets.token_urlsafe(32)
-        await self.redis.set(f"tx:{id}", json.dumps({"login": login, "cookie": cookie, "otp": "000000"}), ex=300)
+    async def open(self, login, cookie: str, to: str) -> str:
+        id = await super().open(login, cookie, to)
         for _ in range(self.trips[0] - 1):
             await self.redis.get(f"tx:{id}")
         task = asyncio.create_task(self.send(to))
         self.beside.add(task)
         task.add_done_callback(self.beside.discard)
-        return web.json_response(
-            {"username": body["username"], "transactionID": id, "authType": "EMAIL", "status": "SUCCESS"}
-        )
+        return id
 
     async def login(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -137,6 +152,8 @@ async def serve(kind: str, drupal: str, redis_url: str, *more: str) -> None:
         bare = {"drupal": drupal, "http": http, "redis": redis, "script": await redis.script_load(TAKE)}
         if kind == "e":
             floor = Bare(**bare)
+        elif kind == "contacts":
+            floor = WithContacts(**bare)
         else:
             smtp_port, *trips = map(int, more)
             floor = Same(trips=tuple(trips), smtp_port=smtp_port, **bare)

@@ -48,7 +48,7 @@ async def test_a_mail_that_is_refused_for_good_is_told_as_failed_and_not_tried_a
     await asyncio.sleep(0.1)
     assert (await frontend.status(opened))["delivery"] == "failed"
     tries = world.mailbox.seen.count(stage)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1)
     assert world.mailbox.seen.count(stage) == tries == 1
     # Another try is the person's to ask for.
     del world.mailbox.answers[stage]

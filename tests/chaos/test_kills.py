@@ -54,7 +54,7 @@ def session_of(world, user):
 
 async def test_what_a_killed_process_had_parked_is_logged_out_when_its_code_would_have_expired(world, start, taps):
     # The one whose mail was accepted needs the time in which its courier is taken for dead.
-    lifetimes = (LIFETIME_SECONDS, LIFETIME_SECONDS, 5)
+    lifetimes = (LIFETIME_SECONDS, LIFETIME_SECONDS, 4)
     *firsts, survivor = await start(
         *({**by(tap), "code": {"lifetime_seconds": seconds}} for tap, seconds in zip(taps, lifetimes, strict=True)), {}
     )

@@ -140,10 +140,11 @@ class TestMemory:
             each = crowd(number)
             opened = await frontend.authenticate(each.name, each.password)
             request = await Request(process.url, "login", typing(opened, await code_for(world, each))).open()
-            await request.send(request.head + request.body[:-1])
-            await asyncio.sleep(0.02)
-            request._writer.write(request.body[-1:])
-            request.leave()
+            # Stopped, so that the end of the stream is there before any answer can be.
+            process.process.send_signal(signal.SIGSTOP)
+            await request.send()
+            assert not request.leave()
+            process.process.send_signal(signal.SIGCONT)
         await world.eventually(lambda: len(process.events("login.client_gone")) == 10)
 
         terminate(process)

@@ -20,7 +20,7 @@ KIB_16 = 16 * 1024
 MARKER = "q7Zx-marker"
 LONG = bool(os.environ.get("HEADGATE_LONG"))
 SEED = int(os.environ.get("HEADGATE_SEED", random.randrange(2**32) if LONG else 1))
-EXAMPLES = 5000 if LONG else 260
+EXAMPLES = 2000 if LONG else 260
 
 VALID = {
     "authenticate": {"username": "alice", "password": "alice-pass-1", "apiKey": KEY},

@@ -174,3 +174,21 @@ def test_nothing_of_the_settings_shows_a_secret():
     assert SEAL not in shown
     assert INDEX not in shown
     assert "a-key" not in shown
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "key"),
+    [
+        ("HEADGATE_STORE__KIND", "hunter2", "store.kind"),
+        ("HEADGATE_CHANNELS__EMAIL__KIND", "hunter2", "channels.email.kind"),
+        ("HEADGATE_PUBLIC_URL", "http://user:hunter2@h\N{ACCOUNT OF}", "public_url"),
+        ("HEADGATE_PUBLIC_URL", "http://host:hunter2", "public_url"),
+        ("HEADGATE_DRUPAL__URL", "http://user:hunter2@h\N{ACCOUNT OF}", "drupal.url"),
+        ("HEADGATE_DRUPAL__URL", "http://host:99999", "drupal.url"),
+    ],
+)
+def test_what_a_library_would_say_of_a_value_shows_none_of_it(variable, value, key):
+    problems = problems_of(ENOUGH | {variable: value})
+
+    assert list(problems) == [key]
+    assert "hunter2" not in str(problems)

@@ -33,13 +33,15 @@ class MemoryParked:
             self._set_due(key, due_at)
 
     async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, DrupalSession]]:
-        claimed: list[tuple[str, DrupalSession]] = []
+        claimed: dict[str, DrupalSession] = {}
         while len(claimed) < most and self._queue and self._queue[0][0] <= now:
             due_at, key = heappop(self._queue)
             if self._due.get(key) == due_at:
-                self._set_due(key, now + lease_seconds)
-                claimed.append((key, self._sessions[key]))
-        return claimed
+                claimed[key] = self._sessions[key]
+        # Afterwards: at the end of time a lease is due at once.
+        for key in claimed:
+            self._set_due(key, now + lease_seconds)
+        return list(claimed.items())
 
     async def remove(self, key: str) -> None:
         self._sessions.pop(key, None)
