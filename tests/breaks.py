@@ -149,11 +149,11 @@ BREAKS = (
     ),
     Break(
         promise=15,
-        says="only the first problem of a configuration is told",
+        says="a value that is wrong is shown",
         file="gateway/settings.py",
-        old="            for item in error.errors():",
-        new="            for item in error.errors()[:1]:",
-        test="tests/unit/test_settings.py",
+        old='return key, message.removeprefix("Value error, ")',
+        new='return key, f"{message} ({given})"',
+        test="tests/unit/test_settings.py::test_every_problem_is_told_at_once_by_key_and_none_shows_its_value",
     ),
 )
 
