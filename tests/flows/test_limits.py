@@ -1,0 +1,290 @@
+"""What any number of clients may take of us: heads, bodies, connections, memory (promise 13)."""
+
+import asyncio
+import contextlib
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+
+from gateway.web import schemas, server
+from gateway.web.client_ip import Addresses
+from gateway.web.server import Doorman
+from tests.chaos.forms import form
+from tests.wire import Line, ask, assert_ours, line, request
+from tests.world import KEY, start_gateway
+
+VALID = {"username": "alice", "password": "alice-pass-1", "apiKey": KEY}
+START = b"POST /headless/status HTTP/1.1\r\nHost: localhost\r\n"
+ONE_CLIENT = {"trusted_proxies": [], "headless": {"clients": [{"id": "web", "api_key": KEY}]}}
+
+
+@pytest.fixture
+def store():
+    return {"kind": "memory"}
+
+
+def abort(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def closed_within(open_line: Line, seconds: float) -> float:
+    """How long it took until the other side closed, whatever it said before."""
+    began = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        await open_line.rest(seconds=seconds)
+    return time.monotonic() - began
+
+
+async def dripping(open_line: Line, data: bytes, *, every: float = 0.02) -> None:
+    with contextlib.suppress(ConnectionError):
+        for number in range(len(data)):
+            await open_line.send(data[number : number + 1])
+            await asyncio.sleep(every)
+
+
+# Heads
+
+
+async def test_a_hundred_headers_are_read_and_one_more_is_refused(world, frontend):
+    # Three of them stand in every request of these tests.
+    read = await ask(frontend.url, request("authenticate", VALID, *(f"X-{number}: 1" for number in range(97))))
+    refused = await ask(frontend.url, request("authenticate", VALID, *(f"X-{number}: 1" for number in range(98))))
+
+    assert read.status == 200
+    assert (refused.status, refused.code) == (400, "malformed")
+    assert "username" not in refused.body
+
+
+async def test_a_header_of_eight_kilobytes_is_read(world, frontend):
+    answer = await ask(frontend.url, request("authenticate", VALID, f"X-A: {'a' * 8_000}"))
+
+    assert answer.status == 200
+
+
+async def test_many_long_headers_are_refused_before_they_have_all_come(world, frontend):
+    async with line(frontend.url) as open_line:
+        await open_line.send(START)
+        for number in range(5):
+            await open_line.send(f"X-{number}: {'a' * 8_000}\r\n".encode())
+            await asyncio.sleep(0.02)
+
+        answer = await open_line.reply()
+
+        assert (answer.status, answer.code) == (400, "malformed")
+        assert_ours(answer)
+        assert b"aaa" not in answer.raw
+        assert await closed_within(open_line, 1) < 1
+
+
+async def test_the_next_request_on_a_connection_has_as_much_room_again(world, frontend):
+    async with line(frontend.url) as open_line:
+        for _ in range(8):
+            await open_line.send(START + f"X-A: {'a' * 8_000}\r\n".encode())
+            await asyncio.sleep(0.02)
+            await open_line.send(b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+            assert (await open_line.reply()).code == "malformed"
+
+
+@pytest.mark.parametrize("sent", [b"", b"P", START, START + b"X-A: b"])
+async def test_a_head_that_never_ends_is_given_up_in_bounded_time(world, monkeypatch, sent):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    async with world.open_gateway() as frontend, line(frontend.url) as open_line:
+        await open_line.send(sent)
+
+        assert 0.2 < await closed_within(open_line, 3) < 1
+
+
+async def test_a_head_that_drips_is_given_up_in_bounded_time(world, monkeypatch):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    async with world.open_gateway() as frontend, line(frontend.url) as open_line:
+        drip = asyncio.create_task(dripping(open_line, START * 3))
+
+        assert await closed_within(open_line, 3) < 1
+        await drip
+
+
+async def test_a_second_head_that_drips_is_given_up_too(world, monkeypatch):
+    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 0.3)
+    async with world.open_gateway() as frontend, line(frontend.url) as open_line:
+        await open_line.send(request("status", {}))
+        assert (await open_line.reply()).code == "malformed"
+        drip = asyncio.create_task(dripping(open_line, START * 3))
+
+        assert await closed_within(open_line, 3) < 1
+        await drip
+
+
+async def test_a_head_in_two_pieces_is_as_good_as_in_one(world, monkeypatch):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    async with world.open_gateway() as frontend, line(frontend.url) as open_line:
+        whole = request("authenticate", VALID)
+        await open_line.send(whole[:40])
+        await asyncio.sleep(0.1)
+        await open_line.send(whole[40:])
+
+        assert (await open_line.reply()).status == 200
+        await asyncio.sleep(0.4)
+        await open_line.send(whole)
+        assert (await open_line.reply()).status == 200
+
+
+# Bodies
+
+
+async def test_fifty_bodies_that_drip_hold_nobody_up_and_are_given_up(world, frontend, monkeypatch):
+    monkeypatch.setattr(schemas, "BODY_SECONDS", 0.5)
+    async with AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(line(frontend.url)) for _ in range(50)]
+        for open_line in slow:
+            await open_line.send(request("authenticate", b'{"username": ', length=16_000))
+        began = time.monotonic()
+        assert (await frontend.authenticate("bob")).status == 200
+        assert time.monotonic() - began < 0.4
+
+        answers = await asyncio.gather(*(open_line.reply(seconds=3) for open_line in slow))
+
+        assert {answer.code for answer in answers} == {"malformed"}
+        assert world.drupal.login_calls == 1
+        # What is still announced is waited for, but not for long.
+        assert max(await asyncio.gather(*(closed_within(open_line, 5) for open_line in slow))) < 4
+
+
+# Connections
+
+
+class Crowd:
+    """Connections that stay, from an address of this host."""
+
+    def __init__(self, stack: AsyncExitStack, url: str) -> None:
+        self.stack = stack
+        self.port = int(url.rpartition(":")[2])
+        self.lines: list[Line] = []
+
+    async def come(self, address: str = "127.0.0.1") -> bool:
+        """Whether another one is served."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
+        self.stack.callback(abort, writer)
+        one = Line(reader, writer)
+        try:
+            await one.send(request("status", {}))
+            await one.reply()
+        except (EOFError, ConnectionError):
+            return False
+        self.lines.append(one)
+        return True
+
+    async def leave(self) -> None:
+        self.lines.pop().writer.close()
+        await asyncio.sleep(0.05)
+
+
+async def test_one_address_has_so_many_connections_and_others_are_served(world, events):
+    async with (
+        world.open_gateway(listen={"max_connections_per_address": 3}, **ONE_CLIENT) as frontend,
+        AsyncExitStack() as stack,
+    ):
+        crowd = Crowd(stack, frontend.url)
+
+        assert [await crowd.come() for _ in range(5)] == [True] * 3 + [False] * 2
+        assert await crowd.come("127.0.0.2")
+        await crowd.leave()
+        await crowd.leave()
+        assert [await crowd.come() for _ in range(2)] == [True, False]
+
+    [said] = [event for event in events if event["event"] == "http.too_many_connections"]
+    assert said["reason"] == "address"
+
+
+async def test_our_own_proxies_have_as_many_as_there_are(world, events):
+    async with world.open_gateway(listen={"max_connections_per_address": 3}) as frontend, AsyncExitStack() as stack:
+        crowd = Crowd(stack, frontend.url)
+
+        assert all([await crowd.come() for _ in range(10)])
+
+
+async def test_all_together_have_so_many_connections(world, events):
+    async with world.open_gateway(listen={"max_connections": 4}) as frontend, AsyncExitStack() as stack:
+        crowd = Crowd(stack, frontend.url)
+
+        assert [await crowd.come(f"127.0.0.{number}") for number in range(1, 7)] == [True] * 4 + [False] * 2
+        await crowd.leave()
+        assert [await crowd.come() for _ in range(2)] == [True, False]
+
+    [said] = [event for event in events if event["event"] == "http.too_many_connections"]
+    assert said["reason"] == "all"
+
+
+async def test_operators_are_answered_however_many_clients_there_are(world):
+    async with world.open_gateway(listen={"max_connections": 2}) as frontend, AsyncExitStack() as stack:
+        crowd = Crowd(stack, frontend.url)
+        assert [await crowd.come() for _ in range(3)] == [True, True, False]
+
+        async with frontend._http.get(f"{world.admin_url}/livez") as answer:
+            assert answer.status == 200
+
+
+def test_ipv6_connections_count_by_their_64():
+    doorman = Doorman(most=100, most_per_address=2, addresses=Addresses([]))
+
+    assert [doorman.admit(f"2001:db8::{number}") for number in range(1, 4)] == [True, True, False]
+    assert doorman.admit("2001:db8:0:1::1")
+    assert doorman.admit("203.0.113.7")
+    doorman.leave("2001:db8::1")
+    assert doorman.admit("2001:db8::9")
+
+
+def test_who_has_no_address_is_counted_and_trusted_by_nobody():
+    doorman = Doorman(most=100, most_per_address=2, addresses=Addresses([]))
+
+    assert [doorman.admit("") for _ in range(3)] == [True, True, False]
+
+
+# Memory
+
+
+def megabytes(pid: int) -> float:
+    with open(f"/proc/{pid}/status") as status:  # noqa: PTH123
+        return next(int(text.split()[1]) / 1024 for text in status if text.startswith("VmRSS"))
+
+
+LONG_HEADERS = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 8_000) for number in range(95))
+HOSTILE = [
+    *[START + LONG_HEADERS] * 6,
+    START + b"X-A: " + b"a" * 8_000,
+    START + b"X-A: " + b"a" * 1_000_000,
+    b"POST /" + b"a" * 100_000,
+    request("authenticate", b" " * 16_383, length=16_384),
+    request("authenticate", b"[" * 16_000),
+    request("authenticate", b"{", length=1 << 60),
+    request("authenticate", b"x" * 500_000, length=500_000),
+    request("status", b"ffffff\r\n" + b" " * 200_000, "Transfer-Encoding: chunked", length=-1),
+    b"GET /headless/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100,
+    request("status", {}) * 200,
+    bytes(range(256)) * 400,
+]
+# What arrives in one go of so many connections at once is kept by the allocator; of each alone, much less.
+MOST_MEGABYTES, MOST_MEGABYTES_EACH = 30, 0.1
+
+
+async def test_hostile_connections_take_a_bounded_amount_of_memory(world, tmp_path):
+    many = form(short=300, long=2000)
+    async with start_gateway(world, tmp_path) as process, AsyncExitStack() as stack:
+        frontend = world.visit(process.url)
+        assert (await frontend.authenticate()).status == 200
+        before = megabytes(process.process.pid)
+
+        async def attack(number: int) -> None:
+            _, writer = await asyncio.open_connection("127.0.0.1", int(process.url.rpartition(":")[2]))
+            stack.callback(abort, writer)
+            writer.write(HOSTILE[number % len(HOSTILE)])
+
+        for start in range(0, many, 50):
+            await asyncio.gather(*(attack(number) for number in range(start, min(start + 50, many))))
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+        during = megabytes(process.process.pid)
+        assert (await frontend.authenticate("bob")).status == 200
+
+        assert during - before < MOST_MEGABYTES + many * MOST_MEGABYTES_EACH
+        assert not [entry for entry in process.log if '"http.internal"' in entry or ".internal" in entry]
