@@ -8,7 +8,6 @@ import pytest
 
 from gateway import logs
 from gateway.demo.site import DrupalOptions
-from gateway.settings import Settings
 from tests.world import OTHER_KEY, wrong
 
 HERE = {"X-Forwarded-For": "203.0.113.7"}
@@ -183,16 +182,19 @@ class TestFiftyTyposAnHour:
             assert "reverse_proxy" in seen("drupal.counts_gateway")[0]["change"]
 
 
-async def test_two_replicas_count_together(world, store):
-    if store["kind"] == "memory":
-        # A single process has no second one to count with, and the settings that would pretend so do not exist.
-        assert "workers" not in Settings.model_fields
-        return
-    async with world.open_gateway() as one, world.open_gateway() as other:
-        for frontend in (one, other, one, other):
-            assert (await guess(frontend)).status == 401
+class TestReplicas:
+    """A memory store has one process, so only Redis has replicas."""
 
-        assert [(await guess(frontend)).status for frontend in (one, other)] == [429, 429]
+    @pytest.fixture
+    def store(self, redis_server):
+        return {"kind": "redis", "url": redis_server.url}
+
+    async def test_they_count_together(self, world):
+        async with world.open_gateway() as one, world.open_gateway() as other:
+            for frontend in (one, other, one, other):
+                assert (await guess(frontend)).status == 401
+
+            assert [(await guess(frontend)).status for frontend in (one, other)] == [429, 429]
 
 
 async def test_where_drupal_counts_by_account_alone_so_do_we(world):
