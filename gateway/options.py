@@ -47,6 +47,18 @@ def split(url: str) -> SplitResult:
     return parts
 
 
+def http_address(url: str | None) -> str | None:
+    """*url* without a slash at its end. Raises ValueError unless it is http(s)://host, port and path being optional."""
+    if url is None:
+        return None
+    parts = split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be http://host or https://host, with an optional port and path")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user name or password")
+    return url.rstrip("/")
+
+
 class Problem:
     """Stands where a secret should: no field accepts it, and whoever lists what is wrong finds the reason in it."""
 

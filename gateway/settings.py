@@ -19,7 +19,7 @@ from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
 from gateway.factors import CodeOptions
 from gateway.flood import FloodOptions
-from gateway.options import Options, Problem, split
+from gateway.options import Options, Problem, http_address, split
 from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey, StoreOptions, parse_secret
 from gateway.webhook import WebhookOptions
 
@@ -138,14 +138,7 @@ class Settings(Options):
     @field_validator("public_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = split(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be http://host or https://host")
-        if parts.username or parts.password:
-            raise ValueError("must not hold a user name or password")
-        return url.rstrip("/")
+        return http_address(url)
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

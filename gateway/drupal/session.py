@@ -22,7 +22,7 @@ from gateway.drupal.contacts import Contacts
 from gateway.drupal.peer import Peer, peer_at
 from gateway.errors import DrupalInvalid, DrupalTimeout, GatewayError
 from gateway.interfaces import HandOver, Late
-from gateway.options import Options, split
+from gateway.options import Options, http_address
 
 log = structlog.get_logger()
 
@@ -48,14 +48,7 @@ class SessionOptions(Options):
     @field_validator("url", "public_url")
     @classmethod
     def _is_http(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = split(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be http://host or https://host, with an optional port and path")
-        if parts.username or parts.password:
-            raise ValueError("must not hold a user name or password")
-        return url.rstrip("/")
+        return http_address(url)
 
     @asynccontextmanager
     async def open(
