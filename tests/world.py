@@ -24,6 +24,7 @@ from gateway.app import gateway, listening
 from gateway.demo.drupal import SimulatedDrupal, running
 from gateway.demo.site import DrupalOptions
 from gateway.settings import Settings, load
+from tests.ports import free_port
 from tests.smtp_server import Mail, Mailbox
 
 KEY = "an-api-key-of-the-web-frontend"
@@ -298,14 +299,6 @@ async def until_listening(port: int, process: Process) -> None:
             else:
                 writer.close()
                 return
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def quiet() -> None:

@@ -7,7 +7,6 @@ import asyncio
 import base64
 import json
 import os
-import socket
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -22,6 +21,7 @@ from redis import Redis
 from tests.bench import processes
 from tests.bench.load import KEY, Codes, Connection, Frontend
 from tests.bench.relay import Relay
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 
 AT_ONCE = 32
@@ -250,13 +250,6 @@ def of(figures: Mapping[str, int]) -> tuple[int, int, int]:
 
 def ratios(figures: Mapping[str, int]) -> tuple[float, float]:
     return round(figures["e"] / figures["gateway"], 2), round(figures["f"] / figures["gateway"], 2)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

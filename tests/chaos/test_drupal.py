@@ -18,7 +18,8 @@ from gateway.demo.site import DrupalOptions
 from tests.chaos.accounts import code_for, crowd
 from tests.chaos.forms import form
 from tests.flows.steps import session_of
-from tests.world import KEY, cookie_pair, free_port
+from tests.ports import free_port
+from tests.world import KEY, cookie_pair
 
 pytestmark = pytest.mark.chaos
 

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.demo.faults import Endpoint, Fault, Gate, Kind
 from gateway.drupal.bulkhead import Breaker
-from tests.world import KEY, PASSWORDS, free_port
+from tests.ports import free_port
+from tests.world import KEY, PASSWORDS
 
 AT_ONCE_SECONDS = 0.3
 

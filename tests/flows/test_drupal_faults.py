@@ -8,7 +8,7 @@ import pytest
 from gateway.demo.drupal import SimulatedDrupal, running
 from gateway.demo.faults import Endpoint, Fault, Gate, Kind
 from tests.flows.steps import all_ended
-from tests.world import free_port
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize("kind", [Kind.SERVER_ERROR, Kind.BAD_GATEWAY, Kind.GATEWAY_TIMEOUT, Kind.HTML, Kind.ENDLESS])
