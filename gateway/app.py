@@ -72,6 +72,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         factor = Code(settings.code)
         # It spreads retries and blurs answers; nothing secret is made of it.
         rng = random.Random()  # noqa: S311
+        flood = Floodgate(backend.counters, Limits(settings.flood, sealer.index), clock=clock)
         flow = LoginFlow(
             drupal=drupal,
             backend=backend,
@@ -84,7 +85,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
                 resends=settings.code.resends,
                 resend_wait_seconds=settings.code.resend_wait_seconds,
             ),
-            flood=Floodgate(backend.counters, Limits(settings.flood, sealer.index), clock=clock),
+            flood=flood,
             alike=Alike(rng, most_seconds=settings.drupal.timeout_seconds),
             index=sealer.index,
             clock=clock,
@@ -94,6 +95,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             transactions=backend.transactions,
             channels=channels,
             code_of=factor.code,
+            counted=flood.counted,
             texts=Texts(settings.texts),
             clock=clock,
             rng=rng,

@@ -55,6 +55,9 @@ def taken(limit: Limit, takings: Sequence[float], now: float) -> list[float]:
 # consecutive failures.
 SOFT_FAILURES, SOFT_FIRST_SECONDS, SOFT_MOST_SECONDS = 10, 30, 15 * 60
 HARD_FAILURES, HARD_SECONDS = 100, 30 * 24 * 3600
+# For how long a network stays one that the account has logged in from. NIST SP 800-63B §5.2.2 names it as a way to keep
+# an attacker from locking the claimant out.
+FAMILIAR_SECONDS = 30 * 24 * 3600
 
 
 class LimitOptions(Options):
@@ -110,21 +113,28 @@ class Limits:
             self._limit("flood.address", self._options.address, seen_from),
         )
 
-    def codes(self, uid: str, address: str) -> tuple[Limit, Limit, Limit]:
+    def codes(self, uid: str, address: str, *, familiar: bool) -> tuple[Limit, Limit, Limit]:
         """Wrong codes: the account's two counts, and those from one address."""
-        return (*guesses(uid), self._limit("flood.codes", self._options.codes, network_of(address)))
+        seen_from = network_of(address)
+        return (*guesses(uid, familiar=familiar), self._limit("flood.codes", self._options.codes, seen_from))
+
+    def familiar(self, uid: str, address: str) -> Limit:
+        """Full while the account knows the network of *address*: a code typed there was right lately."""
+        key = f"familiar:{self._index('familiar', uid, network_of(address))}"
+        return Limit(name="familiar", key=key, most=1, seconds=FAMILIAR_SECONDS)
 
     def everywhere(self) -> Limit:
         """Wrong codes of the whole site: it refuses nobody, but reaching it is an attack."""
         return self._limit("attack.second_factor", self._options.everywhere)
 
-    def deliveries(self, channel: str, to: str) -> tuple[Limit, ...]:
+    def deliveries(self, channel: str, to: str, *, familiar: bool) -> tuple[Limit, ...]:
         """Messages to one destination; what costs money per message is counted more closely."""
+        counted = (to.casefold(), "familiar") if familiar else (to.casefold(),)
         if channel == "email":
-            return (self._limit("flood.mail", self._options.mail, to.casefold()),)
+            return (self._limit("flood.mail", self._options.mail, *counted),)
         return (
-            self._limit("flood.phone", self._options.phone, to),
-            self._limit("flood.phone_burst", self._options.phone_burst, to),
+            self._limit("flood.phone", self._options.phone, *counted),
+            self._limit("flood.phone_burst", self._options.phone_burst, *counted),
         )
 
     def _limit(self, name: str, options: LimitOptions, *counted: str) -> Limit:
@@ -132,24 +142,44 @@ class Limits:
         return Limit(name=name, key=key, most=options.most, seconds=options.seconds)
 
 
-def guesses(uid: str) -> tuple[Limit, Limit]:
-    """The account's two counts of wrong codes: after ten it waits, after a hundred in 30 days somebody unlocks it."""
+def guesses(uid: str, *, familiar: bool) -> tuple[Limit, Limit]:
+    """The account's two counts of wrong codes: after ten it waits, after a hundred in 30 days somebody unlocks it.
+
+    Twice: what strangers do must not lock the account where its owner logs in.
+    """
+    whose = _whose(uid, familiar=familiar)
     return (
         Limit(
             name="lock.soft",
-            key=f"lock.soft:{uid}",
+            key=f"lock.soft:{whose}",
             most=SOFT_FAILURES,
             seconds=HARD_SECONDS,
             wait_first=SOFT_FIRST_SECONDS,
             wait_most=SOFT_MOST_SECONDS,
         ),
-        Limit(name="lock.hard", key=f"lock.hard:{uid}", most=HARD_FAILURES, seconds=HARD_SECONDS, until_unlocked=True),
+        Limit(
+            name="lock.hard", key=f"lock.hard:{whose}", most=HARD_FAILURES, seconds=HARD_SECONDS, until_unlocked=True
+        ),
     )
 
 
-def failures(uid: str) -> Limit:
+def failures(uid: str, *, familiar: bool) -> Limit:
     """Wrong codes of the account that were really compared: reservations of parallel tries come and go."""
-    return Limit(name="lock.soft", key=f"failures:{uid}", most=SOFT_FAILURES, seconds=HARD_SECONDS)
+    key = f"failures:{_whose(uid, familiar=familiar)}"
+    return Limit(name="lock.soft", key=key, most=SOFT_FAILURES, seconds=HARD_SECONDS)
+
+
+def locks(uid: str) -> tuple[Limit, ...]:
+    """Everything that an operator clears to unlock the account."""
+    return tuple(
+        limit
+        for familiar in (False, True)
+        for limit in (*guesses(uid, familiar=familiar), failures(uid, familiar=familiar))
+    )
+
+
+def _whose(uid: str, *, familiar: bool) -> str:
+    return f"{uid}:familiar" if familiar else uid
 
 
 # A login asks for its own four times.

@@ -50,7 +50,7 @@ class Floodgate:
 
     async def password(self, name: str, address: str) -> Reserved:
         """Reserve a refused password. Raises Flood."""
-        return await self._reserve(self._limits.passwords(name, address))
+        return await self._reserve(self._limits.passwords(name, address), now=self._clock())
 
     async def right(self, reserved: Reserved) -> None:
         """A right password clears the name's count, as it does at Drupal, and was none of the address's refused."""
@@ -71,30 +71,45 @@ class Floodgate:
             self._drupal_counted_us_at = self._clock()
             log.warning("drupal.counts_gateway", ours=reserved.counts[1], change=COUNT_VISITORS)
 
-    async def demand_unlocked(self, uid: str) -> None:
-        """Raise AccountLocked while the account waits for its wrong codes."""
-        checked = await self._counters.check(guesses(uid), now=self._clock())
+    async def demand_unlocked(self, uid: str, address: str) -> bool:
+        """Whether the account has lately logged in from the network of *address*: it is familiar.
+
+        Raises AccountLocked while the account waits for wrong codes, those from familiar networks or all others.
+        """
+        now, familiar = self._clock(), self._limits.familiar(uid, address)
+        theirs, own = await asyncio.gather(
+            self._counters.check([familiar, *guesses(uid, familiar=False)], now=now),
+            self._counters.check(guesses(uid, familiar=True), now=now),
+        )
+        is_familiar = theirs.refused == familiar
+        checked = own if is_familiar else theirs
         if checked.refused:
             raise AccountLocked(checked.refused.name, retry_after=checked.retry_after)
+        return is_familiar
 
-    async def deliveries(self, destinations: Sequence[tuple[str, str]]) -> None:
-        """Count a message to each destination, by channel. Raises Flood."""
-        await self._reserve([limit for where in destinations for limit in self._limits.deliveries(*where)])
+    async def deliveries(self, destinations: Sequence[tuple[str, str]], *, familiar: bool, now: float) -> None:
+        """Count a message of *now* to each destination, by channel. Raises Flood."""
+        limits = [limit for where in destinations for limit in self._limits.deliveries(*where, familiar=familiar)]
+        await self._reserve(limits, now=now)
 
-    async def guess(self, uid: str, address: str) -> Reserved:
+    async def counted(self, channel: str, to: str, *, familiar: bool, at: float) -> bool:
+        """Whether the message of *at* was counted, and so may be sent."""
+        return await self._counters.holds(self._limits.deliveries(channel, to, familiar=familiar), at=at)
+
+    async def guess(self, uid: str, address: str, *, familiar: bool) -> Reserved:
         """Reserve a wrong code. Raises Flood for the address, and TransactionClosed for a locked account."""
-        limits = self._limits.codes(uid, address)
+        limits = self._limits.codes(uid, address, familiar=familiar)
         try:
-            return await self._reserve(limits)
+            return await self._reserve(limits, now=self._clock())
         except Flood as flood:
             if flood.reason == limits[-1].name:
                 raise
             raise TransactionClosed(flood.reason) from None
 
-    async def wrong(self, uid: str, reserved: Reserved) -> tuple[str, ...]:
+    async def wrong(self, uid: str, reserved: Reserved, *, familiar: bool) -> tuple[str, ...]:
         """The code was wrong; return the locks that this has closed."""
         now = self._clock()
-        everywhere, failed = self._limits.everywhere(), failures(uid)
+        everywhere, failed = self._limits.everywhere(), failures(uid, familiar=familiar)
         with contextlib.suppress(StoreUnavailable):
             site, account = await asyncio.gather(
                 self._counters.take([everywhere], now=now), self._counters.take([failed], now=now)
@@ -106,16 +121,19 @@ class Floodgate:
             return tuple(name for name, is_closed in closed.items() if is_closed)
         return ()
 
-    async def won(self, uid: str, reserved: Reserved) -> None:
-        """The code was right: it clears the soft count and was no failure for the others."""
+    async def won(self, uid: str, address: str, reserved: Reserved, *, familiar: bool) -> None:
+        """The code was right: no failure for any count; it clears the soft one and makes the network familiar."""
         soft, *others = reserved.limits
+        here = self._limits.familiar(uid, address)
         with contextlib.suppress(StoreUnavailable):
+            # In this order also at a store that is asked for all of it in one go.
             await asyncio.gather(
-                self._counters.clear([soft, failures(uid)]), self._counters.give_back(others, now=reserved.at)
+                self._counters.clear([soft, failures(uid, familiar=familiar), here]),
+                self._counters.take([here], now=reserved.at),
+                self._counters.give_back(others, now=reserved.at),
             )
 
-    async def _reserve(self, limits: Sequence[Limit]) -> Reserved:
-        now = self._clock()
+    async def _reserve(self, limits: Sequence[Limit], *, now: float) -> Reserved:
         taken = await self._counters.take(limits, now=now)
         if taken.refused:
             raise Flood(taken.refused.name, retry_after=taken.retry_after)

@@ -143,7 +143,8 @@ class Transactions(Protocol):
     async def create(self, key: str, transaction: Transaction, *, most: int, now: float) -> list[str]:
         """Keep *transaction* until it expires; return the keys of the account's open ones beyond *most*, oldest first.
 
-        The displaced ones are still open: whoever created ends them.
+        Those from familiar networks and all others are counted apart. The displaced ones are still open: whoever
+        created ends them.
         """
         ...
 
@@ -228,6 +229,10 @@ class Counters(Protocol):
 
     async def clear(self, limits: Sequence[Limit]) -> None:
         """Forget all takings."""
+        ...
+
+    async def holds(self, limits: Sequence[Limit], *, at: float) -> bool:
+        """Whether every one of *limits* was taken at *at*, and it was not given back."""
         ...
 
 

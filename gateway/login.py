@@ -86,18 +86,20 @@ class LoginFlow:
         # One end for both: a session that was due before its transaction would be ended under a valid code.
         until = self._clock() + self._rules.lifetime_seconds
         # In one breath, and so in one round trip; but nothing else happens unless the session is parked.
-        parked, unlocked, _ = await asyncio.gather(
+        parked, familiar, _ = await asyncio.gather(
             self._park(key, session, until=until),
-            self._flood.demand_unlocked(session.uid),
+            self._flood.demand_unlocked(session.uid, visitor.address),
             self._flood.right(reserved),
             return_exceptions=True,
         )
         if parked is not None:
             raise parked
         try:
-            if unlocked is not None:
-                raise unlocked
-            pending = await self._open(key, session, username, auth_type, client, visitor, until=until)
+            if isinstance(familiar, BaseException):
+                raise familiar
+            pending = await self._open(
+                key, session, username, auth_type, client, visitor, until=until, familiar=familiar
+            )
         except BaseException:
             await self._leave_to_the_reaper(key)
             raise
@@ -149,25 +151,45 @@ class LoginFlow:
         visitor: Visitor,
         *,
         until: float,
+        familiar: bool,
     ) -> Transaction:
         account = await self._drupal.describe(session, visitor=visitor)
         methods = methods_of(account, channels=self._channels, preferred=self._rules.method)
         method = choose(auth_type, methods)
-        pending = self._pending(account, username=username, client=client, method=method, methods=methods, until=until)
-        now = self._clock()
-        displaced, _ = await asyncio.gather(
-            self._transactions.create(key, pending, most=self._rules.per_account, now=now),
-            self._flood.deliveries(destinations(pending)),
+        pending = self._pending(
+            account, username=username, client=client, method=method, methods=methods, until=until, familiar=familiar
         )
-        # After the store: a code must never arrive for a transaction that nobody can find.
-        await self._send(messages(key, pending, browser=visitor.user_agent, now=now))
-        for other in displaced:
-            log.info("authenticate.displaced", transaction=other)
-            await self._end(other)
+        now = self._clock()
+        # In one breath, and in this order: a code must never arrive for a transaction that nobody can find. What
+        # flood control refuses is not sent either: the courier asks whether it was counted.
+        displaced, *others = await asyncio.gather(
+            self._transactions.create(key, pending, most=self._rules.per_account, now=now),
+            self._flood.deliveries(destinations(pending), familiar=familiar, now=now),
+            self._send(messages(key, pending, browser=visitor.user_agent, now=now)),
+            return_exceptions=True,
+        )
+        if not isinstance(displaced, BaseException):
+            await self._displace(displaced)
+        for failed in (displaced, *others):
+            if isinstance(failed, BaseException):
+                raise failed
         return pending
 
+    async def _displace(self, keys: list[str]) -> None:
+        for key in keys:
+            log.info("authenticate.displaced", transaction=key)
+            await self._end(key)
+
     def _pending(
-        self, account: Account, *, username: str, client: Client, method: str, methods: tuple[str, ...], until: float
+        self,
+        account: Account,
+        *,
+        username: str,
+        client: Client,
+        method: str,
+        methods: tuple[str, ...],
+        until: float,
+        familiar: bool,
     ) -> Transaction:
         now = self._clock()
         return Transaction(
@@ -187,11 +209,11 @@ class LoginFlow:
             resends_left=self._rules.resends,
             resend_at=now + self._rules.resend_wait_seconds,
             messages=message_ids(method),
+            familiar=familiar,
         )
 
     async def _send(self, several: list[Message]) -> None:
-        for message in several:
-            await self._outbox.put(message)
+        await asyncio.gather(*(self._outbox.put(message) for message in several))
 
     # Login
 
@@ -204,7 +226,7 @@ class LoginFlow:
         key = key_of(id)
         seen = await self._bound(key, username=username, auth_type=auth_type, client=client)
         now = self._clock()
-        reserved = await self._flood.guess(seen.uid, visitor.address)
+        reserved = await self._flood.guess(seen.uid, visitor.address, familiar=seen.familiar)
 
         def guess(pending: Transaction) -> Transaction:
             return pending.attempt(accepted=self._factor.check(pending.secret, otp), now=now)
@@ -224,6 +246,8 @@ class LoginFlow:
         return Won(
             key=key,
             uid=after.uid,
+            address=visitor.address,
+            familiar=after.familiar,
             hand_over=self._drupal.hand_over(session),
             profile=json.loads(after.profile),
             reserved=reserved,
@@ -242,7 +266,7 @@ class LoginFlow:
     async def _wrong(self, key: str, after: Transaction, *, reserved: Reserved) -> None:
         if after.state is State.ENDED:
             await self._leave_to_the_reaper(key)
-        for lock in await self._flood.wrong(after.uid, reserved):
+        for lock in await self._flood.wrong(after.uid, reserved, familiar=after.familiar):
             log.warning(lock, uid=after.uid)
             await self._warn(after)
 
@@ -269,11 +293,11 @@ class LoginFlow:
                 await asyncio.sleep(again_in)
             else:
                 break
-        await self._flood.won(won.uid, won.reserved)
+        await self._flood.won(won.uid, won.address, won.reserved, familiar=won.familiar)
 
     async def lost(self, won: Won) -> None:
-        """The answer did not leave: nobody holds the session, so it ends."""
-        await self._leave_to_the_reaper(won.key)
+        """The answer did not leave: nobody holds the session, so it ends. The code was right all the same."""
+        await asyncio.gather(self._leave_to_the_reaper(won.key), self._flood.not_asked(won.reserved))
 
     # Resend, status, cancel, logout
 
@@ -296,7 +320,7 @@ class LoginFlow:
             )
 
         # Tried first on what was read: a message that may not be sent is not counted.
-        await self._flood.deliveries(destinations(reissue(seen)))
+        await self._flood.deliveries(destinations(reissue(seen)), familiar=seen.familiar, now=now)
         after = await self._transactions.update(key, reissue, seen=seen)
         await self._send(messages(key, after, browser=visitor.user_agent, now=now))
         return self._opened(id, after)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from gateway.delivery import METHODS
 from gateway.delivery.texts import Texts, Values
 from gateway.errors import DeliveryError
-from gateway.flood import failures, guesses
+from gateway.flood import locks
 from gateway.interfaces import Text
 from gateway.settings import Settings, configured
 
@@ -36,7 +36,7 @@ async def send_test(settings: Settings, *, method: str, to: str) -> str | None:
 async def unlock(settings: Settings, *, uid: str) -> None:
     """Clear the account's counts of wrong codes. Raises StoreUnavailable."""
     async with settings.store.open(settings.sealer()) as backend:
-        await backend.counters.clear([*guesses(uid), failures(uid)])
+        await backend.counters.clear(locks(uid))
 
 
 async def initialise(settings: Settings) -> bool:

@@ -49,6 +49,8 @@ class Won:
 
     key: str
     uid: str
+    address: str = field(repr=False)
+    familiar: bool
     hand_over: HandOver = field(repr=False)
     profile: Mapping[str, object] = field(repr=False)
     reserved: Reserved = field(repr=False)

@@ -55,6 +55,8 @@ class Transaction:
     resends_left: int
     resend_at: float
     messages: tuple[str, ...] = ()
+    # Opened from a network that the account has lately logged in from.
+    familiar: bool = False
     state: State = State.OPEN
     closed_at: float = 0.0
     # Counts the changes; a store swaps only what it has read (compare-and-swap).

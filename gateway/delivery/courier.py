@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import structlog
 from pydantic import Field
@@ -44,6 +44,12 @@ class CourierOptions(Options):
     grace_seconds: Annotated[float, Field(ge=0, le=300)] = 5
 
 
+class Counted(Protocol):
+    """Flood control's word on a message of *at*: one that it refused may be in the outbox, and is not sent."""
+
+    async def __call__(self, channel: str, to: str, *, familiar: bool, at: float) -> bool: ...
+
+
 class _GivenBack(Exception):
     pass
 
@@ -60,7 +66,9 @@ class _Held:
 
 
 class Courier:
-    """Claims, delivers, finishes. *code_of* makes a transaction's code, *name* tells this courier from all others.
+    """Claims, delivers, finishes. *code_of* makes a transaction's code, *counted* asks flood control about a message.
+
+    *name* tells this courier from all others.
 
     *claim_seconds* is the store's: who is silent for so long loses what he holds.
     """
@@ -72,6 +80,7 @@ class Courier:
         transactions: Transactions,
         channels: Mapping[str, Channel],
         code_of: Callable[[bytes], str],
+        counted: Counted,
         texts: Texts,
         clock: Callable[[], float],
         rng: Random,
@@ -83,6 +92,7 @@ class Courier:
         self._transactions = transactions
         self._channels = channels
         self._code_of = code_of
+        self._counted = counted
         self._texts = texts
         self._clock = clock
         self._rng = rng
@@ -219,6 +229,8 @@ class Courier:
         seconds, code = 0.0, ""
         if message.subject == "code":
             transaction = await self._open_transaction(message)
+            if not await self._counted(message.channel, message.to, familiar=transaction.familiar, at=message.asked_at):
+                raise TooLate("flood")
             seconds = transaction.expires_at - self._clock()
             code = self._code_of(transaction.secret)
         if self._clock() >= message.deadline:

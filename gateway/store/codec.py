@@ -189,7 +189,7 @@ def encode_transaction(value: Transaction) -> bytes:
     return _pack(
         _dump(
             [
-                1,
+                2,
                 value.version,
                 value.uid,
                 value.client,
@@ -209,6 +209,7 @@ def encode_transaction(value: Transaction) -> bytes:
                 value.messages,
                 value.state,
                 value.closed_at,
+                value.familiar,
             ]
         )
     )
@@ -220,6 +221,9 @@ def decode_transaction(packed: bytes) -> Transaction:
 
 
 def _transaction(fields: list[Any]) -> Transaction:
+    if fields[:1] == [1]:
+        # Before networks were familiar; written by a process that this one replaces.
+        fields = [2, *fields[1:], False]
     (
         schema,
         version,
@@ -241,8 +245,9 @@ def _transaction(fields: list[Any]) -> Transaction:
         messages,
         state,
         closed_at,
+        familiar,
     ) = fields
-    _demand_version(schema, 1)
+    _demand_version(schema, 2)
     return Transaction(
         version=version,
         uid=uid,
@@ -261,6 +266,7 @@ def _transaction(fields: list[Any]) -> Transaction:
         resends_left=resends_left,
         resend_at=resend_at,
         messages=tuple(messages),
+        familiar=familiar,
         state=State(state),
         closed_at=closed_at,
     )

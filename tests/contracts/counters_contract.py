@@ -151,6 +151,25 @@ class CountersContract:
 
         assert not (await store.check([LOCK], now=START + 2)).refused
 
+    async def test_a_taking_is_held_until_it_is_given_back(self, store):
+        both = [a_limit(), a_limit(key="w")]
+        await store.take(both, now=START)
+        await store.take(both[:1], now=START + 0.000001)
+
+        assert await store.holds(both, at=START)
+        assert not await store.holds(both, at=START + 0.000001)
+        assert not await store.holds([a_limit(key="other")], at=START)
+        await store.give_back(both[1:], now=START)
+        assert not await store.holds(both, at=START)
+
+    async def test_what_was_refused_is_not_held(self, store):
+        narrow = a_limit(most=1)
+        await store.take([narrow], now=START)
+
+        await store.take([narrow], now=START + 1)
+
+        assert not await store.holds([narrow], at=START + 1)
+
     async def test_all_are_taken_or_none(self, store):
         narrow, wide = a_limit(name="name", key="n", most=1), a_limit(key="w")
         await store.take([narrow], now=START)

@@ -67,7 +67,7 @@ async def fill(backend: Backend) -> None:
     await backend.outbox.finish(done[1], word="sent", until=now + 60)
     full = Limit(name="lock.hard", key="lock.hard:18", most=1, seconds=60, until_unlocked=True)
     destination = Limit(name="destination", key=SEALER.index("destination", MAIL), most=5, seconds=60)
-    await backend.counters.take([*guesses("17"), full, destination], now=now)
+    await backend.counters.take([*guesses("17", familiar=False), full, destination], now=now)
     enrolment = Enrolment(uid="17", totp_secret=TOTP.encode(), recovery_hashes=(RECOVERY,))
     await backend.enrolments.update("17", lambda _: enrolment)
     await backend.enrolments.initialise()

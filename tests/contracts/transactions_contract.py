@@ -156,6 +156,18 @@ class TransactionsContract:
         assert won.username == "alice"
         assert won.profile == '{"name":[{"value":"alice"}]}'
 
+    async def test_those_from_familiar_networks_are_counted_apart(self, store):
+        now = time.time()
+        for each in range(3):
+            await store.create(f"home{each}", a_transaction(familiar=True), most=3, now=now)
+        for each in range(3):
+            assert await store.create(f"away{each}", a_transaction(), most=3, now=now) == []
+
+        assert await store.create("away3", a_transaction(), most=3, now=now) == ["away0"]
+        await store.update("home1", cancelled)
+        assert await store.create("home3", a_transaction(familiar=True), most=3, now=now) == []
+        assert await store.create("home4", a_transaction(familiar=True), most=3, now=now) == ["home0"]
+
     @pytest.mark.parametrize("close", [cancelled, lambda old: tried(old, accepted=True)], ids=["ended", "handing"])
     async def test_of_a_closed_one_nothing_of_anybody_is_kept(self, store, close):
         key = await opened(store)

@@ -31,6 +31,9 @@ class MemoryCounters:
         for limit in limits:
             self._takings.drop(limit.key)
 
+    async def holds(self, limits: Sequence[Limit], *, at: float) -> bool:
+        return all(at in (self._takings.get(limit.key, now=at) or []) for limit in limits)
+
     def _take(self, limits: Sequence[Limit], *, now: float, taking: bool) -> Taken:
         found = [flood.held(limit, self._takings.get(limit.key, now=now) or [], now) for limit in limits]
         for limit, takings in zip(limits, found, strict=True):

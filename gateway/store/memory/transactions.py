@@ -22,10 +22,11 @@ class MemoryTransactions:
         if self._kept.get(key, now=now):
             raise StoreUnavailable("exists")
         self._kept.put(key, transaction, until=transaction.expires_at, now=now)
-        known = self._open.get(transaction.uid, now=now) or {}
+        account = _account(transaction)
+        known = self._open.get(account, now=now) or {}
         opened = {other: expires_at for other, expires_at in known.items() if expires_at > now}
         opened[key] = transaction.expires_at
-        self._open.put(transaction.uid, opened, until=max(opened.values()), now=now)
+        self._open.put(account, opened, until=max(opened.values()), now=now)
         return list(opened)[: max(0, len(opened) - most)]
 
     async def find(self, key: str) -> Transaction:
@@ -53,4 +54,8 @@ class MemoryTransactions:
             return
         until = max(changed.expires_at, now + TOMBSTONE_SECONDS)
         self._kept.put(key, changed.spent(), until=until, now=now)
-        (self._open.get(changed.uid, now=now) or {}).pop(key, None)
+        (self._open.get(_account(changed), now=now) or {}).pop(key, None)
+
+
+def _account(of: Transaction) -> str:
+    return f"{of.uid}:familiar" if of.familiar else of.uid

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.flood import BEYOND
 from gateway.interfaces import Limit, Taken
 from gateway.store.redis.server import Script, Server
-from gateway.store.redis.wire import Command
+from gateway.store.redis.wire import Command, Reply
 
 # `gateway/flood.py` in Lua, with numbers as packed doubles so that none is rounded on its way; a test holds the two
 # together. All or none over several keys: on a Cluster they would lie in several slots, and each would be its own
@@ -92,6 +92,12 @@ class RedisCounters:
             commands: list[Command] = [("DEL", _name(limit)) for limit in limits]
             await self._server.ask_all(commands)
 
+    async def holds(self, limits: Sequence[Limit], *, at: float) -> bool:
+        if not limits:
+            return True
+        commands: list[Command] = [("GET", _name(limit)) for limit in limits]
+        return all(at in _times(kept) for kept in await self._server.ask_all(commands))
+
     async def _take(self, limits: Sequence[Limit], *, now: float, taking: bytes) -> Taken:
         if not limits:
             return Taken()
@@ -102,6 +108,10 @@ class RedisCounters:
             [wait] = _time.unpack(rest[0])
             return Taken(refused=limits[refused - 1], retry_after=wait)
         return Taken(counts=tuple(rest))
+
+
+def _times(kept: Reply) -> set[float]:
+    return {time for (time,) in _time.iter_unpack(kept or b"")}
 
 
 def _packed(limit: Limit) -> bytes:

@@ -68,7 +68,7 @@ class RedisTransactions:
         stored, beyond = await self._server.ask_all(
             [
                 ("SET", name, self._envelope.seal(name, transaction), "NX", "PX", lifetime),
-                _ADD.on(_open(transaction.uid), now, _entry(key, expires_at), most, lifetime),
+                _ADD.on(_open(transaction), now, _entry(key, expires_at), most, lifetime),
             ]
         )
         if stored is None:
@@ -104,7 +104,7 @@ class RedisTransactions:
         kept = self._envelope.seal(name, changed.spent())
         swap = SWAP.on(name, front(current), kept, _milliseconds(max(left, TOMBSTONE_SECONDS)))
         # Also when the swap is lost: the next round ends it too, or finds that somebody did.
-        stands, _ = await self._server.ask_all([swap, _LEAVE.on(_open(changed.uid), key)])
+        stands, _ = await self._server.ask_all([swap, _LEAVE.on(_open(changed), key)])
         return stands
 
     def _read(self, name: str, kept: Reply) -> Transaction:
@@ -120,8 +120,8 @@ def _name(key: str) -> str:
     return f"headgate:tx:{key}"
 
 
-def _open(uid: str) -> str:
-    return f"headgate:open:{uid}"
+def _open(of: Transaction) -> str:
+    return f"headgate:open:{of.uid}:familiar" if of.familiar else f"headgate:open:{of.uid}"
 
 
 def _entry(key: str, expires_at: float) -> bytes:

@@ -86,6 +86,24 @@ async def test_a_code_that_nobody_may_use_is_not_sent(backend, channel, mailbox,
     assert reason in (None, events[0]["reason"])
 
 
+async def test_a_code_that_flood_control_refused_is_not_sent(backend, channel, mailbox, events):
+    async def counted(channel, to, *, familiar, at):
+        asked.append((channel, to, familiar, at))
+        return False
+
+    asked = []
+    await backend.transactions.create("t1", pending(familiar=True), most=3, now=time.time())
+    put = message()
+    await backend.outbox.put(put)
+    async with running(courier_of(backend, channel, counted=counted)):
+        word = await word_of(backend)
+
+    assert word == "failed"
+    assert mailbox.mails == []
+    assert asked == [("email", put.to, True, put.asked_at)]
+    assert [(event["event"], event["reason"]) for event in events] == [("courier.too_late", "flood")]
+
+
 async def test_a_server_that_comes_back_gets_the_message(backend, channel, mailbox, events):
     await mailbox.stop()
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
