@@ -213,7 +213,11 @@ class LoginFlow:
         )
 
     async def _send(self, several: list[Message]) -> None:
-        await asyncio.gather(*(self._outbox.put(message) for message in several))
+        first, *others = several
+        if others:
+            await asyncio.gather(*(self._outbox.put(message) for message in several))
+        else:
+            await self._outbox.put(first)
 
     # Login
 
@@ -228,11 +232,14 @@ class LoginFlow:
         now = self._clock()
         reserved = await self._flood.guess(seen.uid, visitor.address, familiar=seen.familiar)
 
+        # A transaction's secret never changes, so this is true of whatever the swap is tried on.
+        accepted = self._factor.check(seen.secret, otp)
+
         def guess(pending: Transaction) -> Transaction:
-            return pending.attempt(accepted=self._factor.check(pending.secret, otp), now=now)
+            return pending.attempt(accepted=accepted, now=now)
 
         # Fetched along when it will most likely be needed; what counts is who wins the swap.
-        fetched = self._hand(key, now=now) if self._factor.check(seen.secret, otp) else nothing()
+        fetched = self._hand(key, now=now) if accepted else nothing()
         try:
             after, session = await asyncio.gather(self._transactions.update(key, guess, seen=seen), fetched)
         except TransactionClosed:

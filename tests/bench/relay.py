@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 class Relay:
     def __init__(self) -> None:
         self.trips = 0
+        # Those of a courier that waits for work, on a connection of its own: no answer waits for them.
+        self.waits = 0
         self.url = ""
 
     @classmethod
@@ -45,7 +47,10 @@ class Side(asyncio.Protocol):
         self.there.write(b"".join(self.early))
 
     def data_received(self, data):
-        self.relay.trips += not self.asking
+        if not self.asking and b"XREADGROUP" in data:
+            self.relay.waits += 1
+        elif not self.asking:
+            self.relay.trips += 1
         self.asking = True
         if self.there:
             self.there.write(data)

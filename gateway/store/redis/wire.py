@@ -128,6 +128,8 @@ class Wire:
 
     async def _send(self) -> None:
         try:
+            # One turn later: what a step asks together comes from tasks that were made in this one.
+            await asyncio.sleep(0)
             while self._unsent:
                 packets, self._unsent = self._unsent, []
                 await self._connection.send_packed_command(packets, check_health=False)
