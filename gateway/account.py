@@ -51,9 +51,13 @@ class DrupalSession:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """What Drupal shows the user of himself. *profile* has Drupal's entity shape: lists of {"value": …}."""
+    """What Drupal shows the user of himself. *profile* has Drupal's entity shape: lists of {"value": …}.
+
+    *roles* None: Drupal does not show them, which is what it does to everybody who may not administer users.
+    """
 
     uid: str
+    roles: frozenset[str] | None = None
     mail: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
     language: str | None = None
@@ -61,8 +65,18 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """A device that is remembered until *expires_at*, by the digests of the token it holds and of those it held."""
+
+    digest: bytes = field(repr=False)
+    client: str
+    expires_at: float
+    replaced: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Enrolment:
-    """A user's authenticator and recovery codes: data, not cache.
+    """A user's authenticator, recovery codes and remembered devices: data, not cache.
 
     *last_step* is the last spent TOTP step, so that a code works once across replicas (RFC 6238 §5.2).
     """
@@ -71,6 +85,7 @@ class Enrolment:
     totp_secret: bytes | None = field(default=None, repr=False)
     last_step: int = 0
     recovery_hashes: tuple[str, ...] = field(default=(), repr=False)
+    devices: tuple[Device, ...] = field(default=(), repr=False)
     version: int = 0
 
 

@@ -15,11 +15,13 @@ from aiohttp import web
 from gateway.alike import Alike
 from gateway.delivery.courier import Courier
 from gateway.delivery.texts import Texts
+from gateway.exemption import Exemption
 from gateway.factors import Code
 from gateway.flood import Limits
 from gateway.floodgate import Floodgate
 from gateway.interfaces import Channel
 from gateway.login import LoginFlow
+from gateway.notices import Notices
 from gateway.reaper import Reaper
 from gateway.settings import Settings, configured
 from gateway.steps import Rules
@@ -73,6 +75,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         # It spreads retries and blurs answers; nothing secret is made of it.
         rng = random.Random()  # noqa: S311
         flood = Floodgate(backend.counters, Limits(settings.flood, sealer.index), clock=clock)
+        notices = Notices(backend.outbox, channels.keys())
         flow = LoginFlow(
             drupal=drupal,
             backend=backend,
@@ -86,6 +89,14 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
                 resend_wait_seconds=settings.code.resend_wait_seconds,
             ),
             flood=flood,
+            exemption=Exemption(
+                settings.policy.policy(proxies=settings.trusted_proxies),
+                settings.policy.remember,
+                enrolments=backend.enrolments,
+                notices=notices,
+                clock=clock,
+            ),
+            notices=notices,
             alike=Alike(rng, most_seconds=settings.drupal.timeout_seconds),
             index=sealer.index,
             clock=clock,

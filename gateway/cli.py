@@ -126,6 +126,17 @@ def unlock(uid: Annotated[str, typer.Argument(help="Drupal's uid of the account.
     out.print(f"[green]Account {uid} is unlocked.[/]")
 
 
+@app.command("forget-devices")
+def forget_devices(
+    uid: Annotated[str, typer.Argument(help="Drupal's uid of the account.")], config: ConfigFile = None
+) -> None:
+    """Ask an account for a code again on every device that was remembered."""
+    from gateway import operations
+
+    forgotten = on_the_store(operations.forget_devices, config, uid=uid)
+    out.print(f"[green]Devices of account {uid} that are forgotten: {forgotten}.[/]")
+
+
 @app.command("init-store")
 def init_store(config: ConfigFile = None) -> None:
     """Say once that an empty store is meant to be: from then on an emptied one is noticed."""

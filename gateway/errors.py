@@ -15,6 +15,7 @@ GatewayError
 │   ├── TooSoon
 │   └── AccountLocked
 ├── DrupalInvalid              Drupal's answer is not one that we know
+│   └── PolicyUnreadable       a rule on roles, and Drupal does not show the user's
 ├── DrupalTimeout              the login may have happened at Drupal
 └── Unavailable                come back after `retry_after` seconds
     ├── DrupalUnavailable
@@ -119,6 +120,11 @@ class AccountLocked(Throttled):
 class DrupalInvalid(GatewayError):
     word = "drupal_invalid"
     sentence = "The site answered in a way that was not understood. Please contact your administrator."
+
+
+class PolicyUnreadable(DrupalInvalid):
+    word = "policy_unreadable"
+    sentence = "The site does not say who has to use a code. Please contact your administrator."
 
 
 class DrupalTimeout(GatewayError):

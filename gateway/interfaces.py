@@ -8,6 +8,7 @@ from gateway.account import Account, DrupalSession, Enrolment, Visitor
 from gateway.transaction import Transaction
 
 Word = Literal["queued", "sent", "failed"]
+Subject = Literal["code", "locked", "replayed"]
 Late: TypeAlias = Callable[[DrupalSession], Awaitable[None]]
 
 
@@ -87,11 +88,12 @@ class Channel(Protocol):
 class Message:
     """Something that must be sent: a transaction's code, or a notice to an account. Holds no code.
 
-    *subject* names what is told (`code`, `locked`); *transaction* is the key of the transaction whose code it is.
+    *subject* names what is told (`locked`: by too many wrong codes; `replayed`: a remembered device's token);
+    *transaction* is the key of the transaction whose code it is.
     """
 
     id: str
-    subject: Literal["code", "locked"] = "code"
+    subject: Subject = "code"
     transaction: str | None = None
     channel: str
     to: str = field(repr=False)
@@ -237,7 +239,7 @@ class Counters(Protocol):
 
 
 class Enrolments(Protocol):
-    """Keeps authenticators and recovery codes: data, without TTL."""
+    """Keeps authenticators, recovery codes and remembered devices: data, without TTL."""
 
     async def find(self, uid: str) -> Enrolment | None:
         """The user's enrolment, or None."""

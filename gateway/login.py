@@ -25,10 +25,12 @@ from gateway.errors import (
     Unavailable,
     WrongOtp,
 )
+from gateway.exemption import Exemption
 from gateway.floodgate import Floodgate, Reserved
 from gateway.interfaces import Authenticator, Backend, Factor, Message
-from gateway.methods import choose, destinations, message_ids, messages, methods_of, shown, warning
-from gateway.steps import Opened, Progress, Rules, Won, seconds
+from gateway.methods import destinations, message_ids, messages, methods_of
+from gateway.notices import Notices, notice
+from gateway.steps import Opened, Progress, Remembered, Rules, Won, opened, seconds, waiting
 from gateway.transaction import HANDING_SECONDS, State, Transaction, key_of, new_id
 
 log = structlog.get_logger()
@@ -49,6 +51,8 @@ class LoginFlow:
         channels: frozenset[str],
         rules: Rules,
         flood: Floodgate,
+        exemption: Exemption,
+        notices: Notices,
         alike: Alike,
         index: Callable[..., str],
         clock: Callable[[], float],
@@ -61,6 +65,8 @@ class LoginFlow:
         self._channels = channels
         self._rules = rules
         self._flood = flood
+        self._exemption = exemption
+        self._notices = notices
         self._alike = alike
         self._index = index
         self._clock = clock
@@ -68,9 +74,16 @@ class LoginFlow:
     # Authenticate
 
     async def authenticate(
-        self, *, username: str, password: str, auth_type: str | None, client: Client, visitor: Visitor
-    ) -> Opened:
-        """Have Drupal check the password, park its session, and send a code.
+        self,
+        *,
+        username: str,
+        password: str,
+        auth_type: str | None,
+        client: Client,
+        visitor: Visitor,
+        remember_token: str | None = None,
+    ) -> Opened | Won:
+        """Have Drupal check the password, park its session, and send a code; or win at once if policy asks for none.
 
         Raises BadCredentials, Flood, AccountLocked, NotEnrolled, NoDestination, DrupalInvalid, DrupalTimeout or
         Unavailable. Whatever is raised after Drupal opened a session, that session is ended.
@@ -97,13 +110,34 @@ class LoginFlow:
         try:
             if isinstance(familiar, BaseException):
                 raise familiar
-            pending = await self._open(
-                key, session, username, auth_type, client, visitor, until=until, familiar=familiar
+            account = await self._exemption.account(self._drupal.describe(session, visitor=visitor), session)
+            decision, remembered = await self._exemption.judge(
+                account,
+                username=username,
+                auth_type=auth_type,
+                token=remember_token,
+                reachable=methods_of(account, channels=self._channels, preferred=self._rules.method),
+                client=client,
+                visitor=visitor,
             )
+            if decision.exempt:
+                return await self._exempted(key, session, account, remembered)
+            pending = waiting(
+                account,
+                decision,
+                username=username,
+                client=client,
+                secret=self._factor.challenge(),
+                rules=self._rules,
+                now=self._clock(),
+                until=until,
+                familiar=familiar,
+            )
+            await self._open(key, pending, visitor)
         except BaseException:
             await self._leave_to_the_reaper(key)
             raise
-        return self._opened(id, pending)
+        return opened(id, pending, now=self._clock())
 
     async def _checked(self, username: str, password: str, visitor: Visitor, *, reserved: Reserved) -> DrupalSession:
         began = asyncio.get_running_loop().time()
@@ -141,30 +175,28 @@ class LoginFlow:
             except StoreUnavailable:
                 log.error("drupal.orphan", uid=session.uid, reason=error.word)
 
-    async def _open(
-        self,
-        key: str,
-        session: DrupalSession,
-        username: str,
-        auth_type: str | None,
-        client: Client,
-        visitor: Visitor,
-        *,
-        until: float,
-        familiar: bool,
-    ) -> Transaction:
-        account = await self._drupal.describe(session, visitor=visitor)
-        methods = methods_of(account, channels=self._channels, preferred=self._rules.method)
-        method = choose(auth_type, methods)
-        pending = self._pending(
-            account, username=username, client=client, method=method, methods=methods, until=until, familiar=familiar
+    async def _exempted(self, key: str, session: DrupalSession, account: Account, remembered: Remembered | None) -> Won:
+        try:
+            # As for a right code: a process that dies before the answer is written leaves it to the reaper.
+            await self._parked.postpone(key, due_at=self._clock() + HANDING_SECONDS)
+        except BaseException:
+            await asyncio.shield(self._exemption.give_back(remembered))
+            raise
+        return Won(
+            key=key,
+            uid=session.uid,
+            hand_over=self._drupal.hand_over(session),
+            profile=account.profile,
+            remembered=remembered,
         )
+
+    async def _open(self, key: str, pending: Transaction, visitor: Visitor) -> None:
         now = self._clock()
         # In one breath, and in this order: a code must never arrive for a transaction that nobody can find. What
         # flood control refuses is not sent either: the courier asks whether it was counted.
         displaced, *others = await asyncio.gather(
             self._transactions.create(key, pending, most=self._rules.per_account, now=now),
-            self._flood.deliveries(destinations(pending), familiar=familiar, now=now),
+            self._flood.deliveries(destinations(pending), familiar=pending.familiar, now=now),
             self._send(messages(key, pending, browser=visitor.user_agent, now=now)),
             return_exceptions=True,
         )
@@ -173,44 +205,11 @@ class LoginFlow:
         for failed in (displaced, *others):
             if isinstance(failed, BaseException):
                 raise failed
-        return pending
 
     async def _displace(self, keys: list[str]) -> None:
         for key in keys:
             log.info("authenticate.displaced", transaction=key)
             await self._end(key)
-
-    def _pending(
-        self,
-        account: Account,
-        *,
-        username: str,
-        client: Client,
-        method: str,
-        methods: tuple[str, ...],
-        until: float,
-        familiar: bool,
-    ) -> Transaction:
-        now = self._clock()
-        return Transaction(
-            uid=account.uid,
-            client=client.id,
-            username=username,
-            auth_type=method,
-            methods=methods,
-            secret=self._factor.challenge(),
-            mail=account.mail,
-            phone=account.phone,
-            language=account.language or "en",
-            profile=json.dumps(account.profile, ensure_ascii=False, separators=(",", ":")),
-            opened_at=now,
-            expires_at=until,
-            attempts_left=self._rules.attempts,
-            resends_left=self._rules.resends,
-            resend_at=now + self._rules.resend_wait_seconds,
-            messages=message_ids(method),
-            familiar=familiar,
-        )
 
     async def _send(self, several: list[Message]) -> None:
         first, *others = several
@@ -221,7 +220,17 @@ class LoginFlow:
 
     # Login
 
-    async def login(self, *, username: str, id: str, auth_type: str, otp: str, client: Client, visitor: Visitor) -> Won:
+    async def login(
+        self,
+        *,
+        username: str,
+        id: str,
+        auth_type: str,
+        otp: str,
+        client: Client,
+        visitor: Visitor,
+        remember: bool = False,
+    ) -> Won:
         """Win the transaction with the right code.
 
         Raises WrongOtp, Flood for an address with too many wrong ones, and TransactionClosed for everything that must
@@ -258,6 +267,7 @@ class LoginFlow:
             hand_over=self._drupal.hand_over(session),
             profile=json.loads(after.profile),
             reserved=reserved,
+            remembered=await self._exemption.remember(after.uid, client=client) if remember else None,
         )
 
     async def _hand(self, key: str, *, now: float) -> DrupalSession:
@@ -275,17 +285,8 @@ class LoginFlow:
             await self._leave_to_the_reaper(key)
         for lock in await self._flood.wrong(after.uid, reserved, familiar=after.familiar):
             log.warning(lock, uid=after.uid)
-            await self._warn(after)
-
-    async def _warn(self, pending: Transaction) -> None:
-        """Tell the account's owner that somebody knows the password."""
-        notice = warning(pending, now=self._clock())
-        if notice is None or notice.channel not in self._channels:
-            return
-        try:
-            await self._outbox.put(notice)
-        except GatewayError as error:
-            log.warning("courier.notice_lost", uid=pending.uid, reason=error.word)
+            told = notice("locked", after, username=after.username, now=self._clock())
+            await self._notices.tell(told, uid=after.uid)
 
     async def delivered(self, won: Won) -> None:
         """The answer's last byte was written: the session is the frontend's now."""
@@ -300,11 +301,16 @@ class LoginFlow:
                 await asyncio.sleep(again_in)
             else:
                 break
-        await self._flood.won(won.uid, won.address, won.reserved, familiar=won.familiar)
+        if won.reserved:
+            await self._flood.won(won.uid, won.address, won.reserved, familiar=won.familiar)
 
     async def lost(self, won: Won) -> None:
         """The answer did not leave: nobody holds the session, so it ends. The code was right all the same."""
-        await asyncio.gather(self._leave_to_the_reaper(won.key), self._flood.not_asked(won.reserved))
+        await asyncio.gather(
+            self._leave_to_the_reaper(won.key),
+            self._exemption.give_back(won.remembered),
+            self._flood.not_asked(won.reserved) if won.reserved else nothing(),
+        )
 
     # Resend, status, cancel, logout
 
@@ -330,7 +336,7 @@ class LoginFlow:
         await self._flood.deliveries(destinations(reissue(seen)), familiar=seen.familiar, now=now)
         after = await self._transactions.update(key, reissue, seen=seen)
         await self._send(messages(key, after, browser=visitor.user_agent, now=now))
-        return self._opened(id, after)
+        return opened(id, after, now=now)
 
     async def status(self, *, username: str, id: str, client: Client) -> Progress:
         """Where the login stands. Raises TransactionClosed."""
@@ -385,18 +391,6 @@ class LoginFlow:
         except StoreUnavailable:
             # Its first deadline still stands.
             log.warning("reaper.later", transaction=key)
-
-    def _opened(self, id: str, pending: Transaction) -> Opened:
-        now = self._clock()
-        return Opened(
-            id=id,
-            auth_type=pending.auth_type,
-            destination=shown(pending),
-            expires_in=seconds(pending.expires_at - now),
-            resend_in=seconds(pending.resend_at - now),
-            methods=pending.methods,
-            resends_left=pending.resends_left,
-        )
 
 
 async def nothing() -> None:

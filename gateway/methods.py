@@ -6,33 +6,19 @@ from collections.abc import Set as AbstractSet
 from gateway.account import Account, masked
 from gateway.delivery import METHODS
 from gateway.delivery.addresses import one_address
-from gateway.errors import NoDestination, NotEnrolled, Undeliverable
+from gateway.errors import Undeliverable
 from gateway.interfaces import Message
 from gateway.transaction import Transaction
 
-# A warning is worth sending for a day.
-NOTICE_SECONDS = 86_400
-
 
 def methods_of(account: Account, *, channels: AbstractSet[str], preferred: str) -> tuple[str, ...]:
-    """What can reach this account, the *preferred* one first. Raises NoDestination when nothing can."""
+    """What can reach this account, the *preferred* one first."""
     usable = [
         method
         for method, needed in METHODS.items()
         if all(channel in channels and reaches(channel, account) for channel in needed)
     ]
-    if not usable:
-        raise NoDestination
     return tuple(sorted(usable, key=lambda method: method != preferred))
-
-
-def choose(asked: str | None, methods: tuple[str, ...]) -> str:
-    """The asked-for method, or the first. Raises NotEnrolled for one that the account has not."""
-    if asked is None:
-        return methods[0]
-    if asked not in methods:
-        raise NotEnrolled
-    return asked
 
 
 def reaches(channel: str, account: Account) -> bool:
@@ -84,19 +70,3 @@ def messages(key: str, pending: Transaction, *, browser: str, now: float) -> lis
         )
         for id, (channel, to) in zip(pending.messages, destinations(pending), strict=True)
     ]
-
-
-def warning(pending: Transaction, *, now: float) -> Message | None:
-    """The mail that tells an account's owner that somebody knows the password; None without an address."""
-    if pending.mail is None:
-        return None
-    return Message(
-        id=secrets.token_urlsafe(12),
-        subject="locked",
-        channel="email",
-        to=pending.mail,
-        language=pending.language,
-        username=pending.username,
-        asked_at=now,
-        deadline=now + NOTICE_SECONDS,
-    )

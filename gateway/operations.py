@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from gateway.delivery import METHODS
 from gateway.delivery.texts import Texts, Values
+from gateway.devices import forget
 from gateway.errors import DeliveryError
 from gateway.flood import locks
 from gateway.interfaces import Text
@@ -37,6 +38,14 @@ async def unlock(settings: Settings, *, uid: str) -> None:
     """Clear the account's counts of wrong codes. Raises StoreUnavailable."""
     async with settings.store.open(settings.sealer()) as backend:
         await backend.counters.clear(locks(uid))
+
+
+async def forget_devices(settings: Settings, *, uid: str) -> int:
+    """Forget every remembered device of the account; return how many there were. Raises StoreUnavailable."""
+    async with settings.store.open(settings.sealer()) as backend:
+        known = await backend.enrolments.find(uid)
+        await backend.enrolments.update(uid, forget)
+        return len(known.devices) if known else 0
 
 
 async def initialise(settings: Settings) -> bool:

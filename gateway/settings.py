@@ -17,6 +17,7 @@ from gateway.delivery import METHODS, ChannelOptions, ChannelsOptions, SmtpOptio
 from gateway.delivery.courier import CourierOptions
 from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
+from gateway.exemption import PolicyOptions
 from gateway.factors import CodeOptions
 from gateway.flood import FloodOptions
 from gateway.options import Options, Problem, http_address, split
@@ -29,6 +30,8 @@ PREFIX = "HEADGATE_"
 MOST_ROUNDS = 8
 # Read by the command, not a part of the tree.
 NOT_KEYS = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE"})
+# No method of the site's: the first of policy.methods that reaches the account, unless it asks for another.
+USER_CHOICE = "user choice"
 # These stand in pydantic's names of places, but in nobody's configuration.
 KINDS = frozenset({"memory", "redis", "smtp", "console", "session"})
 
@@ -130,6 +133,7 @@ class Settings(Options):
     texts: TextOptions = TextOptions()
     courier: CourierOptions = CourierOptions()
     flood: FloodOptions = FloodOptions()
+    policy: PolicyOptions = PolicyOptions()
     audit: AuditOptions = AuditOptions()
     webhook: WebhookOptions | None = None
     log: LogOptions = LogOptions()
@@ -197,13 +201,25 @@ class Settings(Options):
         if isinstance(self.store, RedisOptions):
             missing = [key for key in ("keys", "index_key") if getattr(self, key) is None]
             problems += [(key, "needed with redis; `headgate new-key` makes one") for key in missing]
-        if self.method not in METHODS:
-            problems.append(("method", f"must be one of {', '.join(METHODS)}"))
-        elif not set(METHODS[self.method]) <= configured(self.channels).keys():
-            problems.append(("method", "its channel is not configured"))
+        problems += [*self._conflicts_of_methods(), *self.policy.conflicts()]
         for name, channel in configured(self.channels).items():
             if name != "email" and isinstance(channel, SmtpOptions):
                 problems.append((f"channels.{name}", "smtp carries mail only"))
+        return problems
+
+    def _conflicts_of_methods(self) -> list[tuple[str, str]]:
+        there = {method for method, needed in METHODS.items() if set(needed) <= configured(self.channels).keys()}
+        named = {"policy.methods": self.policy.methods, "policy.by_role": self.policy.methods_by_role()}
+        problems = [(key, "its channel is not configured") for key, methods in named.items() if set(methods) - there]
+        if self.method == USER_CHOICE:
+            if not self.policy.methods:
+                problems.append(("policy.methods", f"needed with `method: {USER_CHOICE}`: what may be chosen from"))
+        elif self.method not in METHODS:
+            problems.append(("method", f"must be one of {', '.join(METHODS)}, or {USER_CHOICE}"))
+        elif self.method not in there:
+            problems.append(("method", "its channel is not configured"))
+        elif self.policy.methods and self.method not in self.policy.methods:
+            problems.append(("method", "is not one of policy.methods"))
         return problems
 
 

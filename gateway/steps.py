@@ -1,10 +1,15 @@
 """What the steps of a login come to: plain values between the flow and whoever answers."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.account import Account, Client
 from gateway.floodgate import Reserved
 from gateway.interfaces import HandOver, Word
+from gateway.methods import message_ids, shown
+from gateway.policy import Decision
+from gateway.transaction import Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +22,40 @@ class Rules:
     resends: int
     resend_wait_seconds: float
     per_account: int = 3
+
+
+def waiting(
+    account: Account,
+    decision: Decision,
+    *,
+    username: str,
+    client: Client,
+    secret: bytes,
+    rules: Rules,
+    now: float,
+    until: float,
+    familiar: bool,
+) -> Transaction:
+    """A login whose password was right and that was decided to need a code."""
+    return Transaction(
+        uid=account.uid,
+        client=client.id,
+        username=username,
+        auth_type=decision.method,
+        methods=decision.methods,
+        secret=secret,
+        mail=account.mail,
+        phone=account.phone,
+        language=account.language or "en",
+        profile=json.dumps(account.profile, ensure_ascii=False, separators=(",", ":")),
+        opened_at=now,
+        expires_at=until,
+        attempts_left=rules.attempts,
+        resends_left=rules.resends,
+        resend_at=now + rules.resend_wait_seconds,
+        messages=message_ids(decision.method),
+        familiar=familiar,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +71,19 @@ class Opened:
     resends_left: int
 
 
+def opened(id: str, pending: Transaction, *, now: float) -> Opened:
+    """What is told of *pending*, which the client knows by *id*."""
+    return Opened(
+        id=id,
+        auth_type=pending.auth_type,
+        destination=shown(pending),
+        expires_in=seconds(pending.expires_at - now),
+        resend_in=seconds(pending.resend_at - now),
+        methods=pending.methods,
+        resends_left=pending.resends_left,
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """Where a waiting login stands; times in whole seconds."""
@@ -44,16 +96,28 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Remembered:
+    """The *token* that a device gets to be known by."""
+
+    uid: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Won:
-    """A login whose code was right: hand it over, then say `delivered` or `lost`."""
+    """A login whose code was right, or that needs none: hand it over, then say `delivered` or `lost`.
+
+    *reserved* None: no code was asked for, so that it clears no count of wrong ones and makes no network familiar.
+    """
 
     key: str
     uid: str
-    address: str = field(repr=False)
-    familiar: bool
+    address: str = field(default="", repr=False)
+    familiar: bool = False
     hand_over: HandOver = field(repr=False)
     profile: Mapping[str, object] = field(repr=False)
-    reserved: Reserved = field(repr=False)
+    reserved: Reserved | None = field(default=None, repr=False)
+    remembered: Remembered | None = None
 
 
 def seconds(left: float) -> int:

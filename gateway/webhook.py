@@ -24,7 +24,16 @@ from gateway.options import Options
 
 log = structlog.get_logger()
 
-TOLD = frozenset({"lock.soft", "lock.hard", "attack.second_factor", "courier.failed", "drupal.counts_gateway"})
+TOLD = frozenset(
+    {
+        "lock.soft",
+        "lock.hard",
+        "attack.second_factor",
+        "attack.device_replayed",
+        "courier.failed",
+        "drupal.counts_gateway",
+    }
+)
 MOST_WAITING = 1000
 TRIES_AFTER_SECONDS = (0, 1, 5, 30)
 PREFIX = "whsec_"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template
@@ -18,11 +18,10 @@ from markupsafe import escape
 from pydantic import AfterValidator
 
 from gateway.delivery.browser import browser_of
-from gateway.interfaces import Text
+from gateway.interfaces import Subject, Text
 from gateway.options import Options
 
-Subject = Literal["code", "locked"]
-SUBJECTS: tuple[Subject, ...] = ("code", "locked")
+SUBJECTS: tuple[Subject, ...] = ("code", "locked", "replayed")
 FALLBACK = "en"
 FOLDER = Path(__file__).parent / "templates"
 # Forms kept: languages, minutes and known browsers make some hundreds.

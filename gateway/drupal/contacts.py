@@ -66,6 +66,7 @@ class Contacts:
     def _account(self, session: DrupalSession, fields: Fields) -> Account:
         return Account(
             uid=session.uid,
+            roles=roles_in(fields),
             mail=first(fields, "mail"),
             phone=first(fields, self._phone_field) if self._phone_field else None,
             language=first(fields, "preferred_langcode"),
@@ -105,7 +106,8 @@ def from_jsonapi(answer: Answer, uid: str, phone_field: str | None) -> Fields | 
     values = {"uuid": item.get("id")} | {
         name: attributes.get(name) for name in ("name", "mail", "preferred_langcode", phone_field) if name is not None
     }
-    return {name: _items(value) for name, value in values.items() if value is not None}
+    fields = {name: _items(value) for name, value in values.items() if value is not None}
+    return fields | _roles_of(item.get("relationships"))
 
 
 def from_rest(answer: Answer, uid: str, phone_field: str | None) -> Fields | None:
@@ -138,6 +140,27 @@ def from_form(answer: Answer, uid: str, phone_field: str | None) -> Fields | Non
     if language is not None:
         fields["preferred_langcode"] = _items(language.attributes.get("value"))
     return fields
+
+
+def roles_in(fields: Fields) -> frozenset[str] | None:
+    """The roles that *fields* show; None where they show none, or something that is no role's name."""
+    if "roles" not in fields:
+        return None
+    names = [item.get("target_id") for item in fields["roles"]]
+    shown = frozenset(name for name in names if isinstance(name, str) and name)
+    return shown | {"authenticated"} if len(shown) == len(names) else None
+
+
+def _roles_of(relationships: object) -> Fields:
+    """JSON:API names a role by its UUID, and by its machine name beside it."""
+    field = relationships.get("roles") if isinstance(relationships, dict) else None
+    items = field.get("data") if isinstance(field, dict) else None
+    if not isinstance(items, list):
+        return {}
+    metas = [item.get("meta") for item in items if isinstance(item, dict)]
+    names = [meta.get("drupal_internal__target_id") for meta in metas if isinstance(meta, dict)]
+    # All or none: a rule that misses a role would silently not be applied.
+    return {"roles": [{"target_id": name} for name in names]} if len(names) == len(items) and all(names) else {}
 
 
 READERS: Mapping[Way, Callable[[Answer, str, str | None], Fields | None]] = {

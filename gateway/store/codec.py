@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.account import DrupalSession, Enrolment
+from gateway.account import Device, DrupalSession, Enrolment
 from gateway.interfaces import Message
 from gateway.transaction import State, Transaction
 
@@ -354,7 +354,13 @@ def _message(fields: list[Any]) -> Message:
 
 def encode_enrolment(value: Enrolment) -> bytes:
     """Write *value* as a list of its fields."""
-    return _dump([1, value.version, value.uid, _text(value.totp_secret), value.last_step, value.recovery_hashes])
+    devices = [
+        [_text(device.digest), device.client, device.expires_at, [_text(one) for one in device.replaced]]
+        for device in value.devices
+    ]
+    return _dump(
+        [2, value.version, value.uid, _text(value.totp_secret), value.last_step, value.recovery_hashes, devices]
+    )
 
 
 def decode_enrolment(plain: bytes) -> Enrolment:
@@ -363,12 +369,26 @@ def decode_enrolment(plain: bytes) -> Enrolment:
 
 
 def _enrolment(fields: list[Any]) -> Enrolment:
-    schema, version, uid, totp_secret, last_step, recovery_hashes = fields
-    _demand_version(schema, 1)
+    schema, *rest = fields
+    if schema == 1:
+        # Data outlives a release: before there were devices, the list was shorter by them.
+        schema, rest = 2, [*rest, []]
+    _demand_version(schema, 2)
+    version, uid, totp_secret, last_step, recovery_hashes, devices = rest
     return Enrolment(
         version=version,
         uid=uid,
         totp_secret=None if totp_secret is None else binascii.a2b_base64(totp_secret),
         last_step=last_step,
         recovery_hashes=tuple(recovery_hashes),
+        devices=tuple(_device(*device) for device in devices),
+    )
+
+
+def _device(digest: str, client: str, expires_at: float, replaced: list[str]) -> Device:
+    return Device(
+        digest=binascii.a2b_base64(digest),
+        client=client,
+        expires_at=expires_at,
+        replaced=tuple(binascii.a2b_base64(one) for one in replaced),
     )

@@ -1,6 +1,7 @@
 """Each handler reads, asks, answers."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import cast
 
 from aiohttp import web
@@ -22,15 +23,19 @@ HEADER_CHARACTERS = 256
 
 
 async def authenticate(request: web.Request) -> web.Response:
+    """A code is on its way, or none is needed and the session is handed over at once."""
     body = await schemas.Authenticate.read(request)
     client = who(request, body)
     opened = await request.app[FLOW].authenticate(
         username=body.username,
         password=body.password,
         auth_type=body.auth_type,
+        remember_token=body.remember_token,
         client=client,
         visitor=visitor(request),
     )
+    if isinstance(opened, Won):
+        return await hand_over(request, opened, welcome(body.username, opened) | {"authType": "NONE"})
     return answer(
         {
             "username": body.username,
@@ -42,19 +47,24 @@ async def authenticate(request: web.Request) -> web.Response:
 
 
 async def login(request: web.Request) -> web.Response:
-    """Alone writes its own answer, to know that the last byte left: only then is the session handed over."""
     body = await schemas.Login.read(request)
     client = who(request, body)
-    flow = request.app[FLOW]
-    won = await flow.login(
+    won = await request.app[FLOW].login(
         username=body.username,
         id=body.transaction_id,
         auth_type=body.auth_type,
         otp=body.otp,
+        remember=body.remember,
         client=client,
         visitor=visitor(request),
     )
-    response = sign(request, with_cookies(answer(welcome(body.username, won)), won.hand_over.cookies))
+    return await hand_over(request, won, welcome(body.username, won))
+
+
+async def hand_over(request: web.Request, won: Won, body: Mapping[str, object]) -> web.Response:
+    """Write the answer here, to know that its last byte left: only then is the session handed over."""
+    flow = request.app[FLOW]
+    response = sign(request, with_cookies(answer(body), won.hand_over.cookies))
     try:
         await write(request, response)
     except BaseException:
@@ -180,6 +190,7 @@ def welcome(username: str, won: Won) -> dict[str, object]:
         "message": "You are logged in.",
         "userprofile": won.profile,
         "session": dict(won.hand_over.session),
+        **({"rememberToken": won.remembered.token} if won.remembered else {}),
     }
 
 

@@ -23,7 +23,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Response = TypeVar("Response", bound=web.StreamResponse)
 
 # Refusals that say somebody may be trying; the rest is information.
-WARNED = frozenset({"internal", "store_unavailable", "delivery_unavailable", "drupal_invalid", "drupal_timeout"})
+WARNED = frozenset(
+    {
+        "internal",
+        "store_unavailable",
+        "delivery_unavailable",
+        "drupal_invalid",
+        "drupal_timeout",
+        "policy_unreadable",
+    }
+)
 
 
 @web.middleware

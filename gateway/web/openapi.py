@@ -59,6 +59,13 @@ class LoggedIn(Named):
 
     userprofile: dict[str, list[dict[str, Any]]] = Field(description="Drupal's entity shape")
     session: Session
+    rememberToken: str = Field(default="", description="if the device is remembered; works once")  # noqa: N815
+
+
+class Exempted(LoggedIn):
+    """A login that needs no code: Drupal's session cookie is set on this answer."""
+
+    authType: Literal["NONE"]  # noqa: N815
 
 
 class Standing(Named):
@@ -75,6 +82,7 @@ class Operation:
     body: type[schemas.Body]
     answer: type[Done]
     errors: tuple[type[GatewayError], ...]
+    instead: type[Done] | None = None
 
 
 EVERYWHERE = (
@@ -94,8 +102,10 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Check name and password, send a code",
         body=schemas.Authenticate,
         answer=Opened,
+        instead=Exempted,
         errors=(
             *DRUPAL,
+            errors.PolicyUnreadable,
             errors.BadCredentials,
             errors.NotEnrolled,
             errors.NoDestination,
@@ -143,7 +153,7 @@ OPERATIONS: Mapping[str, Operation] = {
 @functools.cache
 def document() -> dict[str, object]:
     """OpenAPI 3.1 of all operations."""
-    shapes = [shape for operation in OPERATIONS.values() for shape in (operation.body, operation.answer)]
+    shapes = [shape for one in OPERATIONS.values() for shape in (one.body, one.answer, one.instead) if shape]
     _, definitions = models_json_schema(
         [(shape, "validation") for shape in dict.fromkeys(shapes)], ref_template="#/components/schemas/{model}"
     )
@@ -184,7 +194,10 @@ PROBLEM: Mapping[str, object] = {
 
 def described(name: str, operation: Operation) -> dict[str, object]:
     body = {"schema": {"$ref": f"#/components/schemas/{operation.body.__name__}"}}
-    answer = {"schema": {"$ref": f"#/components/schemas/{operation.answer.__name__}"}}
+    answers = [
+        {"$ref": f"#/components/schemas/{shape.__name__}"} for shape in (operation.answer, operation.instead) if shape
+    ]
+    answer = {"schema": answers[0] if len(answers) == 1 else {"anyOf": answers}}
     success = {"description": operation.summary, "content": {"application/json": answer}}
     return {
         "operationId": name,

@@ -75,6 +75,7 @@ class Authenticate(Body):
     username: Username = Field(repr=False)
     password: Password = Field(repr=False)
     auth_type: Text | None = Field(default=None, alias="authType")
+    remember_token: Text | None = Field(default=None, alias="rememberToken", repr=False)
 
 
 class Pending(Body):

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.account import Enrolment
+from gateway.account import Device, Enrolment
 from gateway.errors import NotEnrolled
 from gateway.interfaces import Backend, Enrolments
 
 
 def enrolled(_: Enrolment | None) -> Enrolment:
-    return Enrolment(uid="17", totp_secret=b"\x00secret\xff", recovery_hashes=("a", "b"))
+    device = Device(digest=b"\x00digest\xff", client="web", expires_at=17.5, replaced=(b"\xfe", b"\x00"))
+    return Enrolment(uid="17", totp_secret=b"\x00secret\xff", recovery_hashes=("a", "b"), devices=(device,))
 
 
 def stepped(old: Enrolment | None) -> Enrolment:

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from gateway.account import Enrolment
+from gateway.account import Device, Enrolment
 from gateway.errors import StoreUnavailable, TransactionClosed
 from gateway.flood import guesses
 from gateway.interfaces import Backend, Limit
@@ -30,8 +30,9 @@ SECRETS = [
     "planted-totp-secret!",
     "planted-code-secret!",
     "planted-recovery-hash",
+    "planted-device-digest",
 ]
-(MAIL, NAME, PHONE, COOKIE, CSRF, LOGOUT, PROFILE, BROWSER, TOTP, SECRET, RECOVERY) = SECRETS
+(MAIL, NAME, PHONE, COOKIE, CSRF, LOGOUT, PROFILE, BROWSER, TOTP, SECRET, RECOVERY, DEVICE) = SECRETS
 
 # Whoever adds a key here must say why it may stay for ever.
 FOR_EVER = {b"headgate:deadlines", b"headgate:outbox", b"headgate:marker"}
@@ -68,7 +69,8 @@ async def fill(backend: Backend) -> None:
     full = Limit(name="lock.hard", key="lock.hard:18", most=1, seconds=60, until_unlocked=True)
     destination = Limit(name="destination", key=SEALER.index("destination", MAIL), most=5, seconds=60)
     await backend.counters.take([*guesses("17", familiar=False), full, destination], now=now)
-    enrolment = Enrolment(uid="17", totp_secret=TOTP.encode(), recovery_hashes=(RECOVERY,))
+    device = Device(digest=DEVICE.encode(), client="web", expires_at=now + 60)
+    enrolment = Enrolment(uid="17", totp_secret=TOTP.encode(), recovery_hashes=(RECOVERY,), devices=(device,))
     await backend.enrolments.update("17", lambda _: enrolment)
     await backend.enrolments.initialise()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.account import DrupalSession, Enrolment
+from gateway.account import Device, DrupalSession, Enrolment
 from gateway.interfaces import Message
 from gateway.store import codec
 from gateway.store.codec import Sealer, SealKey, Unsealable
@@ -58,7 +58,7 @@ sessions = st.builds(
 messages = st.builds(
     Message,
     id=text,
-    subject=st.sampled_from(["code", "locked"]),
+    subject=st.sampled_from(["code", "locked", "replayed"]),
     transaction=st.none() | text,
     channel=text,
     to=text,
@@ -74,6 +74,11 @@ enrolments = st.builds(
     totp_secret=st.none() | st.binary(),
     last_step=st.integers(),
     recovery_hashes=st.lists(text).map(tuple),
+    devices=st.lists(
+        st.builds(
+            Device, digest=st.binary(), client=text, expires_at=numbers, replaced=st.lists(st.binary()).map(tuple)
+        )
+    ).map(tuple),
     version=st.integers(0, 2**32),
 )
 
@@ -135,7 +140,15 @@ def test_another_version_is_not_guessed_at(encode, decode, value):
     fields = json.loads(plain_of(encode(value)))
 
     with pytest.raises(Unsealable):
-        decode(as_written_by(encode, json.dumps([9, *fields[1:]]).encode()))
+        decode(as_written_by(encode, json.dumps([fields[0] + 1, *fields[1:]]).encode()))
+
+
+def test_an_enrolment_of_before_there_were_devices_is_still_read():
+    written = b'[1,7,"17","AHNlY3JldP8=",3,["a","b"]]'
+
+    assert codec.decode_enrolment(written) == Enrolment(
+        uid="17", totp_secret=b"\x00secret\xff", last_step=3, recovery_hashes=("a", "b"), version=7
+    )
 
 
 @pytest.mark.parametrize(("encode", "decode", "value"), EXAMPLES)

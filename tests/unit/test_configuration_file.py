@@ -65,7 +65,7 @@ COMMENTED = re.compile(r"^( *)# ( *(?:- )?[a-z_0-9]+:(?: .*)?)$", re.MULTILINE)
 
 def written():
     """The file with the keys that stand in comments."""
-    return yaml.safe_load(COMMENTED.sub(r"\1\2", FILE.read_text()).replace("clients: []", "clients:"))
+    return yaml.safe_load(re.sub(r"(clients|by_role): \[\]", r"\1:", COMMENTED.sub(r"\1\2", FILE.read_text())))
 
 
 def flat(tree, folder=""):

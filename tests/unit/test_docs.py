@@ -127,7 +127,9 @@ def test_the_table_of_keys_is_complete_and_tells_the_defaults():
 
     assert told == {
         f"`{key}`": [
-            "–" if key.startswith("headless.clients.") else f"`{PREFIX}{key.upper().replace('.', '__')}`",
+            "–"
+            if key.startswith(("headless.clients.", "policy.by_role."))
+            else f"`{PREFIX}{key.upper().replace('.', '__')}`",
             shown_default(default),
         ]
         for key, default in KEYS.items()

@@ -1,7 +1,11 @@
 // Reads openapi.json and lays it out; every operation can be tried against this very gateway.
 const api = await (await fetch("/headless/openapi.json")).json();
 const shapes = api.components.schemas;
-const shapeOf = (content) => shapes[content["application/json"].schema.$ref?.split("/").pop()] ?? {};
+const shapesOf = (content) => {
+  const { schema } = content["application/json"];
+  return (schema.anyOf ?? [schema]).map(({ $ref }) => shapes[$ref?.split("/").pop()] ?? {});
+};
+const shapeOf = (content) => shapesOf(content)[0];
 
 function element(name, text = "", children = []) {
   const made = document.createElement(name);
@@ -59,7 +63,7 @@ for (const [path, { post }] of Object.entries(api.paths)) {
     element("h3", "Request"),
     table(["key", "type", ""], fieldsOf(shapeOf(post.requestBody.content))),
     element("h3", "200"),
-    table(["key", "type", ""], fieldsOf(shapeOf(success.content))),
+    ...shapesOf(success.content).map((shape) => table(["key", "type", ""], fieldsOf(shape))),
     element("h3", "Problems"),
     table(["status", "code"], Object.entries(problems).map(([status, problem]) => [status, problem.description])),
     element("h3", "Try it"),

@@ -1,0 +1,228 @@
+"""Applies the policy to one login, and keeps the devices that it remembers."""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import IPv6Network, ip_network
+from typing import Annotated
+
+import structlog
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor
+from gateway.delivery import METHODS
+from gateway.devices import Use, digest_of, give_back, new_token, present, remember
+from gateway.errors import DrupalInvalid, PolicyUnreadable, StoreUnavailable
+from gateway.interfaces import Enrolments
+from gateway.notices import Notices, notice
+from gateway.options import Options
+from gateway.policy import Decision, Network, Policy, Require
+from gateway.steps import Remembered
+
+log = structlog.get_logger()
+
+DAY_SECONDS = 86_400
+# What shows people their roles. Granting the permission instead would let them administer everybody.
+PERMISSION = "administer users"
+SHOW_ROLES = "hook_entity_field_access: allow 'view' of a user's own `roles` (docs/rollout.md)"
+
+
+def _known_role(role: str) -> str:
+    if role in ("authenticated", "anonymous"):
+        raise ValueError("is everybody's role or nobody's, and tells nobody apart")
+    return role
+
+
+def _known_methods(methods: tuple[str, ...]) -> tuple[str, ...]:
+    if not set(methods) <= METHODS.keys():
+        raise ValueError(f"must be of {', '.join(METHODS)}")
+    if len(set(methods)) != len(methods):
+        raise ValueError("names a method twice")
+    return methods
+
+
+def _network(given: object) -> Network:
+    try:
+        network = ip_network(str(given))
+    except ValueError:
+        raise ValueError("is not a network like 192.0.2.0/24 or 2001:db8:7::/48") from None
+    if not network.prefixlen:
+        raise ValueError("is everybody's: `require: observe` says so honestly")
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+        raise ValueError("visitors' addresses in it are told as IPv4: name the IPv4 network")
+    return network
+
+
+# Drupal's machine names (measured: roles come by these).
+Role = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,64}$"), AfterValidator(_known_role)]
+Methods = Annotated[tuple[str, ...], AfterValidator(_known_methods)]
+# Before the union, whose own problems have names that nobody can read.
+Exempted = Annotated[Network, BeforeValidator(_network)]
+
+
+class RoleOptions(Options):
+    role: Role
+    methods: Methods = Field(min_length=1)
+
+
+class RememberOptions(Options):
+    days: int = Field(default=0, ge=0, le=365)
+    devices: int = Field(default=10, ge=1, le=50)
+
+
+class PolicyOptions(Options):
+    """Who needs a code, and by which methods."""
+
+    require: Require = "all"
+    roles: tuple[Role, ...] = ()
+    exempt_roles: tuple[Role, ...] = ()
+    exempt_networks: tuple[Exempted, ...] = ()
+    methods: Methods = ()
+    by_role: tuple[RoleOptions, ...] = ()
+    remember: RememberOptions = RememberOptions()
+
+    def policy(self, *, proxies: Sequence[Network]) -> Policy:
+        return Policy(
+            require=self.require,
+            roles=frozenset(self.roles),
+            exempt_roles=frozenset(self.exempt_roles),
+            exempt_networks=self.exempt_networks,
+            proxies=tuple(proxies),
+            methods=self.methods,
+            by_role=tuple((one.role, one.methods) for one in self.by_role),
+        )
+
+    def conflicts(self) -> list[tuple[str, str]]:
+        """What is wrong only together, by key."""
+        problems: list[tuple[str, str]] = []
+        if self.require == "roles" and not self.roles:
+            problems.append(("policy.roles", "needed with require: roles, or nobody would be asked"))
+        if self.require == "all" and self.roles:
+            problems.append(("policy.roles", "means something with require: roles or observe only"))
+        if set(self.roles) & set(self.exempt_roles):
+            problems.append(("policy.exempt_roles", "a role can't both need a code and need none"))
+        if len({one.role for one in self.by_role}) != len(self.by_role):
+            problems.append(("policy.by_role", "names a role twice"))
+        return problems
+
+    def methods_by_role(self) -> set[str]:
+        """Every method that a role is allowed by name."""
+        return {method for one in self.by_role for method in one.methods}
+
+
+class Exemption:
+    """Says of each login whether it needs a code; the only one that looks at tokens of remembered devices."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        options: RememberOptions,
+        *,
+        enrolments: Enrolments,
+        notices: Notices,
+        clock: Callable[[], float],
+    ) -> None:
+        self._policy = policy
+        self._options = options
+        self._enrolments = enrolments
+        self._notices = notices
+        self._clock = clock
+        if policy.observes:
+            log.warning("policy.observes", why="nobody needs a code: to find out who could not log in, and no longer")
+
+    async def account(self, described: Awaitable[Account], session: DrupalSession) -> Account:
+        """What Drupal shows; who is only observed may log in even where it shows nothing."""
+        try:
+            return await described
+        except DrupalInvalid:
+            if not self._policy.observes:
+                raise
+            return Account(uid=session.uid, profile={"uid": [{"value": int(session.uid)}]})
+
+    async def judge(
+        self,
+        account: Account,
+        *,
+        username: str,
+        auth_type: str | None,
+        token: str | None,
+        reachable: Sequence[str],
+        client: Client,
+        visitor: Visitor,
+    ) -> tuple[Decision, Remembered | None]:
+        """Rule on a login whose password was right. Raises PolicyUnreadable, NoDestination, NotEnrolled.
+
+        A token is looked at only where it decides, and costs nothing where there is none.
+        """
+        remembered = None
+        if token and self._options.days and auth_type is None and not self._policy.exempts_network(visitor.address):
+            remembered = await self._present(account, token, username=username, client=client, visitor=visitor)
+        try:
+            decision = self._policy.decide(
+                address=visitor.address,
+                roles=account.roles,
+                remembered=remembered is not None,
+                reachable=reachable,
+                asked=auth_type,
+            )
+        except PolicyUnreadable:
+            log.warning("policy.unreadable", permission=PERMISSION, change=SHOW_ROLES)
+            raise
+        if decision.would_fail:
+            log.warning("authenticate.would_fail", reason=decision.would_fail)
+        if decision.exempt:
+            log.info("authenticate.exempted", reason=decision.exempt)
+        return decision, remembered
+
+    async def _present(
+        self, account: Account, token: str, *, username: str, client: Client, visitor: Visitor
+    ) -> Remembered | None:
+        """The token that takes the place of *token*, or None for one that opens nothing."""
+        renewed, now, use = new_token(), self._clock(), Use.UNKNOWN
+
+        def change(enrolment: Enrolment | None) -> Enrolment | None:
+            nonlocal use
+            after, use = present(
+                enrolment, digest=digest_of(token), client=client.id, renewed=digest_of(renewed), now=now
+            )
+            return after
+
+        await self._enrolments.update(account.uid, change)
+        if use is Use.REPLAYED:
+            log.warning("attack.device_replayed", uid=account.uid)
+            told = notice("replayed", account, username=username, now=now, browser=visitor.user_agent)
+            await self._notices.tell(told, uid=account.uid)
+        return Remembered(uid=account.uid, token=renewed) if use is Use.RENEWED else None
+
+    async def remember(self, uid: str, *, client: Client) -> Remembered | None:
+        """Remember the device that has just proven its code, if policy does so at all."""
+        if not self._options.days:
+            return None
+        token, now = new_token(), self._clock()
+
+        def add(enrolment: Enrolment | None) -> Enrolment:
+            return remember(
+                enrolment,
+                uid=uid,
+                digest=digest_of(token),
+                client=client.id,
+                now=now,
+                expires_at=now + self._options.days * DAY_SECONDS,
+                most=self._options.devices,
+            )
+
+        try:
+            await self._enrolments.update(uid, add)
+        except StoreUnavailable as error:
+            # The code was right; not being remembered is no reason to refuse it.
+            log.warning("login.not_remembered", reason=error.reason)
+            return None
+        return Remembered(uid=uid, token=token)
+
+    async def give_back(self, remembered: Remembered | None) -> None:
+        """The answer with the token did not leave: the one before stands again."""
+        if remembered is None:
+            return
+        with contextlib.suppress(StoreUnavailable):
+            await self._enrolments.update(
+                remembered.uid, lambda known: give_back(known, renewed=digest_of(remembered.token))
+            )

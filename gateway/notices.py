@@ -1,0 +1,57 @@
+"""Tells the owner of an account by mail what happened to it. Best effort: no login waits for it or fails by it."""
+
+import secrets
+from collections.abc import Set as AbstractSet
+
+import structlog
+
+from gateway.account import Account
+from gateway.errors import GatewayError
+from gateway.interfaces import Message, Outbox, Subject
+from gateway.transaction import Transaction
+
+log = structlog.get_logger()
+
+# A notice is worth sending for a day.
+NOTICE_SECONDS = 86_400
+
+
+class Notices:
+    """Puts notices into the outbox, where there is a channel for them."""
+
+    def __init__(self, outbox: Outbox, channels: AbstractSet[str]) -> None:
+        self._outbox = outbox
+        self._channels = channels
+
+    async def tell(self, notice: Message | None, *, uid: str) -> None:
+        """Have *notice* sent; None: the account has no address."""
+        if notice is None or notice.channel not in self._channels:
+            return
+        try:
+            await self._outbox.put(notice)
+        except GatewayError as error:
+            log.warning("courier.notice_lost", uid=uid, reason=error.word)
+
+
+def notice(
+    subject: Subject,
+    of: Account | Transaction,
+    *,
+    username: str,
+    now: float,
+    browser: str = "",
+) -> Message | None:
+    """The mail about *subject*; None without an address."""
+    if of.mail is None:
+        return None
+    return Message(
+        id=secrets.token_urlsafe(12),
+        subject=subject,
+        channel="email",
+        to=of.mail,
+        language=of.language or "en",
+        username=username,
+        browser=browser,
+        asked_at=now,
+        deadline=now + NOTICE_SECONDS,
+    )
