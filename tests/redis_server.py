@@ -6,6 +6,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -72,6 +74,20 @@ class RedisServer:
                 return peer.recv(65536)
         except OSError:
             return b""
+
+    @contextmanager
+    def watching(self) -> Iterator[list[bytes]]:
+        """Afterwards the list holds every command that was asked meanwhile, in its order."""
+        seen: list[bytes] = []
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as peer:
+            peer.sendall(b"MONITOR\r\n")
+            assert peer.recv(5) == b"+OK\r\n"
+            yield seen
+            told = b""
+            self.ask("ECHO that-was-all")
+            while b"that-was-all" not in told:
+                told += peer.recv(65536)
+            seen += told.split(b"\r\n")[:-1]
 
     def __enter__(self) -> Self:
         self.start()

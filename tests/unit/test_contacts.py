@@ -6,7 +6,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.drupal.answers import Answer
-from gateway.drupal.contacts import ACCEPT, WAYS, Contacts, first, from_form, from_jsonapi, from_rest, path_of
+from gateway.drupal.contacts import (
+    ACCEPT,
+    WAYS,
+    Contacts,
+    first,
+    from_form,
+    from_jsonapi,
+    from_login,
+    from_rest,
+    path_of,
+    roles_in,
+)
 from gateway.errors import DrupalInvalid, DrupalMaintenance
 from tests.contracts.recorded.wire import recorded_forms
 from tests.contracts.stores import a_session
@@ -114,6 +125,59 @@ async def test_of_roles_those_of_the_login_are_shown_but_what_everybody_is():
     account = await contacts(way="rest").read(session, Site("rest").get)
 
     assert account.profile["roles"] == [{"target_id": "editor"}]
+
+
+async def test_roles_that_drupal_does_not_show_are_unknown_and_not_none():
+    for way in WAYS:
+        assert (await contacts(way=way).read(ALICE, Site(way).get)).roles is None
+
+
+async def test_roles_of_the_login_are_the_accounts_whichever_way_shows_the_rest():
+    session = a_session(uid="2", roles=("authenticated", "editor"))
+    for way in WAYS:
+        assert (await contacts(way=way).read(session, Site(way).get)).roles == {"authenticated", "editor"}
+    assert (await contacts(way="off").read(session, Site("rest").get)).roles == {"authenticated", "editor"}
+
+
+def test_who_is_shown_to_have_no_role_has_the_one_that_everybody_has():
+    assert roles_in(from_login(a_session(uid="2", roles=("authenticated",)))) == {"authenticated"}
+    assert roles_in(from_rest(document(REST | {"roles": []}), "2", None)) == {"authenticated"}
+
+
+def test_rest_shows_roles_by_their_machine_names():
+    assert roles_in(from_rest(document(REST | {"roles": [{"target_id": "editor"}]}), "2", None)) == {
+        "authenticated",
+        "editor",
+    }
+
+
+def with_roles(*roles):
+    return {"data": [JSONAPI["data"][0] | {"relationships": {"roles": {"data": list(roles)}}}]}
+
+
+EDITOR = {"type": "user_role--user_role", "id": UUID, "meta": {"drupal_internal__target_id": "editor"}}
+
+
+def test_json_api_shows_roles_by_their_machine_names():
+    for roles, shown in (((), {"authenticated"}), ((EDITOR,), {"authenticated", "editor"})):
+        assert roles_in(from_jsonapi(answer(with_roles(*roles), content_type=ACCEPT["jsonapi"]), "2", None)) == shown
+
+
+@pytest.mark.parametrize("odd", [None, 7, {}, EDITOR | {"meta": []}, EDITOR | {"meta": {}}])
+def test_one_role_that_can_not_be_read_makes_all_of_them_unknown(odd):
+    assert roles_in(from_jsonapi(answer(with_roles(EDITOR, odd), content_type=ACCEPT["jsonapi"]), "2", None)) is None
+    assert (
+        roles_in(from_rest(document(REST | {"roles": [{"target_id": "editor"}, {"target_id": 7}]}), "2", None)) is None
+    )
+
+
+@pytest.mark.parametrize(
+    "relationships", [None, [], {"roles": None}, {"roles": {"data": None}}, {"roles": {"data": {}}}]
+)
+def test_what_is_no_list_of_roles_shows_none(relationships):
+    shown = {"data": [JSONAPI["data"][0] | {"relationships": relationships}]}
+
+    assert roles_in(from_jsonapi(answer(shown, content_type=ACCEPT["jsonapi"]), "2", None)) is None
 
 
 async def test_without_a_phone_field_there_is_no_number():
