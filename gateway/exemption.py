@@ -186,7 +186,12 @@ class Exemption:
             )
             return after
 
-        await self._enrolments.update(account.uid, change)
+        try:
+            await self._enrolments.update(account.uid, change)
+        except StoreUnavailable as error:
+            # Who can't be recognised is asked, like everybody; a store that is away will say so by itself.
+            log.warning("authenticate.token_unread", reason=error.reason)
+            return None
         if use is Use.REPLAYED:
             log.warning("attack.device_replayed", uid=account.uid)
             told = notice("replayed", account, username=username, now=now, browser=visitor.user_agent)

@@ -14,6 +14,7 @@ from tests.world import KEY, OTHER_KEY, PASSWORDS, code_in
 DAYS = 30
 REMEMBER = {"remember": {"days": DAYS, "devices": 3}}
 DAY = 86_400
+OTHER_SEAL_KEY = "k2:" + "A" * 43 + "="
 
 
 @pytest.fixture
@@ -317,6 +318,14 @@ class TestOnRedis:
         assert "rememberToken" not in answer.body
         assert session_of(world, answer).is_alive
         assert len(named(events, "login.not_remembered")) == 1
+
+    async def test_a_device_that_can_not_be_looked_up_is_asked_for_a_code(self, world, frontend, events, redis_server):
+        token = await remembered(world, frontend)
+        async with world.open_gateway(policy=REMEMBER, keys=[OTHER_SEAL_KEY]) as other:
+            assert was_asked(await other.authenticate(rememberToken=token))
+
+        assert [event["reason"] for event in named(events, "authenticate.token_unread")] == ["unsealable"]
+        assert (await frontend.authenticate(rememberToken=token))["authType"] == "NONE"
 
     async def test_switched_off_it_means_nothing(self, world, frontend):
         token = await remembered(world, frontend)
