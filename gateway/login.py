@@ -194,22 +194,19 @@ class LoginFlow:
         now = self._clock()
         # In one breath, and in this order: a code must never arrive for a transaction that nobody can find. What
         # flood control refuses is not sent either: the courier asks whether it was counted.
-        displaced, *others = await asyncio.gather(
-            self._transactions.create(key, pending, most=self._rules.per_account, now=now),
-            self._flood.deliveries(destinations(pending), familiar=pending.familiar, now=now),
-            self._send(messages(key, pending, browser=visitor.user_agent, now=now)),
-            return_exceptions=True,
-        )
-        if not isinstance(displaced, BaseException):
-            await self._displace(displaced)
-        for failed in (displaced, *others):
-            if isinstance(failed, BaseException):
-                raise failed
-
-    async def _displace(self, keys: list[str]) -> None:
-        for key in keys:
-            log.info("authenticate.displaced", transaction=key)
+        try:
+            displaced, _, _ = await asyncio.gather(
+                self._transactions.create(key, pending, most=self._rules.per_account, now=now),
+                self._flood.deliveries(destinations(pending), familiar=pending.familiar, now=now),
+                self._send(messages(key, pending, browser=visitor.user_agent, now=now)),
+            )
+        except GatewayError:
+            # At once: what is refused must not count as one of the account's open ones, and displaces none.
             await self._end(key)
+            raise
+        for other in displaced:
+            log.info("authenticate.displaced", transaction=other)
+            await self._end(other)
 
     async def _send(self, several: list[Message]) -> None:
         first, *others = several

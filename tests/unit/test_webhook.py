@@ -44,14 +44,18 @@ class Service:
 
 @pytest.fixture
 def waits(monkeypatch):
-    """The seconds that were slept for; nobody really sleeps."""
-    waits, sleep = [], asyncio.sleep
+    """The seconds that the webhook slept for, and nobody else; it does not really sleep."""
+    waits = []
 
-    async def noted(seconds):
-        waits.append(seconds)
-        await sleep(0)
+    class Noted:
+        def __getattr__(self, name):
+            return getattr(asyncio, name)
 
-    monkeypatch.setattr(webhook.asyncio, "sleep", noted)
+        async def sleep(self, seconds):
+            waits.append(seconds)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(webhook, "asyncio", Noted())
     return waits
 
 
