@@ -65,11 +65,19 @@ class Factor(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Text:
-    """One message, ready to be carried: *html* and *subject* are for channels that have them."""
+    """One message, ready to be carried: *html* and *subject* are for channels that have them.
+
+    The rest is for a sender that writes its own text: *code* is empty in a notice, *expires_at* is in seconds since the
+    epoch.
+    """
 
     plain: str = field(repr=False)
     html: str = field(default="", repr=False)
     subject: str = ""
+    channel: str = ""
+    code: str = field(default="", repr=False)
+    language: str = ""
+    expires_at: float = 0
 
 
 class Channel(Protocol):

@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from gateway.account import Client
-from gateway.delivery import METHODS, ChannelOptions, ChannelsOptions, SmtpOptions
+from gateway.delivery import METHODS, ChannelOptions, ChannelsOptions
 from gateway.delivery.courier import CourierOptions
 from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
@@ -33,7 +33,7 @@ NOT_KEYS = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE"})
 # No method of the site's: the first of policy.methods that reaches the account, unless it asks for another.
 USER_CHOICE = "user choice"
 # These stand in pydantic's names of places, but in nobody's configuration.
-KINDS = frozenset({"memory", "redis", "smtp", "console", "session"})
+KINDS = frozenset({"memory", "redis", "smtp", "apprise", "webhook", "console", "session"})
 
 
 class ConfigurationError(Exception):
@@ -202,9 +202,6 @@ class Settings(Options):
             missing = [key for key in ("keys", "index_key") if getattr(self, key) is None]
             problems += [(key, "needed with redis; `headgate new-key` makes one") for key in missing]
         problems += [*self._conflicts_of_methods(), *self.policy.conflicts()]
-        for name, channel in configured(self.channels).items():
-            if name != "email" and isinstance(channel, SmtpOptions):
-                problems.append((f"channels.{name}", "smtp carries mail only"))
         return problems
 
     def _conflicts_of_methods(self) -> list[tuple[str, str]]:
@@ -259,13 +256,13 @@ def validated(given: dict[str, object], problems: list[tuple[str, str]]) -> Sett
                 told = problem(item["loc"], item["type"], item["msg"], item["input"])
                 if told not in problems:
                     problems.append(told)
-                remove(given, [part for part in item["loc"] if part not in KINDS])
+                remove(given, without_kinds(item["loc"]))
     return Settings()
 
 
 def problem(loc: tuple[int | str, ...], kind: str, message: str, given: object) -> tuple[str, str]:
     """Key and sentence of one thing that is wrong; what was given is looked at, never shown."""
-    key = ".".join(str(part) for part in loc if part not in KINDS) or "configuration"
+    key = ".".join(str(part) for part in without_kinds(loc)) or "configuration"
     if isinstance(given, Problem):
         return f"{key}_file", given.sentence
     if kind == "extra_forbidden":
@@ -274,6 +271,11 @@ def problem(loc: tuple[int | str, ...], kind: str, message: str, given: object) 
         # pydantic's own sentence would show it.
         return f"{key}.kind", "is not a kind that there is"
     return key, message.removeprefix("Value error, ")
+
+
+def without_kinds(loc: Sequence[int | str]) -> list[int | str]:
+    """A place by the keys that lead to it. No outermost key is a kind, even though `webhook` is both."""
+    return [*loc[:1], *(part for part in loc[1:] if part not in KINDS)]
 
 
 def remove(given: dict[str, object], loc: Sequence[int | str]) -> None:

@@ -5,9 +5,6 @@ nothing here may hold up a login or grow without bound.
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import secrets
 import time
@@ -17,10 +14,11 @@ from datetime import UTC, datetime
 
 import aiohttp
 import structlog
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 from structlog.typing import EventDict, WrappedLogger
 
 from gateway.options import Options
+from gateway.signing import SigningSecret, key_of, signed
 
 log = structlog.get_logger()
 
@@ -36,26 +34,14 @@ TOLD = frozenset(
 )
 MOST_WAITING = 1000
 TRIES_AFTER_SECONDS = (0, 1, 5, 30)
-PREFIX = "whsec_"
 
 
 class WebhookOptions(Options):
     """Where to post to. *secret* is `whsec_` and base64 of 24 to 64 bytes, as Standard Webhooks has it."""
 
     url: str = Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")
-    secret: SecretStr
+    secret: SigningSecret
     timeout_seconds: float = Field(default=5, gt=0, le=60)
-
-    @field_validator("secret")
-    @classmethod
-    def _is_a_secret(cls, secret: SecretStr) -> SecretStr:
-        try:
-            length = len(key_of(secret))
-        except ValueError:
-            length = 0
-        if not 24 <= length <= 64:  # noqa: PLR2004  # Standard Webhooks' own bounds
-            raise ValueError("must be whsec_ and base64 of 24 to 64 bytes")
-        return secret
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
@@ -116,22 +102,3 @@ class Webhook:
             except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError):
                 continue
         return False
-
-
-def signed(body: bytes, *, id: str, at: int, key: bytes) -> dict[str, str]:
-    """The headers of one message: HMAC-SHA256 over id, time and body."""
-    signature = hmac.digest(key, f"{id}.{at}.".encode() + body, hashlib.sha256)
-    return {
-        "Content-Type": "application/json",
-        "webhook-id": id,
-        "webhook-timestamp": str(at),
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
-    }
-
-
-def key_of(secret: SecretStr) -> bytes:
-    """The key's bytes. Raises ValueError."""
-    text = secret.get_secret_value()
-    if not text.startswith(PREFIX):
-        raise ValueError("not a webhook secret")
-    return base64.b64decode(text.removeprefix(PREFIX), validate=True)

@@ -5,29 +5,46 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
+from gateway.delivery.apprise import AppriseOptions
 from gateway.delivery.console import ConsoleOptions
 from gateway.delivery.smtp import SmtpOptions
+from gateway.delivery.webhook import WebhookOptions
 from gateway.options import Options
 
 
-def _kind(value: object) -> object:
-    # Without a word it is mail: HEADGATE_CHANNELS__EMAIL__HOST alone has to be enough.
-    return value.get("kind", "smtp") if isinstance(value, dict) else getattr(value, "kind", None)
+def _kind(default: str) -> Discriminator:
+    """What an option's `kind` says; without a word it is *default*, so that one variable can be enough."""
+
+    def kind(value: object) -> object:
+        return value.get("kind", default) if isinstance(value, dict) else getattr(value, "kind", None)
+
+    return Discriminator(kind)
 
 
-ChannelOptions = Annotated[
-    Annotated[SmtpOptions, Tag("smtp")] | Annotated[ConsoleOptions, Tag("console")],
-    Discriminator(_kind),
+# HEADGATE_CHANNELS__EMAIL__HOST alone.
+MailOptions = Annotated[
+    Annotated[SmtpOptions, Tag("smtp")]
+    | Annotated[WebhookOptions, Tag("webhook")]
+    | Annotated[ConsoleOptions, Tag("console")],
+    _kind("smtp"),
 ]
+# HEADGATE_CHANNELS__SMS__URL_FILE alone.
+PhoneOptions = Annotated[
+    Annotated[AppriseOptions, Tag("apprise")]
+    | Annotated[WebhookOptions, Tag("webhook")]
+    | Annotated[ConsoleOptions, Tag("console")],
+    _kind("apprise"),
+]
+ChannelOptions = SmtpOptions | AppriseOptions | WebhookOptions | ConsoleOptions
 
 
 class ChannelsOptions(Options):
     """Which channels there are; null is none. Their names are those in METHODS."""
 
-    email: ChannelOptions | None = SmtpOptions()
-    sms: ChannelOptions | None = None
-    voice: ChannelOptions | None = None
-    whatsapp: ChannelOptions | None = None
+    email: MailOptions | None = SmtpOptions()
+    sms: PhoneOptions | None = None
+    voice: PhoneOptions | None = None
+    whatsapp: PhoneOptions | None = None
 
 
 # The channels that an authType needs, all of them; the words are the module's.
@@ -39,4 +56,12 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "WHATSAPP": ("whatsapp",),
 }
 
-__all__ = ["METHODS", "ChannelOptions", "ChannelsOptions", "ConsoleOptions", "SmtpOptions"]
+__all__ = [
+    "METHODS",
+    "AppriseOptions",
+    "ChannelOptions",
+    "ChannelsOptions",
+    "ConsoleOptions",
+    "SmtpOptions",
+    "WebhookOptions",
+]

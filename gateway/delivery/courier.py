@@ -8,7 +8,7 @@ messages up. Nothing that goes wrong with one message, or with the store, ends t
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Annotated, Literal, Protocol
 
@@ -226,26 +226,26 @@ class Courier:
 
     async def _text(self, message: Message) -> Text:
         """What the message says, asked for at the last moment. Raises TooLate when it may no longer be said."""
-        seconds, code = 0.0, ""
+        expires_at, code = message.deadline, ""
         if message.subject == "code":
             transaction = await self._open_transaction(message)
             if not await self._counted(message.channel, message.to, familiar=transaction.familiar, at=message.asked_at):
                 raise TooLate("flood")
-            seconds = transaction.expires_at - self._clock()
-            code = self._code_of(transaction.secret)
+            expires_at, code = transaction.expires_at, self._code_of(transaction.secret)
         if self._clock() >= message.deadline:
             raise TooLate("deadline")
-        return self._texts.render(
+        written = self._texts.render(
             message.subject,
             message.language,
             Values(
                 username=message.username,
                 code=code,
-                seconds=seconds,
+                seconds=expires_at - self._clock() if code else 0,
                 asked_at=message.asked_at,
                 browser=message.browser,
             ),
         )
+        return replace(written, channel=message.channel, code=code, language=message.language, expires_at=expires_at)
 
     async def _open_transaction(self, message: Message) -> Transaction:
         try:

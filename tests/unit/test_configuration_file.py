@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config" / "gateway.yaml"
 SEAL_KEY = "k1:" + "A" * 43 + "="
 INDEX_KEY = "B" * 42 + "A="
-# Null by default, and the same options as `channels.email` otherwise.
-WHOLE = {"channels.sms", "channels.voice", "channels.whatsapp"}
+# Null by default, and the same options as `channels.sms` otherwise.
+WHOLE = {"channels.voice", "channels.whatsapp"}
 
 
 def models_in(annotation):

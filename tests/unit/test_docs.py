@@ -142,6 +142,10 @@ SECRETS = {
     "redis-url": "redis://127.0.0.1/0",
     "smtp-password": "secret",
     "api-key": "an-api-key",
+    "sms-url": f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}",
+    "voice-url": f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}?method=call",
+    "whatsapp-url": f"twilio://AC{'0' * 32}:{'f' * 32}@12025550100/w:{{to}}",
+    "sender-secret": "whsec_" + "A" * 43 + "=",
 }
 
 

@@ -226,7 +226,7 @@ def test_all_of_it_at_once(write):
         load(write("gateway.yaml", document), {})
 
     assert sorted({key for key, _ in refused.value.problems}) == [
-        "channels.voice",
+        "channels.voice.kind",
         "headless.clients",
         "index_key",
         "keys",

@@ -155,7 +155,7 @@ def test_our_limits_must_refuse_before_drupals():
 def test_mail_goes_by_the_mail_channel_only():
     environ = ENOUGH | {"HEADGATE_CHANNELS__SMS": "{kind: smtp, host: 127.0.0.1}"}
 
-    assert list(problems_of(environ)) == ["channels.sms"]
+    assert list(problems_of(environ)) == ["channels.sms.kind"]
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "listen: [", "\xff"])

@@ -12,7 +12,8 @@ from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from gateway import webhook
-from gateway.webhook import MOST_WAITING, TOLD, TRIES_AFTER_SECONDS, Webhook, WebhookOptions, key_of, signed
+from gateway.signing import key_of, signed
+from gateway.webhook import MOST_WAITING, TOLD, TRIES_AFTER_SECONDS, Webhook, WebhookOptions
 
 # The test vector of the Standard Webhooks libraries.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

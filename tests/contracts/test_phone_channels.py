@@ -1,0 +1,404 @@
+"""What reaches a phone: a provider by apprise, and the operator's own sender, each on a socket of this machine."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import re
+import threading
+import time
+
+import pytest
+from apprise.plugins.twilio import NotifyTwilio
+from pydantic import SecretStr, ValidationError
+
+from gateway.delivery import AppriseOptions, ChannelsOptions, WebhookOptions
+from gateway.errors import Delayed, Undeliverable
+from gateway.interfaces import Text
+from tests.contracts.channel_contract import WRITTEN, ChannelContract, written
+from tests.http_peer import http_peer, nobody
+
+NUMBER = "+4915112345678"
+SID = "AC" + "0" * 32
+TWILIO = f"twilio://{SID}:{'f' * 32}@+12025550100/{{to}}"
+CALL = f"{TWILIO}?method=call"
+WHATSAPP = f"twilio://{SID}:{'f' * 32}@12025550100/w:{{to}}"
+KEY = b"k" * 32
+SECRET = "whsec_" + base64.b64encode(KEY).decode()
+NOW = 1_700_000_000.0
+CODE = Text(
+    plain="Your code is: 012345\n", code="012345", language="de", channel="sms", expires_at=NOW + 300, subject="Code"
+)
+
+
+@pytest.fixture
+async def peer():
+    async with http_peer() as peer:
+        yield peer
+
+
+@pytest.fixture
+def to():
+    return NUMBER
+
+
+@pytest.fixture
+def twilio(monkeypatch, peer):
+    """Twilio's service, moved to this machine."""
+    for name in ("notify_sms_url", "notify_call_url"):
+        moved = getattr(NotifyTwilio, name).replace("https://api.twilio.com", peer.url)
+        monkeypatch.setattr(NotifyTwilio, name, moved)
+
+
+@pytest.fixture
+async def channel(twilio):
+    async with AppriseOptions(url=TWILIO, timeout_seconds=1).open() as channel:
+        yield channel
+
+
+def options_for(address, **options):
+    return WebhookOptions(**{"url": f"{address}/send", "secret": SECRET, "timeout_seconds": 1} | options)
+
+
+@pytest.fixture
+async def sender(peer):
+    async with options_for(peer.url).open(clock=lambda: NOW) as channel:
+        yield channel
+
+
+class TestApprise(ChannelContract):
+    @pytest.fixture
+    def received(self, peer):
+        return lambda: [post.form["Body"] for post in peer.posts]
+
+
+class TestWebhook(ChannelContract):
+    @pytest.fixture
+    def channel(self, sender):
+        return sender
+
+    @pytest.fixture
+    def received(self, peer):
+        return lambda: [json.loads(post.body)["text"] for post in peer.posts]
+
+
+class Misbehaving:
+    """What both make of a peer that does not take a message. Subclasses give `channel`."""
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
+    async def test_a_4xx_is_final(self, channel, peer, to, status):
+        peer.status, peer.answer = status, json.dumps({"code": 21211, "message": f"{NUMBER} is not valid"})
+
+        with pytest.raises(Undeliverable) as refused:
+            await channel.deliver(to, written, id="m1")
+
+        assert refused.value.reason == f"http_{status}"
+        assert len(peer.posts) == 1
+
+    @pytest.mark.parametrize("status", [302, 408, 425, 429, 500, 502, 503])
+    async def test_what_may_pass_is_worth_another_try(self, channel, peer, to, status):
+        peer.status, peer.headers = status, {"Location": f"{peer.url}/elsewhere"}
+
+        with pytest.raises(Delayed) as delayed:
+            await channel.deliver(to, written, id="m1")
+        peer.status = 201
+        await channel.deliver(to, written, id="m1")
+
+        assert delayed.value.reason == f"http_{status}"
+        assert len(peer.posts) == 2
+        assert not any("elsewhere" in post.path for post in peer.posts)
+
+    async def test_a_dropped_connection_is_worth_another_try(self, channel, peer, to):
+        peer.drops = True
+        with pytest.raises(Delayed) as delayed:
+            await channel.deliver(to, written, id="m1")
+        peer.drops = False
+        await channel.deliver(to, written, id="m1")
+
+        assert delayed.value.reason == "lost"
+
+    @pytest.mark.parametrize("how", ["silent", "drips"])
+    async def test_one_that_does_not_come_to_an_end_is_given_up(self, channel, peer, to, how):
+        setattr(peer, how, True)
+        began = time.monotonic()
+
+        with pytest.raises(Delayed) as delayed:
+            await channel.deliver(to, written, id="m1")
+
+        assert delayed.value.reason in ("timeout", "lost")
+        assert time.monotonic() - began < 5
+
+    async def test_no_reason_holds_the_number_or_what_the_peer_said(self, channel, peer, to):
+        peer.status, peer.answer = 400, json.dumps({"message": f"{NUMBER} is a secret"})
+
+        with pytest.raises(Undeliverable) as refused:
+            await channel.deliver(to, written, id="m1")
+
+        assert re.fullmatch(r"[a-z_0-9]+", refused.value.reason)
+        assert NUMBER not in str(refused.value)
+
+
+class TestAppriseWhenRefused(Misbehaving):
+    async def test_the_loop_goes_on_while_a_provider_is_silent(self, channel, peer, to):
+        peer.silent = True
+        turns = 0
+        delivery = asyncio.create_task(channel.deliver(to, written, id="m1"))
+        while not delivery.done() and turns < 30:
+            await asyncio.sleep(0.01)
+            turns += 1
+        delivery.cancel()
+
+        assert turns == 30
+
+    async def test_threads_are_bounded_and_a_silent_provider_holds_only_its_own(self, twilio, peer, to):
+        peer.silent = True
+        async with AppriseOptions(url=TWILIO, timeout_seconds=0.5, threads=2).open() as channel:
+            most = 0
+            deliveries = [asyncio.create_task(channel.deliver(to, written, id=f"m{n}")) for n in range(8)]
+            while not all(delivery.done() for delivery in deliveries):
+                most = max(most, sum(thread.name == "apprise" for thread in threading.enumerate()))
+                await asyncio.sleep(0.01)
+            peer.silent = False
+            await asyncio.sleep(0.1)
+            await channel.deliver(to, written, id="m9")
+
+        assert most == 2
+        assert {type(delivery.exception()) for delivery in deliveries} == {Delayed}
+
+    async def test_a_text_is_not_asked_for_while_all_threads_are_busy(self, twilio, peer, to):
+        asked = []
+
+        async def text() -> Text:
+            asked.append(1)
+            return WRITTEN
+
+        peer.drips = True
+        async with AppriseOptions(url=TWILIO, timeout_seconds=0.3, threads=1).open() as channel:
+            with pytest.raises(Delayed) as given_up:
+                await channel.deliver(to, written, id="m1")
+            with pytest.raises(Delayed) as delayed:
+                await channel.deliver(to, text, id="m2")
+
+        assert (given_up.value.reason, delayed.value.reason) == ("timeout", "busy")
+        assert asked == []
+
+    async def test_no_thread_keeps_the_process_alive(self, channel, peer, to):
+        peer.silent = True
+        delivery = asyncio.create_task(channel.deliver(to, written, id="m1"))
+        await peer.posted()
+
+        assert [thread.daemon for thread in threading.enumerate() if thread.name == "apprise"] == [True]
+        delivery.cancel()
+
+    async def test_nobody_listening_is_worth_another_try(self, monkeypatch, channel, to):
+        monkeypatch.setattr(NotifyTwilio, "notify_sms_url", f"{await nobody()}/{{sid}}")
+
+        with pytest.raises(Delayed) as delayed:
+            await channel.deliver(to, written, id="m1")
+
+        assert delayed.value.reason == "lost"
+
+    @pytest.mark.parametrize(
+        "to", ["", "alice@example.test", "+1", "0151 12345678", "+4915112345678/+12025550177", "+x"]
+    )
+    async def test_what_is_not_one_number_is_refused_before_the_provider_is_asked(self, channel, peer, to):
+        with pytest.raises(Undeliverable) as refused:
+            await channel.deliver(to, written, id="m1")
+
+        assert refused.value.reason == "number"
+        assert peer.posts == []
+
+    async def test_no_log_line_holds_number_text_or_key(self, channel, peer, to, every_line, capfd):
+        await channel.deliver(to, written, id="m1")
+        peer.status = 400
+        with pytest.raises(Undeliverable):
+            await channel.deliver(to, written, id="m2")
+        peer.drops = True
+        with pytest.raises(Delayed):
+            await channel.deliver(to, written, id="m3")
+
+        assert [line for line in every_line if not line.startswith(("aiohttp", "asyncio"))] == []
+        assert capfd.readouterr() == ("", "")
+
+    @pytest.fixture
+    def every_line(self):
+        """What an operator's own handler would hear, at the lowest level."""
+        lines = []
+        handler = logging.Handler()
+        handler.emit = lambda record: lines.append(f"{record.name} {record.getMessage()}")
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        yield lines
+        root.setLevel(level)
+        root.removeHandler(handler)
+
+
+class TestWebhookWhenRefused(Misbehaving):
+    @pytest.fixture
+    def channel(self, sender):
+        return sender
+
+    async def test_nobody_listening_is_worth_another_try(self, to):
+        async with options_for(await nobody()).open() as channel:
+            with pytest.raises(Delayed) as delayed:
+                await channel.deliver(to, written, id="m1")
+
+        assert delayed.value.reason == "connect"
+
+    async def test_the_environment_has_no_proxy_for_it(self, sender, peer, to, monkeypatch):
+        monkeypatch.setenv("HTTP_PROXY", await nobody())
+        monkeypatch.setenv("http_proxy", await nobody())
+
+        await sender.deliver(to, written, id="m1")
+
+        assert len(peer.posts) == 1
+
+
+class TestWhatTwilioIsTold:
+    async def test_a_text_message(self, channel, peer, to):
+        await channel.deliver(to, written, id="m1")
+
+        (post,) = peer.posts
+        assert post.path == f"/2010-04-01/Accounts/{SID}/Messages.json"
+        assert post.form == {"Body": WRITTEN.plain, "From": "+12025550100", "To": NUMBER}
+        assert post.headers["authorization"].startswith("Basic ")
+
+    async def test_a_call(self, twilio, peer, to):
+        async with AppriseOptions(url=CALL).open() as channel:
+            await channel.deliver(to, written, id="m1")
+
+        (post,) = peer.posts
+        assert post.path == f"/2010-04-01/Accounts/{SID}/Calls.json"
+        assert post.form["To"] == NUMBER
+        assert "<Say>" in post.form["Twiml"]
+        assert "012345" in post.form["Twiml"]
+
+    async def test_whatsapp(self, twilio, peer, to):
+        async with AppriseOptions(url=WHATSAPP).open() as channel:
+            await channel.deliver(to, written, id="m1")
+
+        assert peer.posts[0].form["To"] == f"whatsapp:{NUMBER}"
+
+    @pytest.mark.parametrize("plain", ["ü € 😀 \\n %s {to} :smile:", "x" * 700, "A\nB\r\nC"])
+    async def test_the_text_as_it_is_and_once(self, channel, peer, to, plain):
+        async def text() -> Text:
+            return Text(plain=plain)
+
+        await channel.deliver(to, text, id="m1")
+
+        assert [post.form["Body"] for post in peer.posts] == [plain]
+
+
+class TestWhatTheSenderIsTold:
+    async def test_whom_what_and_until_when(self, sender, peer, to):
+        async def text() -> Text:
+            return CODE
+
+        await sender.deliver(to, text, id="m1")
+
+        (post,) = peer.posts
+        assert json.loads(post.body) == {
+            "to": NUMBER,
+            "channel": "sms",
+            "code": "012345",
+            "text": CODE.plain,
+            "language": "de",
+            "expires_at": "2023-11-14T22:18:20+00:00",
+        }
+
+    async def test_the_signature_is_that_of_standard_webhooks(self, sender, peer, to):
+        await sender.deliver(to, written, id="m1")
+
+        (post,) = peer.posts
+        assert (post.headers["webhook-id"], post.headers["webhook-timestamp"]) == ("m1", str(int(NOW)))
+        signature = hmac.digest(KEY, f"m1.{int(NOW)}.".encode() + post.body, hashlib.sha256)
+        assert post.headers["webhook-signature"] == f"v1,{base64.b64encode(signature).decode()}"
+
+    async def test_each_try_has_the_same_id(self, sender, peer, to):
+        peer.status = 503
+        for _ in range(2):
+            with pytest.raises(Delayed):
+                await sender.deliver(to, written, id="m1")
+
+        assert [post.headers["webhook-id"] for post in peer.posts] == ["m1", "m1"]
+
+    async def test_no_cookie_of_it_is_sent_back(self, sender, peer, to):
+        peer.headers = {"Set-Cookie": "seen=1"}
+        for number in range(2):
+            await sender.deliver(to, written, id=f"m{number}")
+
+        assert all("cookie" not in post.headers for post in peer.posts)
+
+
+class TestOptions:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            TWILIO,
+            CALL,
+            WHATSAPP,
+            "vonage://abcdef01:0123456789abcdef@12025550100/{to}",
+            "sns://AKIAIOSFODNN7EXAMPLE/wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY/eu-central-1/{to}",
+            "sinch://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb@12025550100/{to}",
+            "msgbird://aaaaaaaaaaaaaaaaaaaaaaaaa/12025550100/{to}",
+        ],
+    )
+    def test_providers_are_known(self, url):
+        assert AppriseOptions(url=url).url.get_secret_value() == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "nonsense",
+            "unknown://key:secret-1@host/{to}",
+            "twilio://AC1:secret-1@+12025550100/+12025550101",
+            f"twilio://{SID}:secret-1!@+12025550100/{{to}}",
+            f"{TWILIO}/+12025550101",
+            f"twilio://{SID}:{'f' * 32}@+12025550100?tag={{to}}",
+            "twilio://{to}",
+        ],
+    )
+    def test_what_leads_nowhere_or_elsewhere_is_refused_without_being_echoed(self, url):
+        with pytest.raises(ValidationError) as refused:
+            AppriseOptions(url=url)
+
+        assert "secret-1" not in str(refused.value)
+        assert SID not in str(refused.value)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"url": "ftp://sender.example.org/secret-1"},
+            {"url": "https://name:secret-1@sender.example.org/"},
+            {"url": "https://sender.example.org:secret-1/"},
+            {"secret": "whsec_c2VjcmV0LTE="},
+            {"secret": "secret-1"},
+        ],
+    )
+    def test_a_wrong_sender_is_refused_without_being_echoed(self, wrong):
+        with pytest.raises(ValidationError) as refused:
+            options_for("https://sender.example.org", **wrong)
+
+        assert "secret-1" not in str(refused.value)
+
+    def test_secrets_are_never_shown(self):
+        shown = repr(AppriseOptions(url=TWILIO)) + repr(options_for("https://sender.example.org/hook-secret"))
+
+        assert all(secret not in shown for secret in ("f" * 32, SID, "hook-secret", SECRET))
+
+    def test_a_url_may_come_from_a_file(self, tmp_path):
+        (tmp_path / "url").write_text(f"{TWILIO}\n")
+
+        options = ChannelsOptions.model_validate({"sms": {"url_file": str(tmp_path / "url")}})
+
+        assert options.sms == AppriseOptions(url=SecretStr(TWILIO))
+
+    def test_smtp_carries_mail_only_and_apprise_none(self):
+        for name, kind in (("sms", "smtp"), ("email", "apprise")):
+            with pytest.raises(ValidationError):
+                ChannelsOptions.model_validate({name: {"kind": kind}})
