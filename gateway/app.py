@@ -13,10 +13,11 @@ import structlog
 from aiohttp import web
 
 from gateway.alike import Alike
-from gateway.delivery.courier import Courier
+from gateway.delivery.courier import REMEMBERED_SECONDS, Courier
 from gateway.delivery.texts import Texts
 from gateway.exemption import Exemption
 from gateway.factors import Code
+from gateway.fallback import Fallback
 from gateway.flood import Limits
 from gateway.floodgate import Floodgate
 from gateway.interfaces import Channel
@@ -87,6 +88,8 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
                 attempts=settings.code.attempts,
                 resends=settings.code.resends,
                 resend_wait_seconds=settings.code.resend_wait_seconds,
+                numbers=settings.numbers,
+                fallback=settings.fallback,
             ),
             flood=flood,
             exemption=Exemption(
@@ -112,6 +115,9 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             rng=rng,
             options=settings.courier,
             claim_seconds=settings.store.claim_seconds,
+            fall_back=Fallback(backend, flood=flood, methods=settings.fallback, clock=clock),
+            # With a fallback a message's deadline is before its code's end, up to which /status is asked.
+            remembered_seconds=REMEMBERED_SECONDS + (settings.code.lifetime_seconds if settings.fallback else 0),
         )
         reaper = Reaper(drupal=drupal, backend=backend, clock=clock)
         if not backend.durable:

@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.exemption import Exemption
 from gateway.floodgate import Floodgate, Reserved
 from gateway.interfaces import Authenticator, Backend, Factor, Message
-from gateway.methods import destinations, message_ids, messages, methods_of
+from gateway.methods import carrier, destinations, dialable, message_ids, messages, methods_of
 from gateway.notices import Notices, notice
 from gateway.steps import Opened, Progress, Remembered, Rules, Won, opened, seconds, waiting
 from gateway.transaction import HANDING_SECONDS, State, Transaction, key_of, new_id
@@ -110,7 +110,8 @@ class LoginFlow:
         try:
             if isinstance(familiar, BaseException):
                 raise familiar
-            account = await self._exemption.account(self._drupal.describe(session, visitor=visitor), session)
+            described = await self._exemption.account(self._drupal.describe(session, visitor=visitor), session)
+            account = dialable(described, channels=self._channels, numbers=self._rules.numbers)
             decision, remembered = await self._exemption.judge(
                 account,
                 username=username,
@@ -198,7 +199,7 @@ class LoginFlow:
             displaced, _, _ = await asyncio.gather(
                 self._transactions.create(key, pending, most=self._rules.per_account, now=now),
                 self._flood.deliveries(destinations(pending), familiar=pending.familiar, now=now),
-                self._send(messages(key, pending, browser=visitor.user_agent, now=now)),
+                self._send(messages(key, pending, browser=visitor.user_agent, now=now, fallback=self._rules.fallback)),
             )
         except GatewayError:
             # At once: what is refused must not count as one of the account's open ones, and displaces none.
@@ -332,7 +333,7 @@ class LoginFlow:
         # Tried first on what was read: a message that may not be sent is not counted.
         await self._flood.deliveries(destinations(reissue(seen)), familiar=seen.familiar, now=now)
         after = await self._transactions.update(key, reissue, seen=seen)
-        await self._send(messages(key, after, browser=visitor.user_agent, now=now))
+        await self._send(messages(key, after, browser=visitor.user_agent, now=now, fallback=self._rules.fallback))
         return opened(id, after, now=now)
 
     async def status(self, *, username: str, id: str, client: Client) -> Progress:
@@ -342,6 +343,7 @@ class LoginFlow:
         now = self._clock()
         return Progress(
             delivery="sent" if "sent" in words else "queued" if "queued" in words else "failed",
+            carried_by=carrier([id for id, word in zip(pending.messages, words, strict=True) if word == "sent"]),
             auth_type=pending.auth_type,
             expires_in=seconds(pending.expires_at - now),
             resend_in=seconds(pending.resend_at - now),

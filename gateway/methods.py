@@ -1,14 +1,24 @@
 """Which methods reach an account, and what is sent for each."""
 
 import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+import structlog
 
 from gateway.account import Account, masked
 from gateway.delivery import METHODS
 from gateway.delivery.addresses import one_address
+from gateway.delivery.numbers import NumberOptions, e164
 from gateway.errors import Undeliverable
 from gateway.interfaces import Message
 from gateway.transaction import Transaction
+
+log = structlog.get_logger()
+
+# How long a method is tried that has a fallback: people wait for a code for a minute, hardly for its whole life.
+TRIED_SECONDS = 30
 
 
 def methods_of(account: Account, *, channels: AbstractSet[str], preferred: str) -> tuple[str, ...]:
@@ -19,6 +29,17 @@ def methods_of(account: Account, *, channels: AbstractSet[str], preferred: str) 
         if all(channel in channels and reaches(channel, account) for channel in needed)
     ]
     return tuple(sorted(usable, key=lambda method: method != preferred))
+
+
+def dialable(account: Account, *, channels: AbstractSet[str], numbers: NumberOptions) -> Account:
+    """The account with its number in E.164, or without it if that can't be used. Read only where a channel needs it."""
+    if account.phone is None or channels <= {"email"}:
+        return account
+    try:
+        return replace(account, phone=e164(account.phone, numbers))
+    except Undeliverable:
+        log.info("authenticate.unusable_number", uid=account.uid)
+        return replace(account, phone=None)
 
 
 def reaches(channel: str, account: Account) -> bool:
@@ -40,8 +61,9 @@ def destination(channel: str, of: Account | Transaction) -> str | None:
 
 
 def destinations(pending: Transaction) -> list[tuple[str, str]]:
-    """Channel and destination of everything that the transaction's method sends."""
-    return [(channel, destination(channel, pending) or "") for channel in METHODS[pending.auth_type]]
+    """Channel and destination of each of the transaction's messages."""
+    channels = [channel_of(id) for id in pending.messages]
+    return [(channel, destination(channel, pending) or "") for channel in channels]
 
 
 def shown(pending: Transaction) -> str:
@@ -50,12 +72,24 @@ def shown(pending: Transaction) -> str:
 
 
 def message_ids(method: str) -> tuple[str, ...]:
-    """A fresh id for each message that *method* sends."""
-    return tuple(secrets.token_urlsafe(12) for _ in METHODS.get(method, ()))
+    """A fresh id for each message that *method* sends; it begins with the channel, so that /status knows it."""
+    return tuple(f"{channel}-{secrets.token_urlsafe(12)}" for channel in METHODS.get(method, ()))
 
 
-def messages(key: str, pending: Transaction, *, browser: str, now: float) -> list[Message]:
+def channel_of(id: str) -> str:
+    """The channel of the message *id*."""
+    return id.partition("-")[0]
+
+
+def carrier(ids: Sequence[str]) -> str | None:
+    """The method that consists of the messages *ids*; None for none."""
+    channels = tuple(channel_of(id) for id in ids)
+    return next((method for method, needed in METHODS.items() if needed == channels), None)
+
+
+def messages(key: str, pending: Transaction, *, browser: str, now: float, fallback: Mapping[str, str]) -> list[Message]:
     """What is sent for the transaction under *key*; the code itself stands in none of them."""
+    has_another = next_method(pending, fallback) is not None
     return [
         Message(
             id=id,
@@ -66,7 +100,40 @@ def messages(key: str, pending: Transaction, *, browser: str, now: float) -> lis
             username=pending.username,
             browser=browser,
             asked_at=now,
-            deadline=pending.expires_at,
+            deadline=min(pending.expires_at, now + TRIED_SECONDS) if has_another else pending.expires_at,
         )
         for id, (channel, to) in zip(pending.messages, destinations(pending), strict=True)
     ]
+
+
+def next_method(pending: Transaction, fallback: Mapping[str, str]) -> str | None:
+    """The method that carries the code when its messages have failed: the first that the account has."""
+    return next((method for method in _after(carrier(pending.messages), fallback) if method in pending.methods), None)
+
+
+def _after(method: str | None, fallback: Mapping[str, str]) -> Iterator[str]:
+    while (method := fallback.get(method or "")) is not None:
+        yield method
+
+
+def fallback_problems(fallback: Mapping[str, str], *, channels: AbstractSet[str]) -> list[tuple[str, str]]:
+    """What is wrong with *fallback*, by its keys. It must lead to channels that are there and have not failed yet."""
+    problems: list[tuple[str, str]] = []
+    for method, other in fallback.items():
+        if method not in METHODS or other not in METHODS:
+            problems.append((f"fallback.{method}", f"both must be of {', '.join(METHODS)}"))
+        elif not {*METHODS[method], *METHODS[other]} <= channels:
+            problems.append((f"fallback.{method}", "a channel of it is not configured"))
+        elif _leads_back(method, fallback):
+            problems.append((f"fallback.{method}", "leads back to a channel that has failed by then"))
+    return problems
+
+
+def _leads_back(method: str, fallback: Mapping[str, str]) -> bool:
+    failed = set(METHODS[method])
+    for other in _after(method, fallback):
+        needed = set(METHODS.get(other, ()))
+        if failed & needed:
+            return True
+        failed |= needed
+    return False

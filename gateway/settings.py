@@ -15,11 +15,13 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from gateway.account import Client
 from gateway.delivery import METHODS, ChannelOptions, ChannelsOptions
 from gateway.delivery.courier import CourierOptions
+from gateway.delivery.numbers import NumberOptions
 from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
 from gateway.exemption import PolicyOptions
 from gateway.factors import CodeOptions
 from gateway.flood import FloodOptions
+from gateway.methods import fallback_problems
 from gateway.options import Options, Problem, http_address, split
 from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey, StoreOptions, parse_secret
 from gateway.webhook import WebhookOptions
@@ -127,9 +129,11 @@ class Settings(Options):
     headless: HeadlessOptions = HeadlessOptions()
     drupal: DrupalOptions = SessionOptions()
     method: str = "EMAIL"
+    fallback: dict[str, str] = Field(default={})
     code: CodeOptions = CodeOptions()
     store: StoreOptions = MemoryOptions()
     channels: ChannelsOptions = ChannelsOptions()
+    numbers: NumberOptions = NumberOptions()
     texts: TextOptions = TextOptions()
     courier: CourierOptions = CourierOptions()
     flood: FloodOptions = FloodOptions()
@@ -202,6 +206,7 @@ class Settings(Options):
             missing = [key for key in ("keys", "index_key") if getattr(self, key) is None]
             problems += [(key, "needed with redis; `headgate new-key` makes one") for key in missing]
         problems += [*self._conflicts_of_methods(), *self.policy.conflicts()]
+        problems += fallback_problems(self.fallback, channels=configured(self.channels).keys())
         return problems
 
     def _conflicts_of_methods(self) -> list[tuple[str, str]]:

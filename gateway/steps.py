@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.account import Account, Client
+from gateway.delivery.numbers import NumberOptions
 from gateway.floodgate import Reserved
 from gateway.interfaces import HandOver, Word
 from gateway.methods import message_ids, shown
@@ -14,7 +15,7 @@ from gateway.transaction import Transaction
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
-    """What configuration says of a login. Times in seconds."""
+    """What configuration says of a login. Times in seconds; *fallback* says which method comes after which."""
 
     method: str
     lifetime_seconds: float
@@ -22,6 +23,8 @@ class Rules:
     resends: int
     resend_wait_seconds: float
     per_account: int = 3
+    numbers: NumberOptions = field(default_factory=NumberOptions)
+    fallback: Mapping[str, str] = field(default_factory=dict)
 
 
 def waiting(
@@ -86,9 +89,10 @@ def opened(id: str, pending: Transaction, *, now: float) -> Opened:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Where a waiting login stands; times in whole seconds."""
+    """Where a waiting login stands; times in whole seconds. *carried_by* is the method that was sent, if any was."""
 
     delivery: Word
+    carried_by: str | None
     auth_type: str
     expires_in: int
     resend_in: int

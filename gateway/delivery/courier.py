@@ -7,7 +7,7 @@ messages up. Nothing that goes wrong with one message, or with the store, ends t
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Annotated, Literal, Protocol
@@ -50,6 +50,10 @@ class Counted(Protocol):
     async def __call__(self, channel: str, to: str, *, familiar: bool, at: float) -> bool: ...
 
 
+async def no_fallback(failed: Message) -> None:
+    """For those who have none."""
+
+
 class _GivenBack(Exception):
     pass
 
@@ -70,7 +74,8 @@ class Courier:
 
     *name* tells this courier from all others.
 
-    *claim_seconds* is the store's: who is silent for so long loses what he holds.
+    *claim_seconds* is the store's: who is silent for so long loses what he holds. *fall_back* is told of each message
+    that has failed, and may be told twice. *remembered_seconds* after its deadline a message's last word is forgotten.
     """
 
     def __init__(
@@ -87,6 +92,8 @@ class Courier:
         options: CourierOptions,
         claim_seconds: float,
         name: str | None = None,
+        fall_back: Callable[[Message], Awaitable[None]] = no_fallback,
+        remembered_seconds: float = REMEMBERED_SECONDS,
     ) -> None:
         self._outbox = outbox
         self._transactions = transactions
@@ -98,6 +105,8 @@ class Courier:
         self._rng = rng
         self._options = options
         self._claim_seconds = claim_seconds
+        self._fall_back = fall_back
+        self._remembered_seconds = remembered_seconds
         # Not from *rng*: processes forked from one share its state, and of two couriers of one name neither is silent.
         self._name = name or secrets.token_hex(8)
         self._held: dict[str, asyncio.Task[None]] = {}
@@ -167,7 +176,13 @@ class Courier:
                 await self._finish(claimed, "failed", until=self._clock() + REMEMBERED_SECONDS)
                 return
             word = await self._deliver(_Held(claimed=claimed, message=message))
-            await self._finish(claimed, word, until=max(self._clock(), message.deadline) + REMEMBERED_SECONDS)
+            if word == "failed":
+                # Before the last word: a frontend that hears it gives up.
+                await self._fall_back(message)
+            await self._finish(claimed, word, until=max(self._clock(), message.deadline) + self._remembered_seconds)
+            if word == "failed":
+                # Of two messages of one method that fail at once, each took the other for one that may still arrive.
+                await self._fall_back(message)
         except _GivenBack:
             log.info("courier.given_back", times=claimed.times)
         except Exception as error:  # noqa: BLE001 - unfinished it comes back, five times at most; the others go on

@@ -107,6 +107,7 @@ async def status(request: web.Request) -> web.Response:
             "status": "SUCCESS",
             "message": DELIVERY[progress.delivery],
             "delivery": progress.delivery,
+            **({"carriedBy": progress.carried_by} if progress.carried_by else {}),
             "authType": progress.auth_type,
             "expiresIn": progress.expires_in,
             "resendIn": progress.resend_in,

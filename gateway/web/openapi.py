@@ -70,6 +70,7 @@ class Exempted(LoggedIn):
 
 class Standing(Named):
     delivery: Literal["queued", "sent", "failed"]
+    carriedBy: str | None = Field(default=None, description="the authType that was sent; only once one was")  # noqa: N815
     authType: str  # noqa: N815
     expiresIn: int  # noqa: N815
     resendIn: int  # noqa: N815

@@ -73,7 +73,7 @@ def flat(tree, folder=""):
     for name, value in tree.items():
         key = folder + name
         match value:
-            case dict():
+            case {**inner} if inner:
                 keys |= flat(value, f"{key}.")
             case [dict() as first]:
                 keys |= {key: ()} | flat(first, f"{key}.")
