@@ -176,6 +176,8 @@ def test_an_empty_file_says_nothing(write):
     assert load(write("gateway.yaml", "# nothing\n"), ENOUGH) == load(None, ENOUGH)
 
 
+ONE_CLIENT = "headless: {clients: [{id: a, api_key: k}]}"
+SMS = "channels: {sms: {kind: console}}"
 CLIENTS = "headless: {{clients: [{{id: a, {one}}}, {{id: {id}, {other}}}]}}"
 
 
@@ -204,6 +206,13 @@ CLIENTS = "headless: {{clients: [{{id: a, {one}}}, {{id: {id}, {other}}}]}}"
             "method",
             "its channel is not configured",
         ),
+        (f"fallback: {{SMS: PIGEON}}\n{ONE_CLIENT}", "fallback.SMS", "both must be of"),
+        (f"fallback: {{PIGEON: EMAIL}}\n{ONE_CLIENT}", "fallback.PIGEON", "both must be of"),
+        (f"fallback: {{SMS: EMAIL}}\n{ONE_CLIENT}", "fallback.SMS", "a channel of it is not configured"),
+        (f"fallback: {{EMAIL: SMS}}\n{ONE_CLIENT}", "fallback.EMAIL", "a channel of it is not configured"),
+        (f"fallback: {{EMAIL: EMAIL}}\n{ONE_CLIENT}", "fallback.EMAIL", "leads back"),
+        (f"fallback: {{SMS AND EMAIL: EMAIL}}\n{SMS}\n{ONE_CLIENT}", "fallback.SMS AND EMAIL", "leads back"),
+        (f"fallback: {{SMS: SMS AND EMAIL}}\n{SMS}\n{ONE_CLIENT}", "fallback.SMS", "leads back"),
         ("headless: {clients: []}", "headless.clients", "at least one client is needed"),
     ],
 )
@@ -212,6 +221,45 @@ def test_what_does_not_go_together_is_told(write, document, key, sentence):
 
     assert told == key
     assert why.startswith(sentence)
+
+
+def test_a_fallback_that_goes_round_is_told_by_each_of_its_methods(write):
+    document = f"fallback: {{SMS: EMAIL, EMAIL: SMS}}\n{SMS}\n{ONE_CLIENT}"
+
+    assert problems_of({}, write("gateway.yaml", document)).keys() == {"fallback.SMS", "fallback.EMAIL"}
+
+
+def test_a_fallback_from_one_channel_to_the_next_is_fine(write):
+    document = f"""
+      fallback: {{SMS: EMAIL, EMAIL: PHONE VERIFICATION}}
+      channels: {{sms: {{kind: console}}, voice: {{kind: console}}}}
+      {ONE_CLIENT}
+    """
+
+    assert load(write("gateway.yaml", document), {}).fallback == {"SMS": "EMAIL", "EMAIL": "PHONE VERIFICATION"}
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ("channels: {sms: {kind: apprise}}", "channels.sms.url"),
+        ("channels: {sms: {}}", "channels.sms.url"),
+        ("channels: {sms: {kind: pigeon}}", "channels.sms.kind"),
+        ("channels: {sms: {url: 'pigeon://secret-1@host/{to}'}}", "channels.sms.url"),
+        ("channels: {sms: {url: 'twilio://secret-1:secret-1@+12025550100/+12025550101'}}", "channels.sms.url"),
+        ("channels: {sms: {kind: webhook, url: 'https://a:secret-1@b', secret: whsec_AAAA}}", "channels.sms.url"),
+        ("channels: {email: {kind: webhook, url: 'https://b', secret: secret-1}}", "channels.email.secret"),
+        ("webhook: {url: 'https://b', secret: secret-1}", "webhook.secret"),
+        ("webhook: {url: 'secret-1', secret: whsec_AAAA}", "webhook.url"),
+        ("numbers: {default_region: secret-1}", "numbers.default_region"),
+        ("numbers: {allowed_regions: [DE, secret-1]}", "numbers.allowed_regions.1"),
+    ],
+)
+def test_what_is_wrong_with_a_channel_is_told_by_its_key_and_without_its_value(write, given, key):
+    problems = problems_of({}, write("gateway.yaml", f"{given}\n{ONE_CLIENT}"))
+
+    assert key in problems
+    assert "secret-1" not in str(problems)
 
 
 def test_all_of_it_at_once(write):

@@ -1,0 +1,155 @@
+"""What the courier and the fallback do together, where it depends on who comes first."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from gateway.errors import StoreUnavailable, Undeliverable
+from gateway.fallback import Fallback
+from gateway.flood import FloodOptions, Limits
+from gateway.floodgate import Floodgate
+from gateway.methods import message_ids, messages
+from gateway.store import Sealer, SealKey
+from tests.contracts.courier.parts import courier_of, pending, running, word_of
+
+METHODS = {"SMS AND EMAIL": "PHONE VERIFICATION", "SMS": "EMAIL"}
+
+
+class Refusing:
+    async def deliver(self, to, text, *, id):
+        raise Undeliverable("refused")
+
+
+class Taking:
+    def __init__(self):
+        self.taken = []
+
+    async def deliver(self, to, text, *, id):
+        self.taken.append((to, await text()))
+
+
+@pytest.fixture
+def fallback_over():
+    limits = Limits(FloodOptions(), Sealer([SealKey.fresh("k")], b"i" * 32).index)
+
+    def over(backend):
+        flood = Floodgate(backend.counters, limits, clock=time.time)
+        return Fallback(backend, flood=flood, methods=METHODS, clock=time.time)
+
+    return over
+
+
+@pytest.fixture
+def fallback(backend, fallback_over):
+    return fallback_over(backend)
+
+
+async def opened(backend, method):
+    """A transaction whose messages wait in the outbox."""
+    transaction = replace(
+        pending(methods=("EMAIL", "SMS", "SMS AND EMAIL", "PHONE VERIFICATION"), auth_type=method),
+        mail="alice@example.test",
+        phone="+15550100001",
+        messages=message_ids(method),
+    )
+    await backend.transactions.create("t1", transaction, most=3, now=time.time())
+    waiting = messages("t1", transaction, browser="", now=time.time(), fallback=METHODS)
+    for message in waiting:
+        await backend.outbox.put(message)
+    return waiting
+
+
+class BothAtOnce:
+    """The outbox, where nobody says a last word before *parties* want to."""
+
+    def __init__(self, inner, parties):
+        self.inner = inner
+        self.barrier = asyncio.Barrier(parties)
+        self.held = parties
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    async def finish(self, claimed, *, word, until):
+        if self.held:
+            self.held -= 1
+            await self.barrier.wait()
+        await self.inner.finish(claimed, word=word, until=until)
+
+
+async def test_two_messages_that_fail_at_once_are_followed_by_one_other(backend, fallback):
+    call = Taking()
+    outbox = BothAtOnce(backend.outbox, 2)
+    channels = {"sms": Refusing(), "email": Refusing(), "voice": call}
+    await opened(backend, "SMS AND EMAIL")
+
+    async with running(courier_of(backend, None, outbox=outbox, channels=channels, fall_back=fallback)):
+        after = await eventually(backend, lambda ids: ids[0].startswith("voice-"))
+        assert await word_of(backend, after[0]) == "sent"
+
+    assert [to for to, _ in call.taken] == ["+15550100001"]
+
+
+async def test_what_is_told_twice_is_followed_once(backend, fallback):
+    (failed,) = await opened(backend, "SMS")
+
+    await asyncio.gather(*(fallback(failed) for _ in range(5)))
+
+    claimed = await backend.outbox.claim(courier="c", most=10, wait_seconds=0.1)
+    assert [one.message.channel for one in claimed] == ["sms", "email"]
+    follower = claimed[1].message
+    assert (follower.to, follower.asked_at) == ("alice@example.test", failed.asked_at)
+    assert (
+        follower.deadline > failed.deadline or follower.deadline == (await backend.transactions.find("t1")).expires_at
+    )
+
+
+class AwayOnce:
+    """The transactions of a store that can't be asked the first time."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.away = True
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    async def find(self, key):
+        if self.away:
+            self.away = False
+            raise StoreUnavailable("gone")
+        return await self.inner.find(key)
+
+
+async def test_a_store_that_is_away_loses_neither_the_last_word_nor_the_fallback(backend, fallback_over, events):
+    mail = Taking()
+    fall_back = fallback_over(replace(backend, transactions=AwayOnce(backend.transactions)))
+    (failed,) = await opened(backend, "SMS")
+    channels = {"sms": Refusing(), "email": mail}
+
+    async with running(courier_of(backend, None, channels=channels, fall_back=fall_back)):
+        assert await word_of(backend, failed.id) == "failed"
+        after = await eventually(backend, lambda ids: ids[0].startswith("email-"))
+        assert await word_of(backend, after[0]) == "sent"
+
+    assert [event["reason"] for event in events if event["event"] == "fallback.refused"] == ["gone"]
+
+
+async def test_a_fallback_with_a_bug_does_not_keep_a_message_from_its_last_word(backend, fallback, events):
+    fallback._methods = None
+    (failed,) = await opened(backend, "SMS")
+
+    async with running(courier_of(backend, None, channels={"sms": Refusing()}, fall_back=fallback)):
+        assert await word_of(backend, failed.id) == "failed"
+
+    assert {event["reason"] for event in events if event["event"] == "fallback.error"} == {"AttributeError"}
+
+
+async def eventually(backend, holds):
+    """The transaction's messages, once *holds* of them."""
+    async with asyncio.timeout(5):
+        while not holds(ids := (await backend.transactions.find("t1")).messages):
+            await asyncio.sleep(0.005)
+    return ids

@@ -1,0 +1,385 @@
+"""SMS, calls, both at once, and what carries the code when a channel fails."""
+
+import asyncio
+import base64
+import json
+
+import pytest
+from apprise.plugins.twilio import NotifyTwilio
+
+from gateway import methods
+from gateway.demo.accounts import User, example_users
+from gateway.demo.site import DrupalOptions
+from tests.flows.steps import all_ended, session_of
+from tests.flows.test_status import eventually_not
+from tests.http_peer import http_peer
+from tests.world import a_world, code_in, wrong
+
+TWILIO = f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}"
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+PHONES = (
+    User(uid=40, name="written", password="x-pass-1", mail="written@example.test", phone="0151 / 123 456 78"),
+    User(uid=41, name="premium", password="x-pass-1", mail="premium@example.test", phone="+49 900 1234567"),
+    User(uid=42, name="onlypremium", password="x-pass-1", phone="+49 900 1234567"),
+    User(uid=43, name="onlyphone", password="x-pass-1", phone="+4915112345678"),
+    User(uid=44, name="words", password="x-pass-1", mail="words@example.test", phone='"><script>, ask my wife'),
+)
+
+
+@pytest.fixture
+def drupal_options():
+    return DrupalOptions(users=(*example_users(), *PHONES), reverse_proxy_addresses=("127.0.0.1",))
+
+
+@pytest.fixture
+async def provider():
+    async with http_peer() as peer:
+        yield peer
+
+
+@pytest.fixture
+def twilio(monkeypatch, provider):
+    for name in ("notify_sms_url", "notify_call_url"):
+        moved = getattr(NotifyTwilio, name).replace("https://api.twilio.com", provider.url)
+        monkeypatch.setattr(NotifyTwilio, name, moved)
+
+
+@pytest.fixture
+def phones(twilio):
+    """Every channel, and a courier that does not rest for long."""
+    return {
+        "channels": {
+            "sms": {"kind": "apprise", "url": TWILIO, "timeout_seconds": 1},
+            "voice": {"kind": "apprise", "url": f"{TWILIO}?method=call", "timeout_seconds": 1},
+        },
+        "courier": {"retry_seconds": 0.02, "retry_most_seconds": 0.05},
+        "flood": {"phone_burst": {"most": 1000, "seconds": 900}, "phone": {"most": 1000, "seconds": 900}},
+    }
+
+
+def code_of(post):
+    body = post.form.get("Body") or post.form["Twiml"]
+    return code_in(type("Mail", (), {"plain": body}))
+
+
+class TestSms:
+    async def test_a_code_by_sms_logs_in(self, world, phones, provider):
+        async with world.open_gateway(**phones, method="SMS") as frontend:
+            opened = await frontend.authenticate()
+            code = code_of(await provider.posted())
+            sent = await eventually_not(frontend, opened, "queued")
+            won = await frontend.login(opened, code)
+
+        assert opened["authType"] == "SMS"
+        assert opened["destination"] == "+1•••••••0001"
+        assert provider.posts[0].form["To"] == "+15550100001"
+        assert (sent["delivery"], sent["carriedBy"]) == ("sent", "SMS")
+        assert won.status == 200
+        assert session_of(world, won).uid == 2
+        assert not world.mailbox.mails
+
+    async def test_a_code_by_call_logs_in(self, world, phones, provider):
+        async with world.open_gateway(**phones) as frontend:
+            opened = await frontend.authenticate(authType="PHONE VERIFICATION")
+            post = await provider.posted()
+            won = await frontend.login(opened, code_of(post))
+
+        assert post.path.endswith("/Calls.json")
+        assert won.status == 200
+
+    async def test_a_sender_of_the_operators_own_is_told_the_code(self, world, provider):
+        sms = {"kind": "webhook", "url": f"{provider.url}/send", "secret": SECRET}
+        async with world.open_gateway(channels={"sms": sms}, method="SMS") as frontend:
+            opened = await frontend.authenticate()
+            told = json.loads((await provider.posted()).body)
+            won = await frontend.login(opened, told["code"])
+
+        assert (told["to"], told["channel"], told["language"]) == ("+15550100001", "sms", "en")
+        assert told["code"] in told["text"]
+        assert won.status == 200
+
+    async def test_a_mail_may_go_by_it_too(self, world, provider):
+        mail = {"kind": "webhook", "url": f"{provider.url}/send", "secret": SECRET}
+        world.settings["channels"] = {}
+        configuration = world.configuration()
+        configuration["channels"] = {"email": mail}
+        world.configuration = lambda **changes: configuration | changes
+        async with world.open_gateway() as frontend:
+            opened = await frontend.authenticate()
+            told = json.loads((await provider.posted()).body)
+            won = await frontend.login(opened, told["code"])
+
+        assert (told["to"], told["channel"]) == ("alice@example.test", "email")
+        assert won.status == 200
+
+    async def test_a_slow_provider_holds_up_no_login(self, world, phones, provider):
+        provider.silent = True
+        async with world.open_gateway(**phones) as frontend:
+            by_phone = [asyncio.create_task(frontend.authenticate(authType="SMS")) for _ in range(3)]
+            await asyncio.gather(*by_phone)
+            await provider.posted()
+            opened = await asyncio.wait_for(frontend.authenticate("bob"), 5)
+            won = await frontend.login(opened, await world.code())
+
+        assert won.status == 200
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("modules", [(), ("jsonapi",), ("rest",)], ids=["form", "jsonapi", "rest"])
+    async def test_a_number_is_read_as_it_was_written_whichever_way_shows_it(
+        self, store, phones, provider, modules, drupal_options
+    ):
+        options = DrupalOptions(users=drupal_options.users, modules=frozenset(modules))
+        async with (
+            a_world(store=store, drupal=options) as world,
+            world.open_gateway(**phones, numbers={"default_region": "DE", "allowed_regions": ["DE"]}) as frontend,
+        ):
+            opened = await frontend.authenticate("written", "x-pass-1", authType="SMS")
+            post = await provider.posted()
+
+        assert opened["destination"] == "+4•••••••5678"
+        assert post.form["To"] == "+4915112345678"
+
+    @pytest.mark.parametrize("name", ["written", "premium", "words"])
+    async def test_a_number_that_cannot_be_used_is_not_offered(self, world, phones, events, name):
+        async with world.open_gateway(**phones) as frontend:
+            opened = await frontend.authenticate(name, "x-pass-1")
+            asked = await frontend.authenticate(name, "x-pass-1", authType="SMS")
+
+        assert opened["methods"] == ["EMAIL"]
+        assert (asked.status, asked.code) == (403, "not_enrolled")
+        assert [event["uid"] for event in events if event["event"] == "authenticate.unusable_number"] == [
+            str(next(user.uid for user in PHONES if user.name == name))
+        ] * 2
+
+    async def test_an_account_with_nothing_else_has_no_destination(self, world, phones, provider):
+        async with world.open_gateway(**phones) as frontend:
+            answer = await frontend.authenticate("onlypremium", "x-pass-1")
+
+            assert (answer.status, answer.code) == (422, "no_destination")
+            assert not provider.posts
+            await all_ended(world)
+
+    async def test_spellings_of_one_number_count_as_one(self, world, phones):
+        flood = {"phone_burst": {"most": 2, "seconds": 900}}
+        changed = phones | {"flood": flood}
+        async with world.open_gateway(**changed, numbers={"default_region": "DE"}, method="SMS") as frontend:
+            first = await frontend.authenticate("written", "x-pass-1")
+            second = await frontend.authenticate("onlyphone", "x-pass-1")
+            third = await frontend.authenticate("written", "x-pass-1")
+
+        assert (first.status, second.status) == (200, 200)
+        assert (third.status, third.code) == (429, "flood")
+
+
+class TestBothAtOnce:
+    async def test_one_code_by_both(self, world, phones, provider):
+        async with world.open_gateway(**phones, method="SMS AND EMAIL") as frontend:
+            opened = await frontend.authenticate()
+            by_phone, by_mail = code_of(await provider.posted()), await world.code()
+            await told(frontend, opened, "SMS AND EMAIL")
+            won = await frontend.login(opened, by_phone)
+
+        assert by_phone == by_mail
+        assert opened["destination"] == "+1•••••••0001 / a•••@e••••.test"
+        assert won.status == 200
+
+    async def test_it_is_sent_when_the_mail_is(self, world, phones, provider):
+        provider.status = 400
+        async with world.open_gateway(**phones, method="SMS AND EMAIL") as frontend:
+            opened = await frontend.authenticate()
+            status = await told(frontend, opened, "EMAIL")
+            won = await frontend.login(opened, await world.code())
+
+        assert status["delivery"] == "sent"
+        assert won.status == 200
+
+    async def test_it_is_sent_when_the_text_message_is(self, world, phones, provider):
+        world.mailbox.answers["RCPT"] = "550 5.1.1 no such user"
+        async with world.open_gateway(**phones, method="SMS AND EMAIL") as frontend:
+            opened = await frontend.authenticate()
+            status = await told(frontend, opened, "SMS")
+            won = await frontend.login(opened, code_of(await provider.posted()))
+
+        assert status["delivery"] == "sent"
+        assert won.status == 200
+
+    async def test_it_has_failed_when_both_have(self, world, phones, provider):
+        provider.status = 400
+        world.mailbox.answers["RCPT"] = "550 5.1.1 no such user"
+        async with world.open_gateway(**phones, method="SMS AND EMAIL") as frontend:
+            opened = await frontend.authenticate()
+            status = await eventually_not(frontend, opened, "queued")
+
+        assert status["delivery"] == "failed"
+        assert "carriedBy" not in status.body
+
+
+class TestFallback:
+    async def test_what_the_provider_refuses_goes_by_mail_with_the_same_code(self, world, phones, provider, events):
+        provider.status = 400
+        async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            refused = code_of(await provider.posted())
+            mailed = await world.code()
+            status = await told(frontend, opened, "EMAIL")
+            won = await frontend.login(opened, mailed)
+
+        assert mailed == refused
+        assert (status["delivery"], status["authType"]) == ("sent", "SMS")
+        assert won.status == 200
+        (queued,) = [event for event in events if event["event"] == "fallback.queued"]
+        assert (queued["failed"], queued["by"], queued["uid"]) == ("SMS", "EMAIL", "2")
+
+    async def test_the_login_stays_bound_to_the_authtype_that_was_told(self, world, phones, provider):
+        provider.status = 400
+        async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            code = await world.code()
+            other = await frontend.login(opened, code, authType="EMAIL")
+            won = await frontend.login(opened, code)
+
+        assert other.code == "transaction_closed"
+        assert won.status == 200
+
+    async def test_it_buys_neither_time_nor_attempts_nor_resends(self, world, phones, provider):
+        provider.status = 400
+        async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            code = code_of(await provider.posted())
+            before = await frontend.login(opened, wrong(code))
+            await world.code()
+            after = await frontend.login(opened, wrong(code))
+            status = await frontend.status(opened)
+            again = await frontend.resend(opened)
+
+        assert (before["attemptsLeft"], after["attemptsLeft"], status["attemptsLeft"]) == (4, 3, 3)
+        assert status["expiresIn"] <= opened["expiresIn"]
+        assert again["resendsLeft"] == 2
+
+    async def test_a_provider_that_is_away_is_tried_for_a_while_only(self, world, phones, provider, monkeypatch):
+        monkeypatch.setattr(methods, "TRIED_SECONDS", 0.5)
+        provider.status = 503
+        async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            code = await world.code()
+            tries = len(provider.posts)
+            won = await frontend.login(opened, code)
+
+        assert tries > 1
+        assert won.status == 200
+
+    @pytest.mark.parametrize("how", ["silent", "drops"])
+    async def test_so_is_one_that_says_nothing(self, world, phones, provider, monkeypatch, how):
+        monkeypatch.setattr(methods, "TRIED_SECONDS", 0.5)
+        setattr(provider, how, True)
+        async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            won = await frontend.login(opened, await world.code())
+
+        assert won.status == 200
+
+    async def test_what_was_sent_is_told_as_long_as_the_code_lives(self, world, phones, provider):
+        async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            await told(frontend, opened, "SMS")
+            world.clock.ahead = 295
+            status = await frontend.status(opened)
+
+        assert (status["delivery"], status["carriedBy"]) == ("sent", "SMS")
+
+    async def test_only_to_a_method_that_the_account_has(self, world, phones, provider):
+        provider.status = 400
+        async with world.open_gateway(**phones, fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate("onlyphone", "x-pass-1", authType="SMS")
+            status = await eventually_not(frontend, opened, "queued")
+
+        assert status["delivery"] == "failed"
+        assert not world.mailbox.mails
+
+    async def test_a_method_that_the_account_has_not_is_passed_over(self, world, phones, provider):
+        provider.status = 400
+        fallback = {"SMS": "EMAIL", "EMAIL": "PHONE VERIFICATION"}
+        async with world.open_gateway(**phones, method="SMS", fallback=fallback) as frontend:
+            opened = await frontend.authenticate("onlyphone", "x-pass-1")
+            call = await provider.posted(2)
+            won = await frontend.login(opened, code_of(call))
+
+        assert call.path.endswith("/Calls.json")
+        assert won.status == 200
+
+    async def test_one_after_the_other_and_each_once(self, world, phones, provider):
+        provider.status = 400
+        world.mailbox.answers["RCPT"] = "550 5.1.1 no such user"
+        fallback = {"SMS": "EMAIL", "EMAIL": "PHONE VERIFICATION"}
+        async with world.open_gateway(**phones, method="SMS", fallback=fallback) as frontend:
+            opened = await frontend.authenticate()
+            await provider.posted(2)
+            status = await eventually_not(frontend, opened, "queued")
+            await asyncio.sleep(0.2)
+
+        assert status["delivery"] == "failed"
+        assert [post.path.rpartition("/")[2] for post in provider.posts] == ["Messages.json", "Calls.json"]
+        assert len({code_of(post) for post in provider.posts}) == 1
+
+    async def test_both_have_to_fail_before_a_call(self, world, phones, provider):
+        world.mailbox.answers["RCPT"] = "550 5.1.1 no such user"
+        fallback = {"SMS AND EMAIL": "PHONE VERIFICATION"}
+        async with world.open_gateway(**phones, method="SMS AND EMAIL", fallback=fallback) as frontend:
+            half = await frontend.authenticate()
+            await told(frontend, half, "SMS")
+            await asyncio.sleep(0.2)
+            texts = len(provider.posts)
+            provider.status = 400
+            both = await frontend.authenticate()
+            await provider.posted(texts + 2)
+
+        assert texts == 1
+        assert [post.path.rpartition("/")[2] for post in provider.posts[1:]] == ["Messages.json", "Calls.json"]
+        assert both["authType"] == "SMS AND EMAIL"
+
+    async def test_the_limits_on_messages_count_it(self, world, phones, provider, events):
+        provider.status = 400
+        changed = phones | {"flood": phones["flood"] | {"mail": {"most": 1, "seconds": 900}}}
+        async with world.open_gateway(**changed, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            first = await frontend.authenticate()
+            await told(frontend, first, "EMAIL")
+            second = await frontend.authenticate()
+            status = await eventually_not(frontend, second, "queued")
+
+        assert status["delivery"] == "failed"
+        assert len(world.mailbox.mails) == 1
+        assert {event["reason"] for event in events if event["event"] == "fallback.refused"} == {"flood.mail"}
+
+    async def test_a_login_that_is_over_is_not_sent_another_way(self, world, phones, provider, events):
+        provider.status = 503
+        async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            await provider.posted()
+            await frontend.cancel(opened)
+            await world.eventually(lambda: any(event["event"] == "courier.too_late" for event in events))
+            await asyncio.sleep(0.1)
+
+        assert not world.mailbox.mails
+        assert not [event for event in events if event["event"].startswith("fallback.")]
+
+    async def test_a_resend_is_not_answered_by_the_fallback_of_what_it_replaces(self, world, phones, provider):
+        provider.status = 503
+        async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            await provider.posted()
+            again = await frontend.resend(opened, switchTo="PHONE VERIFICATION")
+            provider.status = 400
+            await world.eventually(lambda: any(post.path.endswith("Calls.json") for post in provider.posts))
+            await asyncio.sleep(0.3)
+
+        assert again["authType"] == "PHONE VERIFICATION"
+        assert not world.mailbox.mails
+
+
+async def told(frontend, opened, method):
+    """The status once it says that *method* has carried the code."""
+    async with asyncio.timeout(10):
+        while (status := await frontend.status(opened)).body.get("carriedBy") != method:
+            await asyncio.sleep(0.02)
+    return status
