@@ -283,6 +283,13 @@ class TestWhatTwilioIsTold:
 
         assert peer.posts[0].form["To"] == f"whatsapp:{NUMBER}"
 
+    async def test_a_number_is_the_same_wherever_a_url_takes_it(self, peer, to):
+        url = f"json://127.0.0.1:{peer.port}/?:to={{to}}"
+        async with AppriseOptions(url=url).open() as channel:
+            await channel.deliver(to, written, id="m1")
+
+        assert json.loads(peer.posts[0].body)["to"] == NUMBER
+
     @pytest.mark.parametrize("plain", ["ü € 😀 \\n %s {to} :smile:", "x" * 700, "A\nB\r\nC"])
     async def test_the_text_as_it_is_and_once(self, channel, peer, to, plain):
         async def text() -> Text:

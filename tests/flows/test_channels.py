@@ -297,7 +297,7 @@ class TestFallback:
         assert status["delivery"] == "failed"
         assert not world.mailbox.mails
 
-    async def test_a_method_that_the_account_has_not_is_passed_over(self, world, phones, provider):
+    async def test_a_method_that_the_account_has_not_is_passed_over(self, world, phones, provider, events):
         provider.status = 400
         fallback = {"SMS": "EMAIL", "EMAIL": "PHONE VERIFICATION"}
         async with world.open_gateway(**phones, method="SMS", fallback=fallback) as frontend:
@@ -307,6 +307,7 @@ class TestFallback:
 
         assert call.path.endswith("/Calls.json")
         assert won.status == 200
+        assert [event["by"] for event in events if event["event"] == "fallback.queued"] == ["PHONE VERIFICATION"]
 
     async def test_one_after_the_other_and_each_once(self, world, phones, provider):
         provider.status = 400

@@ -46,10 +46,13 @@ def fallback(backend, fallback_over):
     return fallback_over(backend)
 
 
-async def opened(backend, method):
+ALL = ("EMAIL", "SMS", "SMS AND EMAIL", "PHONE VERIFICATION")
+
+
+async def opened(backend, method, methods=ALL):
     """A transaction whose messages wait in the outbox."""
     transaction = replace(
-        pending(methods=("EMAIL", "SMS", "SMS AND EMAIL", "PHONE VERIFICATION"), auth_type=method),
+        pending(methods=methods, auth_type=method),
         mail="alice@example.test",
         phone="+15550100001",
         messages=message_ids(method),
@@ -92,7 +95,19 @@ async def test_two_messages_that_fail_at_once_are_followed_by_one_other(backend,
     assert [to for to, _ in call.taken] == ["+15550100001"]
 
 
-async def test_what_is_told_twice_is_followed_once(backend, fallback):
+class Elsewhere:
+    """The counters of a store at the other end of a wire: while one asks, others come to their turn."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    async def take(self, limits, *, now):
+        await asyncio.sleep(0.01)
+        return await self.inner.take(limits, now=now)
+
+
+async def test_what_is_told_twice_is_followed_once(backend, fallback_over):
+    fallback = fallback_over(replace(backend, counters=Elsewhere(backend.counters)))
     (failed,) = await opened(backend, "SMS")
 
     await asyncio.gather(*(fallback(failed) for _ in range(5)))
@@ -104,6 +119,15 @@ async def test_what_is_told_twice_is_followed_once(backend, fallback):
     assert (
         follower.deadline > failed.deadline or follower.deadline == (await backend.transactions.find("t1")).expires_at
     )
+
+
+async def test_a_method_that_this_login_was_not_offered_is_no_fallback(backend, fallback):
+    (failed,) = await opened(backend, "SMS", methods=("SMS",))
+
+    await fallback(failed)
+
+    assert (await backend.transactions.find("t1")).messages == (failed.id,)
+    assert len(await backend.outbox.claim(courier="c", most=10, wait_seconds=0.1)) == 1
 
 
 class AwayOnce:
