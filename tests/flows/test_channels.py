@@ -352,6 +352,19 @@ class TestFallback:
         assert len(world.mailbox.mails) == 1
         assert {event["reason"] for event in events if event["event"] == "fallback.refused"} == {"flood.mail"}
 
+    async def test_what_is_one_text_message_too_many_is_no_mail_either(self, world, phones, provider, events):
+        changed = phones | {"flood": phones["flood"] | {"phone": {"most": 1, "seconds": 900}}}
+        async with world.open_gateway(**changed, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            await frontend.authenticate()
+            await provider.posted()
+            refused = await frontend.authenticate()
+            await asyncio.sleep(0.3)
+
+        assert (refused.status, refused.code) == (429, "flood")
+        assert len(provider.posts) == 1
+        assert not world.mailbox.mails
+        assert not [event for event in events if event["event"].startswith("fallback.")]
+
     async def test_a_login_that_is_over_is_not_sent_another_way(self, world, phones, provider, events):
         provider.status = 503
         async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
