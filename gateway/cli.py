@@ -102,8 +102,8 @@ def hash_key() -> None:
 
 @app.command("send-test")
 def send_test(
-    method: Annotated[str, typer.Argument(help="EMAIL")],
-    to: Annotated[str, typer.Argument(help="An address of yours.")],
+    method: Annotated[str, typer.Argument(help="EMAIL, SMS, 'PHONE VERIFICATION' or WHATSAPP")],
+    to: Annotated[str, typer.Argument(help="An address or a number of yours.")],
     config: ConfigFile = None,
 ) -> None:
     """Send a test message the way codes are sent, and say what became of it."""

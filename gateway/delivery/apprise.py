@@ -9,6 +9,8 @@ import asyncio
 import logging
 import re
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
@@ -18,6 +20,7 @@ from urllib.parse import quote, unquote
 from pydantic import AfterValidator, Field, SecretStr
 
 from gateway.delivery.refusals import refusal
+from gateway.delivery.slots import Slots
 from gateway.errors import Delayed, DeliveryError, Undeliverable
 from gateway.interfaces import Channel, Text
 from gateway.options import Options
@@ -30,6 +33,9 @@ IS_NUMBER = re.compile(r"\+[0-9]{4,15}")
 # A number of nobody (NANP keeps 555-01XX free), to see where a URL takes it.
 SAMPLE = "+12025550123"
 SUCCESS = range(200, 300)
+# How often one message is given to a provider that does not answer; and of how many messages that is known.
+MOST_SILENCES = 3
+REMEMBERED = 1000
 
 
 def _known(url: SecretStr) -> SecretStr:
@@ -51,7 +57,7 @@ class AppriseOptions(Options):
     kind: Literal["apprise"] = "apprise"
     url: Annotated[SecretStr, AfterValidator(_known)]
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
-    threads: Annotated[int, Field(ge=1, le=32)] = 4
+    threads: Annotated[int, Field(ge=1, le=32)] = 8
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Channel]:
@@ -65,35 +71,38 @@ class AppriseChannel:
     def __init__(self, options: AppriseOptions) -> None:
         self._url = options.url.get_secret_value()
         self._timeout_seconds = options.timeout_seconds
-        self._slots = asyncio.Semaphore(options.threads)
+        self._slots = Slots(options.threads)
+        self._silences: OrderedDict[str, int] = OrderedDict()
 
     async def deliver(self, to: str, text: Callable[[], Awaitable[Text]], *, id: str) -> None:
-        """Deliver to the one number that *to* is, in E.164; no provider can be told *id*."""
-        del id
+        """Deliver to the one number that *to* is, in E.164. No provider can be told *id*."""
         if not IS_NUMBER.fullmatch(to):
             raise Undeliverable("number")
-        await self._take_a_slot()
+        await self._slots.take()
         try:
             written = await text()
         except BaseException:
-            self._slots.release()
+            self._slots.give_back()
             raise
         outcome = self._in_a_thread(to, written.plain)
         try:
             # More than its own time-outs: a peer that sends an answer byte by byte never meets those.
             async with asyncio.timeout(2 * self._timeout_seconds):
                 problem = await outcome
-        except TimeoutError as error:
-            raise Delayed("timeout") from error
+        except TimeoutError:
+            problem = Delayed("timeout")
         if problem is not None:
-            raise problem
+            raise self._unheard(id) if problem.reason == "timeout" else problem
 
-    async def _take_a_slot(self) -> None:
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise Delayed("busy") from error
+    def _unheard(self, id: str) -> DeliveryError:
+        """A provider that does not answer may have sent the message each time, and each costs: a few are enough."""
+        silences = self._silences.pop(id, 0) + 1
+        if silences >= MOST_SILENCES:
+            return Undeliverable("timeout")
+        self._silences[id] = silences
+        if len(self._silences) > REMEMBERED:
+            self._silences.popitem(last=False)
+        return Delayed("timeout")
 
     def _in_a_thread(self, to: str, plain: str) -> asyncio.Future[DeliveryError | None]:
         """Send in a thread; it gives the slot back when it ends, which may be after everybody has given it up."""
@@ -101,7 +110,7 @@ class AppriseChannel:
         outcome: asyncio.Future[DeliveryError | None] = loop.create_future()
 
         def settle(problem: DeliveryError | None) -> None:
-            self._slots.release()
+            self._slots.give_back()
             if not outcome.done():
                 outcome.set_result(problem)
 
@@ -118,6 +127,7 @@ class AppriseChannel:
     def _send(self, to: str, plain: str) -> DeliveryError | None:
         """Blocks. Why *plain* was not taken, or None."""
         heard.status = None
+        began = time.monotonic()
         try:
             service = _service(self._url, to)
             if service is None:
@@ -127,7 +137,7 @@ class AppriseChannel:
             sent = service.send(body=plain, title="")
         except Exception:  # noqa: BLE001 - a provider's plugin; its words may hold the number
             return Delayed("raised")
-        return None if sent else _why()
+        return None if sent else _why(silent=time.monotonic() - began >= self._timeout_seconds)
 
 
 class _Heard(threading.local):
@@ -139,9 +149,9 @@ class _Heard(threading.local):
 heard = _Heard()
 
 
-def _why() -> DeliveryError:
+def _why(*, silent: bool) -> DeliveryError:
     if heard.status is None:
-        return Delayed("lost")
+        return Delayed("timeout" if silent else "lost")
     # Taken by HTTP, and refused in the body.
     return Undeliverable("refused") if heard.status in SUCCESS else refusal(heard.status)
 

@@ -16,6 +16,7 @@ import aiohttp
 from pydantic import AfterValidator, Field, SecretStr
 
 from gateway.delivery.refusals import refusal
+from gateway.delivery.slots import Slots
 from gateway.errors import Delayed
 from gateway.interfaces import Channel, Text
 from gateway.options import Options, split
@@ -39,7 +40,7 @@ class WebhookOptions(Options):
     url: Annotated[SecretStr, AfterValidator(_address)]
     secret: SigningSecret
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
-    connections: Annotated[int, Field(ge=1, le=64)] = 4
+    connections: Annotated[int, Field(ge=1, le=64)] = 8
 
     @asynccontextmanager
     async def open(self, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Channel]:
@@ -59,15 +60,24 @@ class WebhookChannel:
         self._http = http
         self._url = options.url.get_secret_value()
         self._key = key_of(options.secret)
+        self._slots = Slots(options.connections)
         self._clock = clock
 
     async def deliver(self, to: str, text: Callable[[], Awaitable[Text]], *, id: str) -> None:
         """Post to whom and what; *id* is the `webhook-id` of each try, by which the sender knows a repeated one."""
-        body = _body(to, await text())
+        await self._slots.take()
+        try:
+            status = await self._post(_body(to, await text()), id=id)
+        finally:
+            self._slots.give_back()
+        if not 200 <= status < 300:  # noqa: PLR2004  # RFC 9110: a success
+            raise refusal(status)
+
+    async def _post(self, body: bytes, *, id: str) -> int:
         headers = signed(body, id=id, at=int(self._clock()), key=self._key)
         try:
             async with self._http.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-                status = response.status
+                return response.status
         except TimeoutError as error:
             raise Delayed("timeout") from error
         except aiohttp.ClientSSLError as error:
@@ -77,8 +87,6 @@ class WebhookChannel:
         # UnicodeError: a host that is no name.
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             raise Delayed("lost") from error
-        if not 200 <= status < 300:  # noqa: PLR2004  # RFC 9110: a success
-            raise refusal(status)
 
 
 def _body(to: str, text: Text) -> bytes:

@@ -15,7 +15,7 @@ from apprise.plugins.twilio import NotifyTwilio
 from pydantic import SecretStr, ValidationError
 
 from gateway.delivery import AppriseOptions, ChannelsOptions, WebhookOptions
-from gateway.errors import Delayed, Undeliverable
+from gateway.errors import Delayed, TooLate, Undeliverable
 from gateway.interfaces import Text
 from tests.contracts.channel_contract import WRITTEN, ChannelContract, written
 from tests.http_peer import http_peer, nobody
@@ -82,6 +82,45 @@ class TestWebhook(ChannelContract):
     @pytest.fixture
     def received(self, peer):
         return lambda: [json.loads(post.body)["text"] for post in peer.posts]
+
+
+class TestTurns:
+    """One channel's silence must not take the courier's places from the others."""
+
+    @pytest.fixture(params=["apprise", "webhook"])
+    def options(self, request, twilio, peer):
+        if request.param == "apprise":
+            return AppriseOptions(url=TWILIO, timeout_seconds=5, threads=1)
+        return options_for(peer.url, timeout_seconds=5, connections=1)
+
+    async def test_who_waits_for_a_silent_peer_gives_up_his_place_soon(self, options, peer, to):
+        peer.silent = True
+        async with options.open() as channel:
+            first = asyncio.create_task(channel.deliver(to, written, id="m1"))
+            await peer.posted()
+            began = time.monotonic()
+            with pytest.raises(Delayed) as delayed:
+                await channel.deliver(to, written, id="m2")
+            first.cancel()
+
+        assert delayed.value.reason == "busy"
+        assert time.monotonic() - began < 2
+
+    async def test_a_turn_is_given_back_whatever_happens(self, options, peer, to):
+        async def too_late() -> Text:
+            raise TooLate("ended")
+
+        async with options.open() as channel:
+            for number in range(3):
+                peer.status = 400
+                with pytest.raises(Undeliverable):
+                    await channel.deliver(to, written, id=f"m{number}")
+                peer.status = 201
+                with pytest.raises(TooLate):
+                    await channel.deliver(to, too_late, id=f"n{number}")
+            await channel.deliver(to, written, id="m9")
+
+        assert len(peer.posts) == 4
 
 
 class Misbehaving:
@@ -183,6 +222,19 @@ class TestAppriseWhenRefused(Misbehaving):
 
         assert (given_up.value.reason, delayed.value.reason) == ("timeout", "busy")
         assert asked == []
+
+    async def test_a_provider_that_never_answers_is_given_one_message_three_times_and_no_more(self, twilio, peer, to):
+        peer.silent = True
+        async with AppriseOptions(url=TWILIO, timeout_seconds=0.2).open() as channel:
+            refused = []
+            for _ in range(3):
+                with pytest.raises((Delayed, Undeliverable)) as given_up:
+                    await channel.deliver(to, written, id="m1")
+                refused.append((given_up.type, given_up.value.reason))
+            with pytest.raises(Delayed):
+                await channel.deliver(to, written, id="m2")
+
+        assert refused == [(Delayed, "timeout"), (Delayed, "timeout"), (Undeliverable, "timeout")]
 
     async def test_no_thread_keeps_the_process_alive(self, channel, peer, to):
         peer.silent = True

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import json
+import subprocess
+import sys
 
 import pytest
 from apprise.plugins.twilio import NotifyTwilio
@@ -10,10 +12,12 @@ from apprise.plugins.twilio import NotifyTwilio
 from gateway import methods
 from gateway.demo.accounts import User, example_users
 from gateway.demo.site import DrupalOptions
+from gateway.operations import send_test
+from gateway.settings import Settings
 from tests.flows.steps import all_ended, session_of
 from tests.flows.test_status import eventually_not
 from tests.http_peer import http_peer
-from tests.world import a_world, code_in, wrong
+from tests.world import a_world, code_in, start_gateway, wrong
 
 TWILIO = f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}"
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -122,6 +126,57 @@ class TestSms:
             won = await frontend.login(opened, await world.code())
 
         assert won.status == 200
+
+
+class TestNothingIsTold:
+    async def test_no_line_of_a_process_holds_a_number_a_code_or_a_key(self, world, provider, tmp_path):
+        provider.status = 400
+        sms = {"kind": "apprise", "url": f"json://provider-key:provider-pass@127.0.0.1:{provider.port}/?:to={{to}}"}
+        changes = {"channels": {"sms": sms}, "method": "SMS", "fallback": {"SMS": "EMAIL"}, "log": {"level": "debug"}}
+        async with start_gateway(world, tmp_path, **changes) as process:
+            frontend = world.visit(process.url)
+            opened = await frontend.authenticate()
+            told_to_provider = json.loads((await provider.posted()).body)
+            code = await world.code()
+            await told(frontend, opened, "EMAIL")
+            await frontend.login(opened, code)
+            assert await process.stop() == 0
+
+        assert told_to_provider["to"] == "+15550100001"
+        assert process.events("courier.failed")
+        lines = "".join(process.log)
+        assert [word for word in ("5550100001", code, "provider-key", "provider-pass", "alice") if word in lines] == []
+
+    @pytest.mark.parametrize("module", ["apprise", "requests", "phonenumbers"])
+    def test_a_start_without_such_a_channel_loads_nothing_for_it(self, module):
+        work = (
+            f"import sys, gateway.app, gateway.cli; from gateway.settings import load; "
+            f"load(None, {{'HEADGATE_API_KEY': 'k'}}); sys.exit('{module}' in sys.modules)"
+        )
+
+        assert subprocess.run([sys.executable, "-c", work], check=False).returncode == 0
+
+
+class TestSendTest:
+    @pytest.mark.parametrize("kind", ["apprise", "webhook"])
+    async def test_a_number_is_sent_to_as_it_is_written(self, world, provider, phones, kind):
+        webhook = {"kind": "webhook", "url": provider.url, "secret": SECRET}
+        sms = phones["channels"]["sms"] if kind == "apprise" else webhook
+        settings = settings_of(world, channels={"sms": sms}, numbers={"default_region": "DE"})
+
+        assert await send_test(settings, method="SMS", to="0151 12345678") is None
+        assert "4915112345678" in provider.posts[0].body.decode()
+        assert "000000" in provider.posts[0].body.decode()
+
+    async def test_one_that_may_not_be_sent_to_is_told(self, world, provider, phones):
+        settings = settings_of(world, channels=phones["channels"])
+
+        assert await send_test(settings, method="SMS", to="+49 900 1234567") == "sms: number"
+        assert provider.posts == []
+
+
+def settings_of(world, **changes):
+    return Settings.model_validate(world.configuration(**changes))
 
 
 class TestNumbers:
