@@ -352,6 +352,16 @@ class TestFallback:
         assert status["delivery"] == "failed"
         assert not world.mailbox.mails
 
+    async def test_nor_to_one_that_policy_does_not_allow(self, world, phones, provider):
+        provider.status = 400
+        policy = {"methods": ["SMS"]}
+        async with world.open_gateway(**phones, method="SMS", policy=policy, fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            status = await eventually_not(frontend, opened, "queued")
+
+        assert status["delivery"] == "failed"
+        assert not world.mailbox.mails
+
     async def test_a_method_that_the_account_has_not_is_passed_over(self, world, phones, provider, events):
         provider.status = 400
         fallback = {"SMS": "EMAIL", "EMAIL": "PHONE VERIFICATION"}
