@@ -67,6 +67,14 @@ BREAKS = (
         test="tests/flows/test_login.py::test_whoever_did_not_open_it_gets_the_bytes_of_an_unknown_one",
     ),
     Break(
+        promise=4,
+        says="a fallback binds the login to another authType",
+        file="gateway/fallback.py",
+        old="return replace(pending, messages=ids)",
+        new="return replace(pending, messages=ids, auth_type=method)",
+        test="tests/flows/test_channels.py::TestFallback::test_the_login_stays_bound_to_the_authtype_that_was_told",
+    ),
+    Break(
         promise=5,
         says="names and addresses stand in Redis as they are",
         file="gateway/flood.py",
@@ -81,6 +89,14 @@ BREAKS = (
         old='log.info(f"{endpoint}.ok", address=address)',
         new='log.info(f"{endpoint}.ok", address=address, username=request.get(ECHO, {}).get("username"))',
         test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
+    ),
+    Break(
+        promise=6,
+        says="the libraries of the providers log numbers",
+        file="gateway/delivery/apprise.py",
+        old="logging.getLogger(name).propagate = False",
+        new="logging.getLogger(name).propagate = True",
+        test="tests/contracts/test_phone_channels.py::TestAppriseWhenRefused::test_no_log_line_holds_number_text_or_key",
     ),
     Break(
         promise=7,

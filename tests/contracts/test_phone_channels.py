@@ -244,6 +244,14 @@ class TestAppriseWhenRefused(Misbehaving):
         assert [thread.daemon for thread in threading.enumerate() if thread.name == "apprise"] == [True]
         delivery.cancel()
 
+    async def test_a_success_that_is_none_to_the_plugin_is_final(self, channel, peer, to):
+        peer.status = 202
+
+        with pytest.raises(Undeliverable) as refused:
+            await channel.deliver(to, written, id="m1")
+
+        assert refused.value.reason == "refused"
+
     async def test_nobody_listening_is_worth_another_try(self, monkeypatch, channel, to):
         monkeypatch.setattr(NotifyTwilio, "notify_sms_url", f"{await nobody()}/{{sid}}")
 
