@@ -81,10 +81,10 @@ class AppriseChannel:
         await self._slots.take()
         try:
             written = await text()
+            outcome = self._in_a_thread(to, written.plain)
         except BaseException:
             self._slots.give_back()
             raise
-        outcome = self._in_a_thread(to, written.plain)
         try:
             # More than its own time-outs: a peer that sends an answer byte by byte never meets those.
             async with asyncio.timeout(2 * self._timeout_seconds):
