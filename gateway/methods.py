@@ -42,6 +42,11 @@ def dialable(account: Account, *, channels: AbstractSet[str], numbers: NumberOpt
         return replace(account, phone=None)
 
 
+def is_method(word: str) -> bool:
+    """Whether *word* is an authType at all."""
+    return word in METHODS
+
+
 def reaches(channel: str, account: Account) -> bool:
     """Whether the account has a destination for *channel*, and a mail address is exactly one."""
     to = destination(channel, account)

@@ -9,6 +9,7 @@ from structlog.contextvars import bind_contextvars
 
 from gateway.account import Client, DrupalSession, Visitor
 from gateway.errors import Malformed
+from gateway.methods import is_method
 from gateway.steps import Opened, Won
 from gateway.web import schemas
 from gateway.web.answers import answer, with_cookies
@@ -36,6 +37,7 @@ async def authenticate(request: web.Request) -> web.Response:
     )
     if isinstance(opened, Won):
         return await hand_over(request, opened, welcome(body.username, opened) | {"authType": "NONE"})
+    about(opened.auth_type)
     return answer(
         {
             "username": body.username,
@@ -49,6 +51,7 @@ async def authenticate(request: web.Request) -> web.Response:
 async def login(request: web.Request) -> web.Response:
     body = await schemas.Login.read(request)
     client = who(request, body)
+    about(body.auth_type)
     won = await request.app[FLOW].login(
         username=body.username,
         id=body.transaction_id,
@@ -78,6 +81,7 @@ async def hand_over(request: web.Request, won: Won, body: Mapping[str, object]) 
 async def resend(request: web.Request) -> web.Response:
     body = await schemas.Resend.read(request)
     client = who(request, body)
+    about(body.switch_to or body.auth_type)
     opened = await request.app[FLOW].resend(
         username=body.username,
         id=body.transaction_id,
@@ -151,6 +155,12 @@ def who(request: web.Request, body: schemas.Body) -> Client:
     bind_contextvars(client=client.id)
     clients.demand_origin(client, request)
     return client
+
+
+def about(method: str) -> None:
+    """Let the request's events name its *method*, unless the client has made it up."""
+    if is_method(method):
+        bind_contextvars(method=method)
 
 
 def visitor(request: web.Request) -> Visitor:

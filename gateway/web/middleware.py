@@ -69,7 +69,7 @@ async def outcome(request: web.Request, handler: Handler, endpoint: str, address
         raise
     except Exception as error:  # noqa: BLE001  # the last net: no client may see what it was
         # Neither its text nor its traceback: both may quote what a client sent.
-        log.error(f"{endpoint}.internal", error=type(error).__name__, where=where(error))
+        log.error(f"{endpoint}.internal", address=address, error=type(error).__name__, where=where(error))
         return problem(GatewayError(), request.get(ECHO, {}))
     if request.method == "POST":
         log.info(f"{endpoint}.ok", address=address)

@@ -194,7 +194,12 @@ class Tap:
         task = asyncio.current_task()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._redis_port)
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._redis_port)
+        except OSError:
+            # Redis is away, and so is every way to it.
+            client_writer.close()
+            return
         stopped = asyncio.Event()
         forth = asyncio.create_task(self._forth(client_reader, writer, stopped))
         back = asyncio.create_task(self._back(reader, client_writer, stopped))
