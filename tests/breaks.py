@@ -129,7 +129,7 @@ BREAKS = (
         file="gateway/web/client_ip.py",
         old='return [hop for header in reversed(headers) for hop in reversed(header.split(","))]',
         new='return [hop for header in headers for hop in header.split(",")]',
-        test="tests/flows/test_addresses.py",
+        test="tests/flows/test_addresses.py::test_from_a_trusted_proxy_the_nearest_untrusted_hop_is_the_visitor",
     ),
     Break(
         promise=11,
@@ -137,7 +137,7 @@ BREAKS = (
         file="gateway/login.py",
         old="            await self._alike.wait(since=began)\n",
         new="",
-        test="tests/flows/test_alike.py",
+        test="tests/flows/test_alike.py::test_no_refusal_can_be_told_from_another_by_its_time",
     ),
     Break(
         promise=12,
@@ -153,7 +153,7 @@ BREAKS = (
         file="gateway/web/schemas.py",
         old="except (ValueError, RecursionError):",
         new="except ValueError:",
-        test="tests/flows/test_bad_input.py",
+        test="tests/flows/test_bad_input.py::test_a_malformed_body_is_400_and_drupal_hears_nothing",
     ),
     Break(
         promise=14,
