@@ -256,7 +256,8 @@ class Process:
         return status
 
     def events(self, name: str) -> list[dict[str, object]]:
-        found = [json.loads(line) for line in self.log if line.startswith("{")]
+        # A killed process may leave half a line.
+        found = [json.loads(line) for line in self.log if line.startswith("{") and line.endswith("}\n")]
         return [event for event in found if event["event"] == name]
 
 

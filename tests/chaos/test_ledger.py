@@ -1,25 +1,30 @@
 """The ledger reconciles: every session that Drupal opened was handed over, waits for its code, or was ended (promise 3).
 
 Visitors do whatever people and networks do, over two processes of which one is killed again and again. The one
-exception has a name: a login that was in flight at Drupal when its process was killed.
+exception has a name: a login that was in flight at Drupal when its process was killed. Every login that was opened has
+its mail or the word that there is none (promise 8), all its mails have one code (9), and Redis shows nobody (5).
 """
 
 import asyncio
+import json
 import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.demo.accounts import User, example_users
 from gateway.demo.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.ledger import Ending, Session
 from gateway.demo.site import DrupalOptions, Times
+from gateway.transaction import key_of
 from tests.chaos.accounts import code_for, codes_for, crowd
 from tests.chaos.conftest import CROWD
 from tests.chaos.forms import form
 from tests.chaos.peers import Reply, Request, opening, typing
+from tests.chaos.test_secrets import leaks
 from tests.world import KEY, pending, wrong
 
 pytestmark = pytest.mark.chaos
@@ -70,7 +75,18 @@ class Fleet:
         await process.kill()
         self.alive += await self.start({"code": CODE})
 
+    def given_up(self) -> set[object]:
+        """The transactions of which a process has said that their message goes to nobody."""
+        lines = (line for process in (*self.died, *self.alive) for line in process.log if "courier." in line)
+        # A killed process may leave half a line.
+        events = [json.loads(line) for line in lines if line.endswith("}\n")]
+        return {event["transaction"] for event in events if event["event"] in GIVEN_UP}
 
+
+# The last words of a courier about what it could not send.
+GIVEN_UP = ("courier.too_late", "courier.failed", "courier.poison")
+# Of so many visitors the dump is searched for everything that is theirs.
+SEARCHED = 40
 CODE = {"lifetime_seconds": LIFETIME_SECONDS, "resend_wait_seconds": 0}
 
 
@@ -173,8 +189,10 @@ async def test_every_session_is_handed_over_pending_or_ended_whatever_clients_do
             await one.visit(visit)
 
     visitors = [asyncio.create_task(visitor(rng.randrange(1 << 30))) for _ in range(VISITORS)]
-    for _ in range(KILLS):
+    for number in range(KILLS):
         await asyncio.sleep(rng.uniform(0.2, 1.0))
+        if number == KILLS // 2:
+            dump, dumped = redis_server.dump(), visits[-SEARCHED:]
         await fleet.kill_one(rng)
     await asyncio.sleep(1)
     over.set()
@@ -183,8 +201,10 @@ async def test_every_session_is_handed_over_pending_or_ended_whatever_clients_do
 
     # Every deadline and every lease is over for a gateway whose clock is far enough ahead.
     world.clock.ahead = 1000
-    async with world.open_gateway():
-        await world.eventually(lambda: redis_server.ask("ZCARD headgate:deadlines") == b":0\r\n", seconds=30)
+    with capture_logs() as events:
+        async with world.open_gateway():
+            await world.eventually(lambda: redis_server.ask("ZCARD headgate:deadlines") == b":0\r\n", seconds=30)
+            await world.eventually(lambda: not unheard(world, visits, fleet, events), seconds=30)
     assert redis_server.ask("KEYS headgate:parked:*") == b"*0\r\n"
     by_uid = {visit.user.uid: visit for visit in visits}
     born = world.drupal.ledger.sessions
@@ -196,8 +216,12 @@ async def test_every_session_is_handed_over_pending_or_ended_whatever_clients_do
     with capsys.disabled():
         print(
             f"\n{len(born)} sessions, {len(handed)} handed over, {len(fleet.died)} kills, {len(orphans)} orphans, "
-            f"{len(ended_in_use)} ended at the kill of who answered; {dict(sorted(done.items()))}"
+            f"{len(ended_in_use)} ended at the kill of who answered; {len(world.mailbox.mails)} mails, "
+            f"{len(fleet.given_up())} given up; {dict(sorted(done.items()))}"
         )
+    assert {len(set(codes_for(world, visit.user))) for visit in visits} <= {0, 1}
+    assert len(dump) > 1000
+    assert leaks(dump, belongings(world, dumped)) == []
     assert len(born) == len({session.uid for session in born}) > 20
     for session in orphans:
         assert was_in_flight(session, by_uid[session.uid], fleet), (session, by_uid[session.uid])
@@ -205,6 +229,32 @@ async def test_every_session_is_handed_over_pending_or_ended_whatever_clients_do
         visit = by_uid[session.uid]
         # "The person logs in again": the kill came between the last byte and the note of it.
         assert abs(fleet.died.get(visit.handed_by, 0) - visit.handed_at) < SLACK_SECONDS, (session, visit)
+
+
+def unheard(world, visits: list[Visit], fleet: Fleet, events: list) -> list[Visit]:
+    """Whoever was told of a code, has no mail with one, and of whom no courier has said so either."""
+    mailed = {mail.recipients[0] for mail in world.mailbox.mails}
+    told = fleet.given_up() | {event["transaction"] for event in events if event["event"] in GIVEN_UP}
+    opened = (visit for visit in visits if visit.opened is not None and visit.opened.status == 200)
+    return [
+        visit
+        for visit in opened
+        if visit.user.mail not in mailed and key_of(visit.opened.body["transactionID"]) not in told
+    ]
+
+
+def belongings(world, visits: list[Visit]) -> dict[str, set[str]]:
+    """What nobody may read of these visitors."""
+    uids = {visit.user.uid for visit in visits}
+    sessions = [session for session in world.drupal.ledger.sessions if session.uid in uids]
+    return {
+        "name": {visit.user.name for visit in visits},
+        "password": {visit.user.password for visit in visits},
+        "mail": {visit.user.mail for visit in visits},
+        "code": {code for visit in visits for code in codes_for(world, visit.user)},
+        "cookie": {session.value for session in sessions},
+        "token": {session.logout_token for session in sessions},
+    }
 
 
 def was_in_flight(session: Session, visit: Visit, fleet: Fleet) -> bool:
