@@ -36,6 +36,22 @@ async def test_a_code_that_is_due_while_the_mail_server_is_down_arrives_once_it_
     assert len(mails_to(world, user)) == 1
 
 
+async def test_a_code_for_a_server_that_says_later_for_a_minute_arrives_once_it_takes_it(world, start):
+    [process] = await start({})
+    frontend = world.visit(process.url)
+    world.mailbox.answers["RCPT"] = "451 try again later"
+    opened = await frontend.authenticate(user.name, user.password)
+    await asyncio.sleep(form(short=2, long=60))
+    assert (await frontend.status(opened))["delivery"] == "queued"
+
+    del world.mailbox.answers["RCPT"]
+
+    assert (await frontend.login(opened, await code_for(world, user))).status == 200
+    assert len(mails_to(world, user)) == 1
+    # With pauses between: nobody is asked without end.
+    assert 2 <= len(process.events("courier.delayed")) <= form(short=10, long=40)
+
+
 @pytest.mark.parametrize("stage", form(short=["RCPT"], long=["MAIL", "RCPT", "DATA", "TEXT"]))
 async def test_a_mail_that_is_refused_for_good_is_told_as_failed_and_not_tried_again(world, start, stage):
     [process] = await start({})
