@@ -185,6 +185,10 @@ class Courier:
                 await self._fall_back(message)
         except _GivenBack:
             log.info("courier.given_back", times=claimed.times)
+        except asyncio.CancelledError:
+            # Cut in the middle of its exchange: unfinished it comes back, too.
+            log.info("courier.given_back", times=claimed.times)
+            raise
         except Exception as error:  # noqa: BLE001 - unfinished it comes back, five times at most; the others go on
             log.error("courier.error", times=claimed.times, reason=type(error).__name__)
         finally:

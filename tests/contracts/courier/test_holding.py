@@ -206,6 +206,7 @@ async def test_a_stop_takes_nothing_new_and_gives_the_rest_back_within_the_grace
 
     assert took < 0.5
     assert await backend.outbox.words(["stuck", "resting", "new"]) == ["queued"] * 3
+    assert [event["event"] for event in events].count("courier.given_back") == 2
     await asyncio.sleep(CLAIM_SECONDS)
     async with running(courier_of(backend, channel, channels={"email": channel, "sms": channel})):
         assert [await word_of(backend, id) for id in ("stuck", "resting", "new")] == ["sent"] * 3
