@@ -32,6 +32,8 @@ pytestmark = pytest.mark.chaos
 LIFETIME_SECONDS = 3
 VISITORS = 8
 KILLS = form(short=3, long=50)
+# So that there are visitors to the last kill.
+PAUSE_SECONDS = form(short=0, long=0.3)
 # Between a kill and what Drupal notes of it lies the loop that both share with eight visitors.
 SLACK_SECONDS = 0.3
 LOGIN_SECONDS = 0.02
@@ -187,6 +189,7 @@ async def test_every_session_is_handed_over_pending_or_ended_whatever_clients_do
             visit = Visit(user=crowd(len(visits)))
             visits.append(visit)
             await one.visit(visit)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     visitors = [asyncio.create_task(visitor(rng.randrange(1 << 30))) for _ in range(VISITORS)]
     for number in range(KILLS):
@@ -195,6 +198,7 @@ async def test_every_session_is_handed_over_pending_or_ended_whatever_clients_do
             dump, dumped = redis_server.dump(), visits[-SEARCHED:]
         await fleet.kill_one(rng)
     await asyncio.sleep(1)
+    assert len(visits) < CROWD, "the last kills met nobody"
     over.set()
     async with asyncio.timeout(60):
         await asyncio.gather(*visitors)
