@@ -36,6 +36,7 @@ async def authenticate(request: web.Request) -> web.Response:
         visitor=visitor(request),
     )
     if isinstance(opened, Won):
+        bind_contextvars(method="NONE")
         return await hand_over(request, opened, welcome(body.username, opened) | {"authType": "NONE"})
     about(opened.auth_type)
     return answer(
