@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway import login, webhook
+from gateway.demo.accounts import User
 from gateway.demo.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.site import DrupalOptions
 from gateway.drupal import session
@@ -331,6 +332,28 @@ async def who_is_exempted_and_who_is_remembered(stage: Stage) -> None:
             stage.secrets.add(token)
 
 
+async def a_code_that_goes_another_way(stage: Stage) -> None:
+    def bug(*_: Any) -> None:
+        raise LookupError(PASSWORDS["alice"])
+
+    odd = User(uid=90, name="odd", password="odd-pass-90", mail="odd@example.test", phone="12")
+    settings = {"fallback": {"EMAIL": "SMS"}, "flood": {"phone": {"most": 1, "seconds": 86_400}}}
+    async with (
+        stage.world(**settings) as world,
+        world.open_gateway(channels={"sms": {"kind": "console"}}) as web,
+    ):
+        world.drupal.add_user(odd)
+        world.mailbox.answers["RCPT"] = "550 never"
+        for name in ("fallback.queued", "fallback.refused"):
+            await web.authenticate()
+            await world.eventually(lambda name=name: stage.has(name))
+        with stage.patch.context() as patch:
+            patch.setattr("gateway.fallback.Fallback._send", bug)
+            await web.authenticate()
+            await world.eventually(lambda: stage.has("fallback.error"))
+        await web.authenticate(odd.name, odd.password)
+
+
 async def a_process_from_start_to_end(stage: Stage) -> None:
     async with stage.world() as world, start_gateway(world, stage.tmp_path) as process:
         await world.visit(process.url).authenticate()
@@ -353,5 +376,6 @@ SCENES = (
     a_store_that_goes_away,
     a_session_that_nobody_can_keep,
     who_is_exempted_and_who_is_remembered,
+    a_code_that_goes_another_way,
     a_process_from_start_to_end,
 )
