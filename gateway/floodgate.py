@@ -14,6 +14,7 @@ import structlog
 from gateway.errors import AccountLocked, Flood, StoreUnavailable, TransactionClosed
 from gateway.flood import Limits, failures, guesses
 from gateway.interfaces import Counters, Limit
+from gateway.logs import Seldom
 
 log = structlog.get_logger()
 
@@ -41,6 +42,7 @@ class Floodgate:
         self._clock = clock
         # When Drupal last refused an address that had done too little for it.
         self._drupal_counted_us_at: float | None = None
+        self._counted_us = Seldom()
 
     @property
     def drupal_counts_gateway(self) -> bool:
@@ -69,7 +71,8 @@ class Floodgate:
         """Drupal says flood of the address; if we have counted less than half of that, it counts the gateway's."""
         if reserved.counts[1] * 2 < reserved.limits[1].most:
             self._drupal_counted_us_at = self._clock()
-            log.warning("drupal.counts_gateway", ours=reserved.counts[1], change=COUNT_VISITORS)
+            if self._counted_us.may():
+                log.warning("drupal.counts_gateway", ours=reserved.counts[1], change=COUNT_VISITORS)
 
     async def demand_unlocked(self, uid: str, address: str) -> bool:
         """Whether the account has lately logged in from the network of *address*: it is familiar.

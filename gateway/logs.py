@@ -2,12 +2,15 @@
 
 import logging
 import sys
+import time
 import traceback
 from typing import Literal, TextIO
 
 import structlog
 
 Format = Literal["auto", "json", "console"]
+
+SAY_AGAIN_SECONDS = 60.0
 
 
 def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:
@@ -31,6 +34,21 @@ def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | 
     # Libraries quote requests, addresses and servers' answers in their own logs.
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)
     logging.raiseExceptions = False
+
+
+class Seldom:
+    """When an event may be said that anybody can cause: once a minute, whatever the clock on the wall does."""
+
+    def __init__(self) -> None:
+        self._said_at = -SAY_AGAIN_SECONDS
+
+    def may(self) -> bool:
+        """Whether it is time, which counts as having been said."""
+        now = time.monotonic()
+        if now - self._said_at < SAY_AGAIN_SECONDS:
+            return False
+        self._said_at = now
+        return True
 
 
 def where(error: BaseException) -> str:

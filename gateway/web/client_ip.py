@@ -5,7 +5,6 @@ was written by somebody whom nobody vouches for. aiohttp-remotes believes an unt
 """
 
 import re
-import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -15,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import GatewayError
+from gateway.logs import Seldom
 
 log = structlog.get_logger()
 
@@ -27,7 +27,6 @@ Shown = Literal["full", "prefix", "off"]
 ELEMENTS = re.compile(r'(?:"(?:"\\|[^"])*"|[^,])+')
 PAIRS = re.compile(r'(?:"(?:"\\|[^"])*"|[^;])+')
 PORT = re.compile(r"^(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::\d{1,5})?$")
-SAY_AGAIN_SECONDS = 60.0
 # Addresses remembered: each is asked for several times in a login, and parsing one takes 10 µs (measured).
 KNOWN = 1024
 # An IPv6 address in its longest spelling, ending as IPv4.
@@ -44,7 +43,7 @@ class Addresses:
     def __init__(self, trusted: Sequence[Network], *, audit: Shown = "full") -> None:
         self._trusted = tuple(trusted)
         self._audit = audit
-        self._said_at = -SAY_AGAIN_SECONDS
+        self._untrusted = Seldom()
         self.trusts = lru_cache(KNOWN)(self._trusts)
 
     def of(self, request: web.Request) -> str:
@@ -79,9 +78,7 @@ class Addresses:
         return any(parsed in network for network in self._trusted if parsed.version == network.version)
 
     def _say(self, peer: str) -> None:
-        now = time.monotonic()
-        if now - self._said_at >= SAY_AGAIN_SECONDS:
-            self._said_at = now
+        if self._untrusted.may():
             address = shown(peer, self._audit)
             log.warning(
                 "address.untrusted_forwarding", peer=address, add=f"trusted_proxies: [{address or 'YOUR PROXY'}]"

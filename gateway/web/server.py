@@ -9,7 +9,6 @@ import fcntl
 import socket
 import sys
 import termios
-import time
 from collections import Counter
 from typing import Any, cast
 
@@ -18,9 +17,9 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.flood import network_of
-from gateway.logs import where
+from gateway.logs import Seldom, where
 from gateway.web.answers import refused_by_http
-from gateway.web.client_ip import SAY_AGAIN_SECONDS, Addresses, canonical
+from gateway.web.client_ip import Addresses, canonical
 from gateway.web.middleware import own, sign
 
 log = structlog.get_logger()
@@ -45,7 +44,7 @@ class Doorman:
         self._most_per_address = most_per_address
         self._addresses = addresses
         self._open: Counter[str] = Counter()
-        self._said_at = -SAY_AGAIN_SECONDS
+        self._crowded = Seldom()
 
     def admit(self, peer: str) -> bool:
         """Count a connection from *peer*, a canonical address or empty, unless there are too many."""
@@ -64,9 +63,7 @@ class Doorman:
             del self._open[place]
 
     def _say(self, *, reason: str) -> None:
-        now = time.monotonic()
-        if now - self._said_at >= SAY_AGAIN_SECONDS:
-            self._said_at = now
+        if self._crowded.may():
             log.warning("http.too_many_connections", reason=reason, open=self._open.total())
 
 

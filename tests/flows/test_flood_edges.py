@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 from pydantic import ValidationError
 
-from gateway import alike
+from gateway import alike, logs
 from gateway.demo.signing_in import BY_ADDRESS
 from gateway.demo.site import DrupalOptions
 from gateway.settings import ConfigurationError, Settings, load
@@ -264,6 +264,21 @@ class TestADrupalThatCountsTheGateway:
         assert (ready["status"], ready["drupal"]) == ("ok", "counts_gateway")
         world.clock.ahead = HOUR + 1
         assert (await readyz(world))["drupal"] == "ok"
+
+    async def test_it_is_said_once_a_minute_however_many_are_refused(self, world, frontend, events, monkeypatch):
+        monkeypatch.setattr(logs, "SAY_AGAIN_SECONDS", 0.5)
+        for _ in range(50):
+            world.drupal.flood.register(BY_ADDRESS, "127.0.0.1")
+
+        def said():
+            return [event for event in events if event["event"] == "drupal.counts_gateway"]
+
+        await asyncio.gather(*(right(frontend, at=f"198.51.100.{number}") for number in range(1, 9)))
+        assert len(said()) == 1
+        await asyncio.sleep(0.6)
+        await right(frontend, at=THERE)
+
+        assert len(said()) == 2
 
     async def test_the_innocent_are_not_counted(self, world, frontend):
         for _ in range(50):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
-from gateway.web import client_ip
+from gateway import logs
 from gateway.web.client_ip import Addresses, Gone, canonical, shown, without_port
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")]
@@ -162,7 +162,7 @@ def test_an_untrusted_peer_with_headers_is_named_once_a_minute(monkeypatch):
     addresses = Addresses(TRUSTED)
     with capture_logs() as events:
         for now in times:
-            monkeypatch.setattr(client_ip.time, "monotonic", lambda now=now: now)
+            monkeypatch.setattr(logs.time, "monotonic", lambda now=now: now)
             addresses.of(asked(VISITOR, ("X-Forwarded-For", "192.0.2.1")))
 
     assert events == 2 * [
