@@ -6,9 +6,14 @@ import hashlib
 import hmac
 import json
 
+import aiohttp
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
+from structlog.testing import capture_logs
 
+from gateway import webhook
+from gateway.webhook import Webhook, WebhookOptions
 from tests.world import wrong
 
 SECRET = b"a webhook secret of 32 bytes ..."
@@ -37,6 +42,28 @@ async def receiver():
     await site.start()
     yield f"http://127.0.0.1:{runner.addresses[0][1]}/hook", posts
     await runner.cleanup()
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".example.org", "a..example.org", "127.0.0.1:1"])
+async def test_a_host_that_is_none_loses_its_event_and_the_poster_lives(receiver, monkeypatch, host):
+    url, posts = receiver
+    monkeypatch.setattr(webhook, "TRIES_AFTER_SECONDS", (0, 0))
+    secret = SecretStr("whsec_" + base64.b64encode(SECRET).decode())
+    async with aiohttp.ClientSession() as http:
+        hook = Webhook(http, WebhookOptions(url=f"http://{host}/", secret=secret))
+        poster = asyncio.create_task(hook.run())
+        with capture_logs() as events:
+            hook(None, "warning", {"event": "lock.soft"})
+            async with asyncio.timeout(5):
+                while not events:
+                    await asyncio.sleep(0.02)
+        hook._options = hook._options.model_copy(update={"url": url})
+        hook(None, "warning", {"event": "lock.hard"})
+
+        assert [(event["event"], event["told"]) for event in events] == [("webhook.dropped", "lock.soft")]
+        assert json.loads((await asyncio.wait_for(posts.get(), 5))[1])["type"] == "lock.hard"
+        assert not poster.done()
+        poster.cancel()
 
 
 async def test_a_locked_account_is_told_signed_and_again_after_a_refusal(world, receiver):
