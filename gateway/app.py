@@ -5,7 +5,7 @@ import contextlib
 import random
 import signal
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -46,6 +46,9 @@ from gateway.web.routes import admin, headless
 from gateway.web.server import Doorman, Runner
 
 log = structlog.get_logger()
+
+# What is given up at the end has this long to leave things in order.
+LAST_SECONDS = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,7 +179,16 @@ async def background(work: Coroutine[None, None, None], stop: Callable[[], None]
 async def settle(running: Running, most_seconds: float) -> None:
     """Let requests end whose client has left: aiohttp forgets them with their connection, Drupal does not."""
     if running.tasks:
-        await asyncio.wait(running.tasks, timeout=running.left(most_seconds))
+        _, late = await asyncio.wait(running.tasks, timeout=running.left(most_seconds))
+        await give_up(late)
+
+
+async def give_up(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel *tasks* and let them say so."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=LAST_SECONDS)
 
 
 async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None) -> None:

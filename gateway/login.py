@@ -186,6 +186,7 @@ class LoginFlow:
         return Won(
             key=key,
             uid=session.uid,
+            session=session,
             hand_over=self._drupal.hand_over(session),
             profile=account.profile,
             remembered=remembered,
@@ -262,6 +263,7 @@ class LoginFlow:
             uid=after.uid,
             address=visitor.address,
             familiar=after.familiar,
+            session=session,
             hand_over=self._drupal.hand_over(session),
             profile=json.loads(after.profile),
             reserved=reserved,
@@ -287,28 +289,45 @@ class LoginFlow:
             await self._notices.tell(told, uid=after.uid)
 
     async def delivered(self, won: Won) -> None:
-        """The answer's last byte was written: the session is the frontend's now."""
-        for again_in in (*REMOVAL_SECONDS, None):
-            try:
-                await self._parked.remove(won.key)
-            except StoreUnavailable:
-                # Left standing, the reaper would end a session that somebody uses.
-                if again_in is None:
-                    log.error("login.not_removed", uid=won.uid)
-                    return
-                await asyncio.sleep(again_in)
-            else:
-                break
-        if won.reserved:
+        """The answer's last byte was written: the session is the frontend's now.
+
+        Takes as long as the store is away, up to a minute; no connection should wait for it.
+        """
+        removed = False
+        try:
+            removed = await self._removed(won.key)
+        finally:
+            if not removed:
+                # Left standing, the reaper will end a session that somebody uses.
+                log.error("login.not_removed", uid=won.uid)
+        if removed and won.reserved:
             await self._flood.won(won.uid, won.address, won.reserved, familiar=won.familiar)
+
+    async def _removed(self, key: str) -> bool:
+        for wait in (0, *REMOVAL_SECONDS):
+            await asyncio.sleep(wait)
+            with contextlib.suppress(StoreUnavailable):
+                await self._parked.remove(key)
+                return True
+        return False
 
     async def lost(self, won: Won) -> None:
         """The answer did not leave: nobody holds the session, so it ends. The code was right all the same."""
         await asyncio.gather(
-            self._leave_to_the_reaper(won.key),
+            self._end_lost(won),
             self._exemption.give_back(won.remembered),
             self._flood.not_asked(won.reserved) if won.reserved else nothing(),
         )
+
+    async def _end_lost(self, won: Won) -> None:
+        """At once if Drupal can be asked, whatever the store says."""
+        try:
+            await self._drupal.log_out(won.session)
+            await self._parked.remove(won.key)
+        except GatewayError:
+            await self._leave_to_the_reaper(won.key)
+        else:
+            log.info("reaper.logged_out", uid=won.uid, transaction=won.key)
 
     # Resend, status, cancel, logout
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.account import Account, Client
+from gateway.account import Account, Client, DrupalSession
 from gateway.delivery.numbers import NumberOptions
 from gateway.floodgate import Reserved
 from gateway.interfaces import HandOver, Word
@@ -118,6 +118,7 @@ class Won:
     uid: str
     address: str = field(default="", repr=False)
     familiar: bool = False
+    session: DrupalSession = field(repr=False)
     hand_over: HandOver = field(repr=False)
     profile: Mapping[str, object] = field(repr=False)
     reserved: Reserved | None = field(default=None, repr=False)

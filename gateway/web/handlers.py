@@ -13,7 +13,7 @@ from gateway.methods import is_method
 from gateway.steps import Opened, Won
 from gateway.web import schemas
 from gateway.web.answers import answer, with_cookies
-from gateway.web.keys import ADDRESSES, CLIENTS, FLOW, PUBLIC_URL
+from gateway.web.keys import ADDRESSES, CLIENTS, FLOW, PUBLIC_URL, RUNNING
 from gateway.web.middleware import sign
 from gateway.web.relay import sessions_in, warn_if_unusable
 from gateway.web.server import Connection
@@ -69,13 +69,15 @@ async def hand_over(request: web.Request, won: Won, body: Mapping[str, object]) 
     """Write the answer here, to know that its last byte left: only then is the session handed over."""
     flow = request.app[FLOW]
     response = sign(request, with_cookies(answer(body), won.hand_over.cookies))
+    running = request.app[RUNNING]
     try:
         await write(request, response)
     except BaseException:
-        await asyncio.shield(flow.lost(won))
+        running.keep(flow.lost(won))
         raise
+    # Kept, not awaited: while the store is away it takes longer than any connection should be held.
+    running.keep(flow.delivered(won))
     warn_if_unusable(won.hand_over.cookies, request.app[PUBLIC_URL].seen)
-    await asyncio.shield(flow.delivered(won))
     return response
 
 

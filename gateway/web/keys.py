@@ -2,15 +2,19 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+import structlog
 from aiohttp import web
 
 from gateway.login import LoginFlow
+from gateway.logs import where
 from gateway.web.client_ip import Addresses
 from gateway.web.clients import Clients
+
+log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[None]]
 
@@ -31,16 +35,31 @@ class Audit:
 
 @dataclass(kw_only=True, slots=True)
 class Running:
-    """The process's own state: *stopping* turns readiness off, *tasks* are requests whose client may have left."""
+    """The process's own state: *stopping* turns readiness off.
+
+    *tasks* are what no connection waits for any more: requests whose client may have left, and what follows an answer.
+    """
 
     stopping: bool = False
-    tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _until: float = math.inf
 
     def stop(self, *, within_seconds: float) -> None:
         """Begin to go down; whoever waits for something shares these seconds with all others."""
         self.stopping = True
         self._until = asyncio.get_running_loop().time() + within_seconds
+
+    def keep(self, work: Coroutine[object, None, None]) -> None:
+        """Do *work* beside everything else; going down waits for it."""
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("http.internal", error=type(error).__name__, where=where(error))
 
     def left(self, most_seconds: float) -> float:
         """Seconds that may still be waited for something, at most *most_seconds*."""

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway import reaper
 from gateway.demo.faults import Gate
 from gateway.demo.ledger import Ending
 from tests.flows.steps import all_ended
@@ -88,6 +89,24 @@ async def test_who_leaves_with_the_code_on_its_way_is_given_the_session_or_it_en
     ended = [session for session in world.drupal.ledger.sessions if not session.is_alive]
     assert {session.how for session in ended} <= {Ending.LOGGED_OUT}
     assert len(ended) == len(outcomes(events)) - outcomes(events).count("login.ok")
+
+
+async def test_an_answer_that_did_not_leave_is_logged_out_without_waiting_for_the_reaper(world, events, monkeypatch):
+    monkeypatch.setattr(reaper, "IDLE_SECONDS", 60)
+    async with world.open_gateway() as frontend:
+        for number, name in enumerate(["alice", "bob", "dave", "admin"] * 5, start=1):
+            opened = await frontend.authenticate(name)
+            code = code_in(await world.mailbox.mail(number))
+            async with line(world.url) as open_line:
+                open_line.writer.write(code_for(opened, code))
+                leave(open_line, "close")
+                await world.eventually(lambda before=number: len(outcomes(events)) == before)
+        assert "login.client_gone" in outcomes(events)
+
+        await world.eventually(
+            lambda: len(world.drupal.ledger.alive()) == outcomes(events).count("login.ok"), seconds=2
+        )
+    assert outcomes(events, "reaper").count("reaper.logged_out") == outcomes(events).count("login.client_gone")
 
 
 async def test_who_has_the_answer_keeps_the_session(world, frontend):
