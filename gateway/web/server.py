@@ -123,6 +123,17 @@ class Connection(RequestHandler):
             self._admitted = None
         super().connection_lost(exc)
 
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  # aiohttp's own signature
+        """Let the request in flight finish within *timeout* seconds, then give it up."""
+        try:
+            async with asyncio.timeout(timeout):
+                await super().shutdown(timeout)
+        except TimeoutError:
+            # aiohttp would wait as long once more for what it has just given up, and no Pod is given twice its time.
+            if self._task_handler is not None:
+                self._task_handler.cancel()
+            self.force_close()
+
     def handle_error(
         self,
         request: web.BaseRequest,

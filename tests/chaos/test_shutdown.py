@@ -96,7 +96,7 @@ async def test_a_mail_that_can_not_be_finished_in_time_is_given_back_to_another_
 async def test_a_client_that_waits_for_a_drupal_that_never_answers_holds_nobody_up_for_longer_than_the_grace(
     world, start
 ):
-    [process] = await start({"shutdown_seconds": 1, "drupal": {"timeout_seconds": 60}})
+    [process] = await start({"shutdown_seconds": 4, "drupal": {"timeout_seconds": 60}})
     world.drupal.fault = Fault(kind=Kind.HANG, at=Endpoint.LOGIN)
     request = await Request(process.url, "authenticate", opening(user.name, user.password)).open()
     await request.send()
@@ -106,7 +106,8 @@ async def test_a_client_that_waits_for_a_drupal_that_never_answers_holds_nobody_
     terminate(process)
 
     assert await exit_status(process, within=30) == 0
-    assert time.monotonic() - began < 4
+    # aiohttp would wait twice.
+    assert 3.9 < time.monotonic() - began < 6.5
     request.leave()
 
 
