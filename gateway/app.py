@@ -210,13 +210,23 @@ async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None)
         log.info("serve.started", port=settings.listen.port, admin_port=settings.admin.port)
         ready()
         await stop.wait()
-        opened.running.stop(within_seconds=settings.shutdown_seconds)
+        opened.running.stopping = True
         log.info("serve.stopping")
+        await drained(stop, settings.drain_seconds)
+        opened.running.stop(within_seconds=settings.shutdown_seconds)
     log.info("serve.stopped")
     for number in (signal.SIGTERM, signal.SIGINT):
         # The loop would put back what kills: an impatient second signal must not spoil the exit status.
         asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
+
+
+async def drained(stop: asyncio.Event, seconds: float) -> None:
+    """Wait until nobody sends requests here any more, since we are not ready; another signal ends the wait."""
+    stop.clear()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 @asynccontextmanager

@@ -141,6 +141,7 @@ class Settings(Options):
     audit: AuditOptions = AuditOptions()
     webhook: WebhookOptions | None = None
     log: LogOptions = LogOptions()
+    drain_seconds: float = Field(default=0, ge=0, le=600)
     shutdown_seconds: float = Field(default=30, gt=0, le=600)
 
     @field_validator("public_url")

@@ -45,7 +45,7 @@ class Running:
     _until: float = math.inf
 
     def stop(self, *, within_seconds: float) -> None:
-        """Begin to go down; whoever waits for something shares these seconds with all others."""
+        """Go down; whoever waits for something shares these seconds with all others."""
         self.stopping = True
         self._until = asyncio.get_running_loop().time() + within_seconds
 

@@ -54,6 +54,49 @@ async def test_readiness_goes_first_requests_in_flight_finish_and_a_second_signa
     assert len(codes_for(world, user)) in (0, 1)
 
 
+async def test_while_it_drains_it_is_not_ready_and_still_answers_who_comes(world, start):
+    [process] = await start({"drain_seconds": 2})
+    began = time.monotonic()
+    terminate(process)
+    await asyncio.sleep(0.2)
+
+    assert await readiness(process) == (503, "stopping")
+    frontend = world.visit(process.url)
+    assert (await frontend.authenticate(user.name, user.password)).status == 200
+    await asyncio.sleep(1)
+    assert (await frontend.authenticate("bob")).status == 200
+    assert await exit_status(process, within=10) == 0
+    assert 2 < time.monotonic() - began < 6
+    with pytest.raises(OSError):
+        await Request(process.url, "authenticate", {}).open()
+
+
+async def test_a_second_signal_ends_the_draining(world, start):
+    [process] = await start({"drain_seconds": 60})
+    terminate(process)
+    await asyncio.sleep(0.3)
+    assert process.process.returncode is None
+
+    terminate(process)
+
+    assert await exit_status(process, within=5) == 0
+
+
+async def test_the_time_for_draining_is_none_of_the_time_for_requests_in_flight(world, start):
+    [process] = await start({"drain_seconds": 2, "shutdown_seconds": 2})
+    gate = world.drupal.gate = Gate(after_birth=True)
+    request = await Request(process.url, "authenticate", opening(user.name, user.password)).open()
+    await request.send()
+    await gate.reached()
+
+    terminate(process)
+    await asyncio.sleep(3)
+    gate.release()
+
+    assert (await request.answer()).status == 200
+    assert await exit_status(process, within=5) == 0
+
+
 async def test_signals_at_any_moment_of_going_down_are_harmless(world, start):
     for _ in range(form(short=1, long=10)):
         [process] = await start({})

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import gateway
+from gateway.delivery.courier import CourierOptions
 from gateway.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,7 @@ VERSIONS = ["1.30", kubernetes_validate.latest_version().removesuffix(".0")]
 SECRETS = "/run/secrets/headgate"
 # How long the gateway lets requests in flight finish unless told otherwise.
 GRACE_SECONDS = Settings.model_fields["shutdown_seconds"].default
+COURIER_SECONDS = CourierOptions.model_fields["grace_seconds"].default
 
 
 # --- Two readers -----------------------------------------------------------------------------------------------------
@@ -409,15 +411,27 @@ def test_the_gateway_accepts_its_configuration(documents, tmp_path):
 # --- Going down gently -----------------------------------------------------------------------------------------------
 
 
+def seconds_down(documents):
+    """Until the last request has ended: endpoints forget the Pod first, then what is in flight finishes."""
+    configured = yaml.safe_load(config_of(documents)["data"]["gateway.yaml"])
+    return configured["drain_seconds"] + configured.get("shutdown_seconds", GRACE_SECONDS)
+
+
 def test_the_pod_is_given_longer_than_the_gateway_needs(documents):
-    assert pod_of(documents)["terminationGracePeriodSeconds"] >= GRACE_SECONDS + 10
+    # The courier's own grace and what is given up at the very end come on top.
+    assert pod_of(documents)["terminationGracePeriodSeconds"] >= seconds_down(documents) + COURIER_SECONDS + 5
+    # The gateway waits by itself; a preStop would only take from the same time.
     assert "lifecycle" not in container_of(documents)
+
+
+def test_the_listener_stays_open_until_every_node_has_heard_that_the_pod_goes(documents):
+    assert 3 <= yaml.safe_load(config_of(documents)["data"]["gateway.yaml"])["drain_seconds"] <= 15
 
 
 def test_in_the_sidecar_drupal_outlives_the_gateways_last_request(sidecar):
     waits = container_of(sidecar, "drupal")["lifecycle"]["preStop"]["sleep"]["seconds"]
 
-    assert GRACE_SECONDS < waits < pod_of(sidecar)["terminationGracePeriodSeconds"]
+    assert seconds_down(sidecar) < waits < pod_of(sidecar)["terminationGracePeriodSeconds"]
 
 
 def test_a_rollout_takes_no_pod_away_before_another_is_ready(documents):
