@@ -20,7 +20,7 @@ from gateway.factors import Code
 from gateway.fallback import Fallback
 from gateway.flood import Limits
 from gateway.floodgate import Floodgate
-from gateway.interfaces import Channel
+from gateway.interfaces import Authenticator, Channel
 from gateway.login import LoginFlow
 from gateway.notices import Notices
 from gateway.reaper import Reaper
@@ -48,7 +48,7 @@ from gateway.web.server import Doorman, Runner
 log = structlog.get_logger()
 
 # What is given up at the end has this long to leave things in order.
-LAST_SECONDS = 1
+LAST_SECONDS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +69,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             await stack.enter_async_context(settings.webhook.open())
         sealer = settings.sealer()
         running = Running()
-        drupal = await stack.enter_async_context(settings.seen_drupal().open(left=running.left))
+        drupal = await stack.enter_async_context(settings.seen_drupal().open())
         backend = await stack.enter_async_context(settings.store.open(sealer, clock=clock))
         channels: dict[str, Channel] = {
             name: await stack.enter_async_context(options.open())
@@ -124,9 +124,10 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         )
         reaper = Reaper(drupal=drupal, backend=backend, clock=clock)
         if not backend.durable:
-            stack.push_async_callback(reaper.drain)
+            stack.push_async_callback(drain, reaper, running, settings.shutdown_seconds)
         await stack.enter_async_context(background(courier.run(), stop=courier.stop))
         await stack.enter_async_context(background(reaper.run()))
+        stack.push_async_callback(finish, drupal, running, settings.shutdown_seconds)
         stack.push_async_callback(settle, running, settings.shutdown_seconds)
         yield Gateway(
             headless=expose(headless(enabled=settings.headless.enabled), settings, flow, running),
@@ -181,6 +182,16 @@ async def settle(running: Running, most_seconds: float) -> None:
     if running.tasks:
         _, late = await asyncio.wait(running.tasks, timeout=running.left(most_seconds))
         await give_up(late)
+
+
+async def finish(drupal: Authenticator, running: Running, most_seconds: float) -> None:
+    """Wait for logins that are read on while there is a reaper, and a store that keeps what can't be ended."""
+    await drupal.finish(most_seconds=running.left(most_seconds))
+
+
+async def drain(reaper: Reaper, running: Running, most_seconds: float) -> None:
+    """End what the store has parked; a request that took all the time there was leaves some for this."""
+    await reaper.drain(most_seconds=max(running.left(most_seconds), LAST_SECONDS))
 
 
 async def give_up(tasks: Collection[asyncio.Task[None]]) -> None:

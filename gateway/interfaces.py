@@ -1,6 +1,6 @@
 """The promises that the parts make to each other; each sentence of them is tested in tests/contracts."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -9,7 +9,7 @@ from gateway.transaction import Transaction
 
 Word = Literal["queued", "sent", "failed"]
 Subject = Literal["code", "locked", "replayed"]
-Late: TypeAlias = Callable[[DrupalSession], Awaitable[None]]
+Late: TypeAlias = Callable[[DrupalSession], Coroutine[object, None, None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +44,10 @@ class Authenticator(Protocol):
         *visitor* is whoever asked for it; None: the gateway itself.
         A session that is already gone is no error (Drupal answers 204 or 403 and both mean gone).
         """
+        ...
+
+    async def finish(self, *, most_seconds: float) -> None:
+        """Wait for what is still read on, then give it up; afterwards nothing is passed to *late* any more."""
         ...
 
     def answers(self) -> bool:

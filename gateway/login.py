@@ -170,11 +170,13 @@ class LoginFlow:
         try:
             await self._drupal.log_out(session)
             log.info("reaper.logged_out", uid=session.uid, reason="never_parked")
-        except GatewayError as error:
+        except (GatewayError, asyncio.CancelledError) as error:
             try:
                 await self._parked.park(key_of(new_id()), session, due_at=self._clock())
             except StoreUnavailable:
-                log.error("drupal.orphan", uid=session.uid, reason=error.word)
+                log.error("drupal.orphan", uid=session.uid, reason=getattr(error, "word", "shutdown"))
+            if isinstance(error, asyncio.CancelledError):
+                raise
 
     async def _exempted(self, key: str, session: DrupalSession, account: Account, remembered: Remembered | None) -> Won:
         try:

@@ -61,10 +61,15 @@ class Reaper:
         )
         return sum(settled)
 
-    async def drain(self) -> None:
-        """End everything there is: for a store that dies with its process."""
-        while await self.sweep(everything=True):
-            pass
+    async def drain(self, *, most_seconds: float) -> None:
+        """End everything there is, for a store that dies with its process, and say how much could not be ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_seconds):
+                while await self.sweep(everything=True):
+                    pass
+        orphans = await self._parked.claim(now=float("inf"), lease_seconds=0, most=sys.maxsize)
+        if orphans:
+            log.error("drupal.orphan", reason="shutdown", count=len(orphans))
 
     async def _settle(self, key: str, session: DrupalSession, *, now: float, everything: bool) -> bool:
         try:

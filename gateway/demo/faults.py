@@ -22,6 +22,7 @@ class Kind(StrEnum):
     HANG = "hang"  # no answer, ever
     SLOW = "slow"  # the answer, *seconds* late
     RESET = "reset"  # the head, cookies included, and half of the body, then the connection is reset
+    STALL = "stall"  # the head, cookies included, and half of the body, then silence
     DROP = "drop"  # the connection is reset without a byte
     SERVER_ERROR = "server_error"  # 500 text/html, as with the database down
     BAD_GATEWAY = "bad_gateway"  # nginx's 502, as with php-fpm down
@@ -31,7 +32,7 @@ class Kind(StrEnum):
     ENDLESS = "endless"  # 200 and a body that never stops
 
 
-LOSES_THE_ANSWER = frozenset({Kind.HANG, Kind.SLOW, Kind.RESET, Kind.DROP})
+LOSES_THE_ANSWER = frozenset({Kind.HANG, Kind.SLOW, Kind.RESET, Kind.STALL, Kind.DROP})
 
 
 @dataclass(frozen=True, kw_only=True)

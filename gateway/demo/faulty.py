@@ -44,6 +44,10 @@ async def afterwards(
             _reset(request)
         case Kind.DROP:
             _reset(request)
+        case Kind.STALL:
+            await _send_half(request, answer)
+            await closing.wait()
+            _reset(request)
         case Kind.RESET:
             await _send_half(request, answer)
             _reset(request)

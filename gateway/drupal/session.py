@@ -6,8 +6,8 @@ the environment (promise 12).
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import quote, urlencode, urlsplit
@@ -31,6 +31,8 @@ READ_ON_SECONDS = 60
 # The queue is given up well before the request is: a password must not be sent for somebody who has left.
 QUEUE_SECONDS = 5
 CONNECT_SECONDS = 5
+# At the end: how long what has come late may take to be ended, and then to be kept for later.
+LAST_SECONDS = 1
 
 
 class SessionOptions(Options):
@@ -51,10 +53,8 @@ class SessionOptions(Options):
         return http_address(url)
 
     @asynccontextmanager
-    async def open(
-        self, *, left: Callable[[float], float] = lambda most_seconds: most_seconds
-    ) -> "AsyncGenerator[SessionDrupal]":
-        """Yield the authenticator; closing waits for logins that are still read on, as long as *left* allows."""
+    async def open(self) -> "AsyncGenerator[SessionDrupal]":
+        """Yield the authenticator; who closes it has called `finish` before, or logins are given up here."""
         peer = peer_at(
             self.url,
             headers=canonical_headers(self),
@@ -68,7 +68,7 @@ class SessionOptions(Options):
             try:
                 yield drupal
             finally:
-                await drupal.finish(most_seconds=left(READ_ON_SECONDS))
+                await drupal.finish(most_seconds=0)
 
 
 class SessionDrupal:
@@ -79,7 +79,9 @@ class SessionDrupal:
         self._options = options
         self._contacts = Contacts(way=options.contacts, phone_field=options.phone_field, profile=options.profile_fields)
         self._host = urlsplit(options.public_url or options.url).hostname or ""
+        self._given_up: set[asyncio.Task[DrupalSession]] = set()
         self._reading_on: set[asyncio.Task[None]] = set()
+        self._given_up_because = "never_answered"
 
     async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
         """Have Drupal check name and password, once. A session that arrives after giving up goes to *late*."""
@@ -155,22 +157,42 @@ class SessionDrupal:
         return self._drupal.answers
 
     async def finish(self, *, most_seconds: float) -> None:
-        """Wait for what is still read on; give up what Drupal has not answered by then."""
-        if self._reading_on:
-            _, unanswered = await asyncio.wait(self._reading_on, timeout=most_seconds)
-            for _ in unanswered:
-                log.warning("drupal.orphan", reason="shutdown")
+        await self._all_read(most_seconds)
+        self._given_up_because = "shutdown"
+        for login in self._given_up:
+            login.cancel()
+        # What has come by now is ended, or kept for later by whoever it was passed to.
+        await self._all_read(LAST_SECONDS)
+        for task in self._reading_on:
+            task.cancel()
+        await self._all_read(LAST_SECONDS)
+
+    async def _all_read(self, most_seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(most_seconds):
+                # Again and again: a login that ends passes on what has come of it.
+                while self._reading_on:
+                    await asyncio.wait(self._reading_on)
 
     def _read_on(self, login: asyncio.Task[DrupalSession], late: Late) -> None:
-        task = asyncio.create_task(self._bring_late(login, late))
+        self._given_up.add(login)
+        login.add_done_callback(self._given_up.discard)
+        self._keep(self._bring_late(login, late))
+
+    def _keep(self, work: Coroutine[object, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._reading_on.add(task)
         task.add_done_callback(self._reading_on.discard)
 
     async def _bring_late(self, login: asyncio.Task[DrupalSession], late: Late) -> None:
+        await asyncio.wait({login}, timeout=READ_ON_SECONDS)
+        login.cancel()
+        await asyncio.wait({login})
+        if login.cancelled():
+            log.warning("drupal.orphan", reason=self._given_up_because)
+            return
         try:
-            session = await asyncio.wait_for(login, READ_ON_SECONDS)
-        except TimeoutError:
-            log.warning("drupal.orphan", reason="never_answered")
+            session = login.result()
         except GatewayError as error:
             log.info("drupal.late_refusal", reason=error.word)
         else:
@@ -184,12 +206,14 @@ class SessionDrupal:
             return opened_session(
                 await self._drupal.ask("POST", "/user/login?_format=json", headers, body, cookies=cookies)
             )
-        except (GatewayError, asyncio.CancelledError):
+        except (GatewayError, asyncio.CancelledError) as error:
             # A login can answer 500 or break off and have opened a session all the same.
             cookie = session_cookie(cookies)
-            if cookie:
-                await late(nameless(*cookie))
-            raise
+            if cookie is None:
+                raise
+            # Beside this task: who gives it up gives up reading, not what was read.
+            self._keep(late(nameless(*cookie)))
+            raise error if isinstance(error, GatewayError) else DrupalTimeout("body") from None
 
 
 def canonical_headers(options: SessionOptions) -> dict[str, str]:
