@@ -148,7 +148,9 @@ def expose(app: web.Application, settings: Settings, flow: LoginFlow, running: R
         {client.digest(): client.client() for client in settings.headless.clients},
         own_origin=origin_of(settings.public_url) if settings.public_url else None,
     )
-    app[ADDRESSES] = Addresses(settings.trusted_proxies, audit=settings.audit.address)
+    app[ADDRESSES] = Addresses(
+        settings.trusted_proxies, header=settings.forwarding_header, audit=settings.audit.address
+    )
     app[PUBLIC_URL] = PublicUrl(seen=settings.public_url)
     app[AUDIT] = Audit(address=settings.audit.address)
     app[RUNNING] = running

@@ -124,6 +124,7 @@ class Settings(Options):
     admin: AdminOptions = AdminOptions()
     public_url: str | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    forwarding_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     keys: SecretStr | None = None
     index_key: SecretStr | None = None
     headless: HeadlessOptions = HeadlessOptions()

@@ -5,7 +5,7 @@ was written by somebody whom nobody vouches for. aiohttp-remotes believes an unt
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 Network = IPv4Network | IPv6Network
 Shown = Literal["full", "prefix", "off"]
+Header = Literal["x-forwarded-for", "forwarded"]
 
 # RFC 7239 §4 and §6: for=192.0.2.43, for="[2001:db8::17]:4711", for=unknown. What stands in quotes separates nothing: a
 # proxy repeats a Host of the client's choice there. Both read backwards, since a quote that is left open further left
@@ -38,12 +39,19 @@ class Gone(GatewayError):
 
 
 class Addresses:
-    """Finds the visitor's canonical address; *trusted* are the networks of our own proxies."""
+    """Finds the visitor's canonical address; *trusted* are the networks of our own proxies, *header* what they set.
 
-    def __init__(self, trusted: Sequence[Network], *, audit: Shown = "full") -> None:
+    The other header comes through a proxy as the client wrote it, so it is never believed.
+    """
+
+    def __init__(
+        self, trusted: Sequence[Network], *, header: Header = "x-forwarded-for", audit: Shown = "full"
+    ) -> None:
         self._trusted = tuple(trusted)
+        self._header: Header = header
+        self._other: Header = "forwarded" if header == "x-forwarded-for" else "x-forwarded-for"
         self._audit = audit
-        self._untrusted = Seldom()
+        self._untrusted, self._unbelieved = Seldom(), Seldom()
         self.trusts = lru_cache(KNOWN)(self._trusts)
 
     def of(self, request: web.Request) -> str:
@@ -51,14 +59,16 @@ class Addresses:
         peer = canonical(request.remote or "")
         if peer is None:
             raise Gone
-        claimed = request.headers.getall("X-Forwarded-For", [])
-        forwarded = request.headers.getall("Forwarded", [])
-        if not claimed and not forwarded:
+        claimed = request.headers.getall(self._header, [])
+        other = self._other in request.headers
+        if not claimed and not other:
             return peer
         if not self.trusts(peer):
-            self._say(peer)
+            self._say_untrusted(peer)
             return peer
-        return self._nearest_untrusted(peer, from_xff(claimed) if claimed else from_forwarded(forwarded))
+        if other:
+            self._say_unbelieved(peer)
+        return self._nearest_untrusted(peer, HOPS[self._header](claimed))
 
     def _nearest_untrusted(self, peer: str, hops: Iterable[str]) -> str:
         nearest = peer
@@ -77,11 +87,20 @@ class Addresses:
         parsed = ip_address(address)
         return any(parsed in network for network in self._trusted if parsed.version == network.version)
 
-    def _say(self, peer: str) -> None:
+    def _say_untrusted(self, peer: str) -> None:
         if self._untrusted.may():
             address = shown(peer, self._audit)
             log.warning(
                 "address.untrusted_forwarding", peer=address, add=f"trusted_proxies: [{address or 'YOUR PROXY'}]"
+            )
+
+    def _say_unbelieved(self, peer: str) -> None:
+        if self._unbelieved.may():
+            log.warning(
+                "address.other_forwarding",
+                peer=shown(peer, self._audit),
+                header=self._other,
+                believed=self._header,
             )
 
 
@@ -130,3 +149,9 @@ def from_forwarded(headers: Sequence[str]) -> list[str]:
 def _for(backwards: str) -> str:
     pairs = [pair[::-1].partition("=") for pair in PAIRS.findall(backwards)]
     return next((value.strip().strip('"') for name, _, value in pairs if name.strip().lower() == "for"), "")
+
+
+HOPS: Mapping[Header, Callable[[Sequence[str]], list[str]]] = {
+    "x-forwarded-for": from_xff,
+    "forwarded": from_forwarded,
+}

@@ -55,8 +55,7 @@ async def test_an_untrusted_proxy_is_named_once_with_the_line_to_add(world, even
         ({"X-Forwarded-For": "::ffff:203.0.113.9"}, "203.0.113.9"),
         ({"X-Forwarded-For": "2001:DB8:0:0::17"}, "2001:db8::17"),
         ({"X-Forwarded-For": "[2001:db8::17]:4711"}, "2001:db8::17"),
-        ({"Forwarded": 'for="[2001:db8::17]:4711";proto=https'}, "2001:db8::17"),
-        ({"Forwarded": "for=203.0.113.9, for=127.0.0.2"}, "203.0.113.9"),
+        ({"Forwarded": "for=203.0.113.9"}, "127.0.0.1"),
         ({"X-Forwarded-For": "nonsense"}, "127.0.0.1"),
         ({"X-Forwarded-For": ""}, "127.0.0.1"),
         ({}, "127.0.0.1"),
@@ -67,6 +66,22 @@ async def test_from_a_trusted_proxy_the_nearest_untrusted_hop_is_the_visitor(wor
 
     assert call.headers.getall("X-Forwarded-For") == [address]
     assert call.address == address
+    assert "Forwarded" not in call.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "address"),
+    [
+        ({"Forwarded": 'for="[2001:db8::17]:4711";proto=https'}, "2001:db8::17"),
+        ({"Forwarded": "for=203.0.113.9, for=127.0.0.2"}, "203.0.113.9"),
+        ({"Forwarded": "for=203.0.113.9", "X-Forwarded-For": "192.0.2.1"}, "203.0.113.9"),
+        ({"X-Forwarded-For": "203.0.113.9"}, "127.0.0.1"),
+    ],
+)
+async def test_of_proxies_that_set_the_other_header_the_other_one_counts(world, headers, address):
+    call = await seen_by_drupal(world, headers, forwarding_header="forwarded")
+
+    assert call.headers.getall("X-Forwarded-For") == [address]
     assert "Forwarded" not in call.headers
 
 

@@ -20,12 +20,12 @@ def asked(peer, *headers):
     return make_mocked_request("POST", "/headless/login", CIMultiDict(headers)).clone(remote=peer)
 
 
-def address(peer, *headers, trusted=TRUSTED):
-    return Addresses(trusted).of(asked(peer, *headers))
+def address(peer, *headers, trusted=TRUSTED, header="x-forwarded-for"):
+    return Addresses(trusted, header=header).of(asked(peer, *headers))
 
 
 def claiming(hops, name="X-Forwarded-For"):
-    return address(PROXY, (name, hops))
+    return address(PROXY, (name, hops), header=name.lower())
 
 
 def test_without_headers_the_peer_is_the_visitor():
@@ -118,11 +118,37 @@ def test_several_headers_are_one_list():
     forged, true = ("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", VISITOR)
 
     assert address(PROXY, forged, true) == VISITOR
-    assert address(PROXY, ("Forwarded", "for=192.0.2.1"), ("Forwarded", f"for={VISITOR}")) == VISITOR
+    forged, true = ("Forwarded", "for=192.0.2.1"), ("Forwarded", f"for={VISITOR}")
+    assert address(PROXY, forged, true, header="forwarded") == VISITOR
 
 
-def test_beside_x_forwarded_for_forwarded_does_not_count():
-    assert address(PROXY, ("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", VISITOR)) == VISITOR
+FORGED = {"x-forwarded-for": ("X-Forwarded-For", "192.0.2.1"), "forwarded": ("Forwarded", "for=192.0.2.1")}
+TRUE = {"x-forwarded-for": ("X-Forwarded-For", VISITOR), "forwarded": ("Forwarded", f"for={VISITOR}")}
+OTHER = {"x-forwarded-for": "forwarded", "forwarded": "x-forwarded-for"}
+
+
+@pytest.mark.parametrize("header", OTHER)
+def test_a_header_that_our_proxies_do_not_set_is_the_clients_own_and_never_believed(header):
+    assert address(PROXY, FORGED[OTHER[header]], TRUE[header], header=header) == VISITOR
+    assert address(PROXY, FORGED[OTHER[header]], header=header) == PROXY
+
+
+@pytest.mark.parametrize("header", OTHER)
+def test_a_header_that_is_not_believed_is_named_once_a_minute(header):
+    addresses = Addresses(TRUSTED, header=header)
+    with capture_logs() as events:
+        for _ in range(3):
+            addresses.of(asked(PROXY, FORGED[OTHER[header]], TRUE[header]))
+
+    assert events == [
+        {
+            "event": "address.other_forwarding",
+            "log_level": "warning",
+            "peer": PROXY,
+            "header": OTHER[header],
+            "believed": header,
+        }
+    ]
 
 
 def test_other_headers_say_nothing():
