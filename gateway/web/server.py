@@ -32,6 +32,8 @@ MOST_HEADERS = 100
 HEAD_BYTES = 4 * HEADER_BYTES
 # A first request's head must be complete by then.
 HEAD_SECONDS = 15.0
+# Requests of one connection that may wait; browsers and proxies send the next one when they have their answer.
+MOST_WAITING = 8
 # A body that nobody will read any more is drained for this long, so that the client sees the answer.
 LINGER_SECONDS = 2.0
 
@@ -44,7 +46,7 @@ class Doorman:
         self._most_per_address = most_per_address
         self._addresses = addresses
         self._open: Counter[str] = Counter()
-        self._crowded = Seldom()
+        self._crowded, self._pipelined = Seldom(), Seldom()
 
     def admit(self, peer: str) -> bool:
         """Count a connection from *peer*, a canonical address or empty, unless there are too many."""
@@ -61,6 +63,11 @@ class Doorman:
         self._open[place] -= 1
         if not self._open[place]:
             del self._open[place]
+
+    def say_pipelined(self) -> None:
+        """Say that a connection was given up for what waited on it."""
+        if self._pipelined.may():
+            log.warning("http.pipelined", most=MOST_WAITING)
 
     def _say(self, *, reason: str) -> None:
         if self._crowded.may():
@@ -110,6 +117,11 @@ class Connection(RequestHandler):
         if self._head_timer is not None and self._request_count:
             self._head_timer.cancel()
             self._head_timer = None
+        if len(self._messages) > MOST_WAITING:
+            # One of each connection's in turn: a few hundred full queues would leave few turns to anybody else.
+            if self._doorman is not None:
+                self._doorman.say_pipelined()
+            self.force_close()
 
     def eof_received(self) -> None:
         self.broken = self.transport is not None and has_unread(self.transport)

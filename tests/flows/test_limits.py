@@ -7,10 +7,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from gateway.demo.faults import Gate
 from gateway.web import schemas, server
 from gateway.web.client_ip import Addresses
 from gateway.web.server import Doorman
 from tests.chaos.forms import form
+from tests.flows.steps import all_ended
 from tests.wire import Line, ask, assert_ours, line, request
 from tests.world import KEY, start_gateway
 
@@ -238,6 +240,53 @@ def test_who_has_no_address_is_counted_and_trusted_by_nobody():
     doorman = Doorman(most=100, most_per_address=2, addresses=Addresses([]))
 
     assert [doorman.admit("") for _ in range(3)] == [True, True, False]
+
+
+# Pipelining
+
+NOWHERE = b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def test_hundreds_of_connections_that_pipeline_hundreds_of_requests_delay_no_login(world, frontend, events):
+    async with AsyncExitStack() as stack:
+        crowd = [await stack.enter_async_context(line(frontend.url)) for _ in range(200)]
+        sending = [asyncio.create_task(each.send(NOWHERE * 200)) for each in crowd]
+        await asyncio.sleep(0)
+        began = time.monotonic()
+
+        assert (await frontend.authenticate("bob")).status == 200
+
+        assert time.monotonic() - began < 2
+        await asyncio.gather(*sending, return_exceptions=True)
+        assert max(await asyncio.gather(*(closed_within(each, 5) for each in crowd))) < 5
+    assert [event["event"] for event in events].count("http.pipelined") == 1
+
+
+async def test_a_few_requests_at_once_are_answered_in_their_order(world, frontend):
+    async with line(frontend.url) as open_line:
+        await open_line.send(request("status", {}) + NOWHERE + request("authenticate", VALID) + NOWHERE)
+
+        replies = [await open_line.reply() for _ in range(4)]
+
+    assert [reply.status for reply in replies] == [400, 404, 200, 404]
+
+
+async def test_what_waits_behind_a_slow_login_is_bounded_and_the_login_leaves_no_session(world, frontend, events):
+    gate = world.drupal.gate = Gate(after_birth=True)
+    async with line(frontend.url) as open_line:
+        await open_line.send(request("authenticate", VALID))
+        await gate.reached()
+        for _ in range(server.MOST_WAITING):
+            await open_line.send(NOWHERE)
+        await asyncio.sleep(0.1)
+        assert not open_line.reader.at_eof()
+        await open_line.send(NOWHERE)
+
+        assert await closed_within(open_line, 2) < 1
+    gate.release()
+    await world.eventually(lambda: [event for event in events if event["event"].startswith("authenticate.")])
+    world.clock.ahead = 301
+    await all_ended(world)
 
 
 # Memory
