@@ -5,6 +5,7 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 
@@ -15,8 +16,21 @@ log = structlog.get_logger()
 BUSY_SECONDS = 2
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Waiting:
+    """A call that has no place yet; *turn* is done when it has one, or is refused."""
+
+    place: str
+    turn: asyncio.Future[None]
+    follow_up: bool
+
+
 class Bulkhead:
-    """At most *most* calls at once and a queue no longer than that; a quarter of each for one address."""
+    """At most *most* calls at once and a queue no longer than that; a quarter of each for one address.
+
+    A call that follows up a login comes before new logins, in its turn and in the queue: turned away, it would throw
+    away a session that Drupal has opened already, while a login that waits has asked for nothing yet.
+    """
 
     def __init__(self, most: int, *, queue_seconds: float) -> None:
         self._most = most
@@ -25,13 +39,14 @@ class Bulkhead:
         self._busy = 0
         self._busy_of: Counter[str] = Counter()
         self._waiting_of: Counter[str] = Counter()
-        self._queue: deque[tuple[str, asyncio.Future[None]]] = deque()
+        # Follow-ups in front.
+        self._queue: deque[Waiting] = deque()
 
     @asynccontextmanager
-    async def slot(self, place: str) -> AsyncGenerator[None]:
+    async def slot(self, place: str, *, follow_up: bool = False) -> AsyncGenerator[None]:
         """One call's place at Drupal. *place* is the address it is made for, empty for our own. Raises DrupalBusy."""
         if not self._has_room(place):
-            await self._wait(place)
+            await self._wait(place, follow_up=follow_up)
         else:
             self._enter(place)
         try:
@@ -51,44 +66,57 @@ class Bulkhead:
         _less(self._busy_of, place)
         self._let_in()
 
-    async def _wait(self, place: str) -> None:
-        full = place and self._waiting_of[place] >= self._quarter
-        if full or len(self._queue) >= self._most:
-            raise DrupalBusy("queue", retry_after=BUSY_SECONDS)
-        turn = asyncio.get_running_loop().create_future()
-        entry = (place, turn)
-        self._queue.append(entry)
-        self._waiting_of[place] += 1
+    async def _wait(self, place: str, *, follow_up: bool) -> None:
+        entry = self._enqueue(place, follow_up=follow_up)
         try:
             async with asyncio.timeout(self._queue_seconds):
-                await turn
+                await entry.turn
         except BaseException as error:
             if entry in self._queue:
                 self._unqueue(entry)
-            elif not turn.cancelled():
+            elif not entry.turn.cancelled() and entry.turn.exception() is None:
                 # Its turn came as it gave up.
                 self._leave(place)
             if isinstance(error, TimeoutError):
                 raise DrupalBusy("slot", retry_after=BUSY_SECONDS) from None
             raise
 
-    def _unqueue(self, entry: tuple[str, asyncio.Future[None]]) -> None:
+    def _enqueue(self, place: str, *, follow_up: bool) -> Waiting:
+        full_here = bool(place) and self._waiting_of[place] >= self._quarter
+        if full_here or len(self._queue) >= self._most:
+            last = self._last_login(place if full_here else None) if follow_up else None
+            if last is None:
+                raise DrupalBusy("queue", retry_after=BUSY_SECONDS)
+            self._unqueue(last)
+            last.turn.set_exception(DrupalBusy("follow_up", retry_after=BUSY_SECONDS))
+        entry = Waiting(place=place, turn=asyncio.get_running_loop().create_future(), follow_up=follow_up)
+        self._queue.insert(sum(each.follow_up for each in self._queue) if follow_up else len(self._queue), entry)
+        self._waiting_of[place] += 1
+        return entry
+
+    def _last_login(self, place: str | None) -> Waiting | None:
+        """Whoever came last and loses nothing by going, at *place* or at any. Our own calls are no logins."""
+        for entry in reversed(self._queue):
+            if entry.place and not entry.follow_up and not entry.turn.done() and place in (None, entry.place):
+                return entry
+        return None
+
+    def _unqueue(self, entry: Waiting) -> None:
         self._queue.remove(entry)
-        _less(self._waiting_of, entry[0])
+        _less(self._waiting_of, entry.place)
 
     def _let_in(self) -> None:
         """Whoever has waited longest and may: an address at its quarter does not hold up the others."""
         for entry in list(self._queue):
-            place, turn = entry
             if self._busy >= self._most:
                 return
-            if turn.done():
+            if entry.turn.done():
                 continue
-            if self._has_room(place):
+            if self._has_room(entry.place):
                 # At once: counted as waiting until it runs, it would keep out whom it has made room for.
                 self._unqueue(entry)
-                self._enter(place)
-                turn.set_result(None)
+                self._enter(entry.place)
+                entry.turn.set_result(None)
 
 
 def _less(counter: Counter[str], place: str) -> None:

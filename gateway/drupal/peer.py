@@ -68,15 +68,17 @@ class Peer:
         body: bytes | None = None,
         *,
         cookies: list[str] | None = None,
+        follow_up: bool = False,
     ) -> Answer:
         """Send one request and read its whole answer.
 
         *path* goes out as it stands. *cookies* is filled as soon as the head is there, whatever becomes of the body.
+        *follow_up*: for a login that Drupal has accepted.
         Raises DrupalBusy, DrupalUnavailable, DrupalInvalid.
         """
         place = place_of(headers.get("X-Forwarded-For"))
         self._breaker.demand_closed()
-        async with self._bulkhead.slot(place):
+        async with self._bulkhead.slot(place, follow_up=follow_up):
             try:
                 async with self._http.request(
                     method,

@@ -98,9 +98,8 @@ class SessionDrupal:
 
     async def describe(self, session: DrupalSession, *, visitor: Visitor) -> Account:
         async def get(path: str, accept: str) -> Answer:
-            return await self._drupal.ask(
-                "GET", path, cookie_of(session) | visitor_headers(visitor) | {"Accept": accept}
-            )
+            headers = cookie_of(session) | visitor_headers(visitor) | {"Accept": accept}
+            return await self._drupal.ask("GET", path, headers, follow_up=True)
 
         try:
             return await asyncio.wait_for(self._contacts.read(session, get), self._options.timeout_seconds)

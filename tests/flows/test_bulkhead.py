@@ -85,6 +85,19 @@ async def test_of_one_address_as_many_wait_as_are_in_and_the_next_is_told_at_onc
         assert await statuses(gate, hanging) == [200] * 4
 
 
+async def test_a_login_whose_password_was_right_is_not_lost_to_those_that_came_after_it(world):
+    world.drupal.fault = Fault(kind=Kind.SLOW, at=Endpoint.LOGIN, seconds=0.02)
+    async with world.open_gateway(drupal={"max_concurrent": 8, "contacts": "form"}) as frontend:
+        tasks = []
+        for number in range(60):
+            tasks.append(asyncio.create_task(attempt(frontend, 1, list(PASSWORDS)[number % 4])))
+            await asyncio.sleep(0.006)
+        answers = await asyncio.gather(*tasks)
+
+    assert {answer.code for answer in answers} == {None, "drupal_busy"}
+    assert [answer.status for answer in answers].count(200) == world.drupal.login_calls
+
+
 async def test_when_all_is_full_everybody_is_told_at_once(world, gate):
     async with world.open_gateway(drupal={"max_concurrent": 4}) as frontend:
         hanging = at_once(frontend, range(1, 9))

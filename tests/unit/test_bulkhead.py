@@ -166,6 +166,85 @@ async def test_who_has_just_been_let_in_is_not_counted_as_waiting():
     assert is_empty(bulkhead)
 
 
+async def follow(bulkhead: Bulkhead, places, log: list[str]) -> list[asyncio.Task]:
+    """A second call of a login that holds a session already, for each of *places*."""
+
+    async def call(place: str) -> None:
+        async with bulkhead.slot(place, follow_up=True):
+            log.append(f"{place} again")
+
+    tasks = [asyncio.create_task(call(place)) for place in places]
+    await turns()
+    return tasks
+
+
+async def test_a_follow_up_is_served_before_logins_that_came_earlier():
+    bulkhead, log, end = Bulkhead(4, queue_seconds=5), [], asyncio.Event()
+    first = await calls(bulkhead, ["a", "b", "c", "d"], [], end)
+    waiting = await calls(bulkhead, [HERE, THERE], log) + await follow(bulkhead, ["e", "f"], log)
+    end.set()
+    await asyncio.gather(*first, *waiting)
+
+    assert log == ["e again", "f again", HERE, THERE]
+    assert is_empty(bulkhead)
+
+
+async def test_a_follow_up_takes_the_place_of_its_addresss_youngest_login_when_that_is_full():
+    bulkhead, log, end = Bulkhead(8, queue_seconds=5), [], asyncio.Event()
+    inside = await calls(bulkhead, [HERE] * 2, [], end)
+    waiting = await calls(bulkhead, [HERE] * 2, log)
+    followed = await follow(bulkhead, [HERE], log)
+
+    assert isinstance(waiting[1].exception() if waiting[1].done() else None, DrupalBusy)
+    assert bulkhead._waiting_of[HERE] == 2
+    end.set()
+    await asyncio.gather(*inside, waiting[0], *followed)
+    assert log == [f"{HERE} again", HERE]
+    assert is_empty(bulkhead)
+
+
+async def test_a_follow_up_takes_the_youngest_logins_place_in_a_full_queue():
+    bulkhead, log, end = Bulkhead(4, queue_seconds=60), [], asyncio.Event()
+    inside = await calls(bulkhead, ["a", "b", "c", "d"], [], end)
+    waiting = await calls(bulkhead, ["e", "f", "g", "h"], log)
+    followed = await follow(bulkhead, [HERE], log)
+
+    assert [task.done() for task in waiting] == [False, False, False, True]
+    assert isinstance(waiting[3].exception(), DrupalBusy)
+    end.set()
+    await asyncio.gather(*inside, *waiting[:3], *followed)
+    assert log == [f"{HERE} again", "e", "f", "g"]
+    assert is_empty(bulkhead)
+
+
+async def test_follow_ups_are_bounded_like_everything_else():
+    """An address waits in no more than its quarter with them, nor is there more than a full queue."""
+    bulkhead, log, end = Bulkhead(8, queue_seconds=60), [], asyncio.Event()
+    inside = await calls(bulkhead, [HERE] * 2 + [str(number) for number in range(6)], [], end)
+    followed = await follow(bulkhead, [HERE] * 3, log)
+
+    assert [task.done() for task in followed] == [False, False, True]
+    assert isinstance(followed[2].exception(), DrupalBusy)
+    others = await follow(bulkhead, [str(number) for number in range(7)], log)
+    assert sum(task.done() for task in others) == 1
+    assert len(bulkhead._queue) == 8
+    end.set()
+    results = await asyncio.gather(*inside, *followed, *others, return_exceptions=True)
+    assert len([result for result in results if isinstance(result, DrupalBusy)]) == 2
+    assert is_empty(bulkhead)
+
+
+async def test_follow_ups_of_one_address_keep_nobody_else_out():
+    bulkhead, log, end = Bulkhead(8, queue_seconds=5), [], asyncio.Event()
+    inside = await calls(bulkhead, [HERE] * 2, [], end)
+    followed = await follow(bulkhead, [HERE] * 2, log)
+    others = await calls(bulkhead, [THERE], log)
+
+    assert log == [THERE]
+    end.set()
+    await asyncio.gather(*inside, *followed, *others)
+
+
 async def test_an_error_inside_gives_the_place_back():
     bulkhead = Bulkhead(1, queue_seconds=5)
     with pytest.raises(ZeroDivisionError):
@@ -185,7 +264,7 @@ async def test_no_place_is_lost_or_given_twice_whoever_comes_leaves_or_gives_up(
 
     async def call(place: str) -> None:
         try:
-            async with bulkhead.slot(place):
+            async with bulkhead.slot(place, follow_up=rng.random() < 0.3):
                 inside.append(place)
                 assert len(inside) <= most
                 assert place == OURS or inside.count(place) <= max(1, most // 4)
@@ -206,7 +285,8 @@ async def test_no_place_is_lost_or_given_twice_whoever_comes_leaves_or_gives_up(
                 await asyncio.sleep(0)
             case "wait":
                 await asyncio.sleep(0.002)
-        assert sum(place != OURS for place, _ in bulkhead._queue) <= most
+        assert len(bulkhead._queue) <= most
+        assert all(bulkhead._waiting_of[place] <= max(1, most // 4) for place in bulkhead._waiting_of if place)
     results = await asyncio.gather(*running, return_exceptions=True)
 
     assert not [result for result in results if isinstance(result, Exception)]
