@@ -8,6 +8,10 @@ import pytest
 from gateway.demo.faults import Endpoint, Fault, Gate, Kind
 from gateway.drupal import session
 from tests.flows.steps import all_ended
+from tests.wire import line, request
+from tests.world import KEY
+
+ALICE = {"username": "alice", "password": "alice-pass-1", "apiKey": KEY}
 
 
 @pytest.fixture
@@ -83,6 +87,17 @@ class TestGoingDown:
 
         assert len(world.drupal.ledger.alive()) == 1
         assert [event["reason"] for event in orphans(events)] == ["shutdown"]
+
+    async def test_whose_client_has_left_are_given_up_in_time_to_end_them(self, world, events):
+        world.drupal.fault = Fault(kind=Kind.STALL, at=Endpoint.LOGIN)
+        async with world.open_gateway(**self.SHORT | {"drupal": {"timeout_seconds": 60}}), line(world.url) as open_line:
+            await open_line.send(request("authenticate", ALICE))
+            await world.eventually(world.drupal.ledger.alive)
+            await asyncio.sleep(0.1)
+            open_line.reset()
+
+        assert not world.drupal.ledger.alive()
+        assert not orphans(events)
 
     async def test_that_drupal_does_not_end_in_time_are_orphans_and_said_to_be(self, world, events):
         world.drupal.fault = Fault(kind=Kind.STALL, at=Endpoint.LOGIN)
