@@ -27,6 +27,7 @@ from gateway.errors import (
 )
 from gateway.exemption import Exemption
 from gateway.floodgate import Floodgate, Reserved
+from gateway.handing import forget
 from gateway.interfaces import Authenticator, Backend, Factor, Message
 from gateway.methods import carrier, destinations, dialable, message_ids, messages, methods_of
 from gateway.notices import Notices, notice
@@ -34,9 +35,6 @@ from gateway.steps import Opened, Progress, Remembered, Rules, Won, opened, seco
 from gateway.transaction import HANDING_SECONDS, State, Transaction, key_of, new_id
 
 log = structlog.get_logger()
-
-# A login whose answer was written is removed from the reaper's list, even if the store is away for a while.
-REMOVAL_SECONDS = (0.1, 0.5, 2, 5, 10, 20)
 
 
 class LoginFlow:
@@ -291,27 +289,9 @@ class LoginFlow:
             await self._notices.tell(told, uid=after.uid)
 
     async def delivered(self, won: Won) -> None:
-        """The answer's last byte was written: the session is the frontend's now.
-
-        Takes as long as the store is away, up to a minute; no connection should wait for it.
-        """
-        removed = False
-        try:
-            removed = await self._removed(won.key)
-        finally:
-            if not removed:
-                # Left standing, the reaper will end a session that somebody uses.
-                log.error("login.not_removed", uid=won.uid)
-        if removed and won.reserved:
+        """The answer's last byte was written: the session is the frontend's now."""
+        if await forget(self._parked, won.key, uid=won.uid) and won.reserved:
             await self._flood.won(won.uid, won.address, won.reserved, familiar=won.familiar)
-
-    async def _removed(self, key: str) -> bool:
-        for wait in (0, *REMOVAL_SECONDS):
-            await asyncio.sleep(wait)
-            with contextlib.suppress(StoreUnavailable):
-                await self._parked.remove(key)
-                return True
-        return False
 
     async def lost(self, won: Won) -> None:
         """The answer did not leave: nobody holds the session, so it ends. The code was right all the same."""
