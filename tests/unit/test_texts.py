@@ -422,6 +422,15 @@ def test_a_text_message_is_one_gsm_7_segment_with_the_longest_code_and_a_long_ho
 
 
 @pytest.mark.parametrize("language", ["de", "en"])
+def test_a_host_of_81_letters_still_fits_one(language):
+    """What docs/languages.md says."""
+    host = f"{'a' * 60}.{'b' * 16}.org"
+
+    assert len(host) == 81
+    assert size_of(message(language, host=host)) <= (160, 160)
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
 def test_a_site_with_a_name_of_usual_length_is_named_in_it(language):
     text = message(language, site="Stadtbibliothek Süd")
 
