@@ -195,6 +195,7 @@ CHOICE = Choice(known=frozenset({"en", "de", "ar", "pt-br", "zh-hant"}), default
         ("german, ar", "ar"),
         (",,, ar", "ar"),
         (", ".join(["fr"] * 20 + ["de"]), "en"),
+        ("fr," + " " * 256 + "de", "en"),
     ],
 )
 def test_a_header_is_read_as_rfc_9110_says(header, found):
