@@ -90,9 +90,14 @@ class Languages:
         known = frozenset(found)
         choice = Choice(known=known, default=ENGLISH.tag)
         self._choice = Choice(known=known, default=choice.named(default) or ENGLISH.tag)
+        # Asked at every request, and browsers send few different ones.
+        self._found = lru_cache(HEADERS)(self._find)
 
     def asked_for(self, header: str) -> Language:
         """The language that an Accept-Language header likes best."""
+        return self._found(header[:HEADER_CHARACTERS])
+
+    def _find(self, header: str) -> Language:
         return self._languages[self._choice.asked_for(header)]
 
 
