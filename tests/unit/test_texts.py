@@ -212,15 +212,32 @@ def test_a_default_language_that_is_not_there_is_told(default):
     assert refused.value.problems == [("texts.default_language", "must be one of ar, de, en")]
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+@pytest.mark.parametrize("name", ["nowhere", "file", "x" * 300])
+def test_a_folder_that_can_not_be_read_is_told(tmp_path, name):
+    (tmp_path / "file").write_text("a file")
+
     with pytest.raises(ValidationError, match="not a folder"):
-        TextOptions(folder=tmp_path / "nowhere")
+        TextOptions(folder=tmp_path / name)
 
 
 def test_a_template_that_does_more_than_show_a_value_is_right_too(folder):
     (folder / "fr" / "code.txt.j2").write_text("{{ code[:3] }} {{ code[3:] }} 100% {{ username | upper }}")
 
     assert Texts(TextOptions(folder=folder)).render("code", "fr", VALUES).plain == "012 345 100% ALICE"
+
+
+@pytest.mark.parametrize("template", ["{{ code[3] }}", "{{ asked_at.split()[1] }}", "{{ spoken.split(',')[5] }}"])
+def test_a_template_may_take_a_value_apart(folder, template):
+    (folder / "fr" / "code.txt.j2").write_text(template)
+
+    assert Texts(TextOptions(folder=folder)).render("code", "fr", VALUES).plain.strip() in ("3", "22:13", "5")
+
+
+def test_a_template_that_works_with_some_codes_only_is_broken(folder):
+    (folder / "fr" / "code.sms.j2").write_text("{{ code[7] }}")
+
+    with pytest.raises(ValidationError, match=r"fr/code\.sms\.j2: "):
+        TextOptions(folder=folder)
 
 
 # --- Hostile names ---------------------------------------------------------------------------------------------------
