@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run setup test check format lock bench-quick break chaos clean redis chromium
+.PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ break: .venv/.dev redis ## break every promise once and expect its test to turn 
 
 chaos: .venv/.dev redis ## the long forms: kills, races, floods (minutes)
 	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/chaos tests/flows $(ARGS)
+
+languages: .venv/.dev ## bring the catalogues up to what the code says, and compile them
+	@$(BIN)/python -m tests.catalogues
 
 lock: ## write the lock files anew from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -qq pip-tools

@@ -21,6 +21,7 @@ from gateway.fallback import Fallback
 from gateway.flood import Limits
 from gateway.floodgate import Floodgate
 from gateway.interfaces import Authenticator, Channel
+from gateway.languages import Languages
 from gateway.login import LoginFlow
 from gateway.notices import Notices
 from gateway.reaper import Reaper
@@ -35,6 +36,7 @@ from gateway.web.keys import (
     CLIENTS,
     DETAILS,
     FLOW,
+    LANGUAGES,
     PUBLIC_URL,
     RUNNING,
     Audit,
@@ -80,6 +82,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         rng = random.Random()  # noqa: S311
         flood = Floodgate(backend.counters, Limits(settings.flood, sealer.index), clock=clock)
         notices = Notices(backend.outbox, channels.keys())
+        texts = Texts(settings.texts, public_url=settings.public_url)
         flow = LoginFlow(
             drupal=drupal,
             backend=backend,
@@ -104,6 +107,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             ),
             notices=notices,
             alike=Alike(rng, most_seconds=settings.drupal.timeout_seconds),
+            languages=texts.choice,
             index=sealer.index,
             clock=clock,
         )
@@ -113,7 +117,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             channels=channels,
             code_of=factor.code,
             counted=flood.counted,
-            texts=Texts(settings.texts),
+            texts=texts,
             clock=clock,
             rng=rng,
             options=settings.courier,
@@ -153,6 +157,7 @@ def expose(app: web.Application, settings: Settings, flow: LoginFlow, running: R
     )
     app[PUBLIC_URL] = PublicUrl(seen=settings.public_url)
     app[AUDIT] = Audit(address=settings.audit.address)
+    app[LANGUAGES] = Languages(default=settings.texts.default_language, folder=settings.texts.folder)
     app[RUNNING] = running
     return app
 

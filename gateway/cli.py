@@ -118,6 +118,24 @@ def send_test(
 
 
 @app.command()
+def preview(
+    out_folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("preview"),
+    config: ConfigFile = None,
+) -> None:
+    """Write every message in every language to files, with an index.html to click through."""
+    from gateway.preview import write
+
+    # Nothing is asked or sent: only what the messages are made of has to be right.
+    settings = settings_or_exit(config, only=frozenset({"texts", "public_url", "code"}))
+    try:
+        count = write(settings, out_folder)
+    except OSError as error:
+        err.print(f"[red]Can't write to {out_folder}:[/] {error.strerror}")
+        raise typer.Exit(1) from None
+    out.print(f"[green]{count} messages:[/] {out_folder / 'index.html'}", soft_wrap=True)
+
+
+@app.command()
 def unlock(uid: Annotated[str, typer.Argument(help="Drupal's uid of the account.")], config: ConfigFile = None) -> None:
     """Let an account log in again that wrong codes have locked."""
     from gateway import operations
@@ -152,11 +170,11 @@ def version() -> None:
     print(__version__)
 
 
-def settings_or_exit(path: Path | None) -> "Settings":
+def settings_or_exit(path: Path | None, *, only: frozenset[str] | None = None) -> "Settings":
     from gateway.settings import ConfigurationError, load
 
     try:
-        return load(path, os.environ)
+        return load(path, os.environ, only=only)
     except ConfigurationError as error:
         show_problems(error.problems)
 

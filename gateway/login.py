@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 from structlog.contextvars import bind_contextvars
@@ -29,9 +30,10 @@ from gateway.exemption import Exemption
 from gateway.floodgate import Floodgate, Reserved
 from gateway.handing import forget
 from gateway.interfaces import Authenticator, Backend, Factor, Message
-from gateway.methods import carrier, destinations, dialable, message_ids, messages, methods_of
+from gateway.languages import Choice
+from gateway.methods import destinations, dialable, message_ids, messages, methods_of
 from gateway.notices import Notices, notice
-from gateway.steps import Opened, Progress, Remembered, Rules, Won, opened, seconds, waiting
+from gateway.steps import Opened, Progress, Remembered, Rules, Won, opened, progress, waiting
 from gateway.transaction import HANDING_SECONDS, State, Transaction, key_of, new_id
 
 log = structlog.get_logger()
@@ -52,6 +54,7 @@ class LoginFlow:
         exemption: Exemption,
         notices: Notices,
         alike: Alike,
+        languages: Choice,
         index: Callable[..., str],
         clock: Callable[[], float],
     ) -> None:
@@ -66,6 +69,7 @@ class LoginFlow:
         self._exemption = exemption
         self._notices = notices
         self._alike = alike
+        self._languages = languages
         self._index = index
         self._clock = clock
 
@@ -109,7 +113,10 @@ class LoginFlow:
             if isinstance(familiar, BaseException):
                 raise familiar
             described = await self._exemption.account(self._drupal.describe(session, visitor=visitor), session)
-            account = dialable(described, channels=self._channels, numbers=self._rules.numbers)
+            account = replace(
+                dialable(described, channels=self._channels, numbers=self._rules.numbers),
+                language=self._languages.of(described.language, visitor.accept_language),
+            )
             decision, remembered = await self._exemption.judge(
                 account,
                 username=username,
@@ -341,15 +348,7 @@ class LoginFlow:
         """Where the login stands. Raises TransactionClosed."""
         pending = await self._bound(key_of(id), username=username, client=client)
         words = await self._outbox.words(pending.messages)
-        now = self._clock()
-        return Progress(
-            delivery="sent" if "sent" in words else "queued" if "queued" in words else "failed",
-            carried_by=carrier([id for id, word in zip(pending.messages, words, strict=True) if word == "sent"]),
-            auth_type=pending.auth_type,
-            expires_in=seconds(pending.expires_at - now),
-            resend_in=seconds(pending.resend_at - now),
-            attempts_left=pending.attempts_left,
-        )
+        return progress(pending, words, now=self._clock())
 
     async def cancel(self, *, username: str, id: str, client: Client) -> None:
         """End the login and Drupal's session with it. Raises TransactionClosed."""

@@ -8,7 +8,7 @@ from functools import partial
 
 from gateway.delivery import METHODS
 from gateway.delivery.numbers import e164
-from gateway.delivery.texts import Texts, Values
+from gateway.delivery.texts import MEDIA, Texts, Values
 from gateway.devices import forget
 from gateway.errors import DeliveryError
 from gateway.flood import locks
@@ -23,14 +23,15 @@ async def send_test(settings: Settings, *, method: str, to: str) -> str | None:
     if not wanted or not set(wanted) <= channels.keys():
         return f"no channel is configured for {method}"
 
-    now, code = time.time(), "0" * settings.code.digits
+    now, code, language = time.time(), "0" * settings.code.digits, settings.texts.default_language
+    texts = Texts(settings.texts, public_url=settings.public_url)
     values = Values(username="headgate", code=code, seconds=60, asked_at=now)
-    text = Texts(settings.texts).render("code", "en", values)
 
     async with AsyncExitStack() as stack:
         for name in wanted:
             channel = await stack.enter_async_context(channels[name].open())
-            told = replace(text, channel=name, code=code, language="en", expires_at=now + 60)
+            written = texts.render("code", language, values, medium=MEDIA[name])
+            told = replace(written, channel=name, code=code, language=language, expires_at=now + 60)
             try:
                 where = to if name == "email" else e164(to, settings.numbers)
                 await channel.deliver(where, partial(ready, told), id=f"test-{secrets.token_urlsafe(12)}")

@@ -232,9 +232,13 @@ def configured(channels: ChannelsOptions) -> dict[str, ChannelOptions]:
     return {name: options for name in ChannelsOptions.model_fields if (options := getattr(channels, name)) is not None}
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the file, put the environment over it, check everything. Raises ConfigurationError with all problems."""
-    given, problems = from_file(path) if path else ({}, [])
+def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] | None = None) -> Settings:
+    """Read the file, put the environment over it, check everything. Raises ConfigurationError with all problems.
+
+    With *only*, what is wrong elsewhere than in these outermost keys stays at its default.
+    """
+    given, unread = from_file(path) if path else ({}, [])
+    problems = [*unread]
     over = from_environment(environ, problems)
     for tree in (given, over):
         infer_kinds(tree)
@@ -243,6 +247,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     told = {part_of(key) for key, _ in problems}
     # What is wrong by itself is not also told for what else that breaks.
     problems += [(key, why) for key, why in settings.conflicts() if part_of(key) not in told]
+    if only is not None:
+        problems = unread + [(key, why) for key, why in problems if part_of(key) in only]
     if problems:
         raise ConfigurationError(problems)
     return settings

@@ -1,14 +1,14 @@
 """What the steps of a login come to: plain values between the flow and whoever answers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.account import Account, Client, DrupalSession
 from gateway.delivery.numbers import NumberOptions
 from gateway.floodgate import Reserved
 from gateway.interfaces import HandOver, Word
-from gateway.methods import message_ids, shown
+from gateway.methods import carrier, message_ids, shown
 from gateway.policy import Decision
 from gateway.transaction import Transaction
 
@@ -97,6 +97,18 @@ class Progress:
     expires_in: int
     resend_in: int
     attempts_left: int
+
+
+def progress(pending: Transaction, words: Sequence[Word], *, now: float) -> Progress:
+    """What is told of *pending*, whose messages stand at *words*."""
+    return Progress(
+        delivery="sent" if "sent" in words else "queued" if "queued" in words else "failed",
+        carried_by=carrier([id for id, word in zip(pending.messages, words, strict=True) if word == "sent"]),
+        auth_type=pending.auth_type,
+        expires_in=seconds(pending.expires_at - now),
+        resend_in=seconds(pending.resend_at - now),
+        attempts_left=pending.attempts_left,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Protocol
 import structlog
 from pydantic import Field
 
-from gateway.delivery.texts import Texts, Values
+from gateway.delivery.texts import MEDIA, Texts, Values
 from gateway.errors import Delayed, GatewayError, StoreUnavailable, TooLate, TransactionClosed, Undeliverable
 from gateway.interfaces import Channel, Claimed, Message, Outbox, Text, Transactions
 from gateway.options import Options
@@ -263,6 +263,7 @@ class Courier:
                 asked_at=message.asked_at,
                 browser=message.browser,
             ),
+            medium=MEDIA[message.channel],
         )
         return replace(written, channel=message.channel, code=code, language=message.language, expires_at=expires_at)
 

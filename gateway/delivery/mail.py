@@ -75,7 +75,8 @@ class Letterhead:
             header_text(text.subject),
         )
         if not text.html:
-            return head + plain
+            # Without it the server would wait for the end of the last line.
+            return head + plain + (b"" if plain.endswith(b"\r\n") else b"\r\n")
         html = _part(b"text/html", text.html, ascii=text.html.encode("ascii", "xmlcharrefreplace"))
         return b'%bContent-Type: multipart/alternative; boundary="%b"\r\n\r\n--%b\r\n%b\r\n--%b\r\n%b\r\n--%b--\r\n' % (
             head, BOUNDARY, BOUNDARY, plain, BOUNDARY, html, BOUNDARY

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from gateway.errors import GatewayError, Malformed, Throttled, TransactionClosed, Unavailable, WrongOtp
+from gateway.languages import ENGLISH, Language
 from gateway.steps import seconds
 from gateway.web.errors import WORDS, status_of
 
@@ -19,11 +20,16 @@ FIXED = {
 
 
 def answer(
-    body: Mapping[str, object], *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+    body: Mapping[str, object],
+    *,
+    language: Language | None = None,
+    status: int = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """One JSON answer; the request id is added where every answer passes."""
+    """One JSON answer, in *language* if a person is to read it; the request id is added where every answer passes."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    return web.Response(body=text, status=status, headers=FIXED if headers is None else {**FIXED, **headers})
+    told = {} if language is None else {"Content-Language": language.tag}
+    return web.Response(body=text, status=status, headers={**FIXED, **told, **(headers or {})})
 
 
 def with_cookies(response: web.Response, cookies: Iterable[str]) -> web.Response:
@@ -33,29 +39,31 @@ def with_cookies(response: web.Response, cookies: Iterable[str]) -> web.Response
     return response
 
 
-def problem(error: GatewayError, echo: Mapping[str, str]) -> web.Response:
+def problem(error: GatewayError, echo: Mapping[str, str], language: Language = ENGLISH) -> web.Response:
     """The answer that *error* stands for. *echo* is what a body told of itself, as sent."""
     body: dict[str, object] = {key: echo[key] for key in ECHOED_IF_FAILED if key in echo}
+    sentence = language.say(error.sentence)
     match error:
         case WrongOtp(attempts_left=left):
-            body |= {"status": "FAILED", "message": error.sentence, "code": error.word, "attemptsLeft": left}
+            body |= {"status": "FAILED", "message": sentence, "code": error.word, "attemptsLeft": left}
         case TransactionClosed():
-            body |= {"status": "FAILED", "message": error.sentence, "code": error.word, "attemptsLeft": 0}
+            body |= {"status": "FAILED", "message": sentence, "code": error.word, "attemptsLeft": 0}
         case _:
             body = {"username": echo["username"]} if "username" in echo else {}
-            body |= {"status": "ERROR", "message": error.sentence, "code": error.word}
+            body |= {"status": "ERROR", "message": sentence, "code": error.word}
     headers = {}
     if isinstance(error, (Throttled, Unavailable)):
         headers["Retry-After"] = str(max(1, seconds(error.retry_after)))
-    return answer(body, status=status_of(type(error)), headers=headers)
+    return answer(body, language=language, status=status_of(type(error)), headers=headers)
 
 
 ECHOED_IF_FAILED = ("username", "transactionID", "authType")
 
 
-def refused_by_http(status: int, *, allow: str | None = None) -> web.Response:
+def refused_by_http(status: int, language: Language = ENGLISH, *, allow: str | None = None) -> web.Response:
     """Our JSON for what aiohttp would answer by itself; nothing of the request stands in it."""
     word, sentence = WORDS.get(status, (Malformed.word, Malformed.sentence))
     headers = {"Allow": allow} if allow else {}
-    body = {"status": "ERROR", "message": sentence, "code": word}
-    return answer(body, status=status if status in WORDS else HTTPStatus.BAD_REQUEST, headers=headers)
+    body = {"status": "ERROR", "message": language.say(sentence), "code": word}
+    status = status if status in WORDS else HTTPStatus.BAD_REQUEST
+    return answer(body, language=language, status=status, headers=headers)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.web.answers import FIXED, refused_by_http
 from gateway.web.clients import Clients
-from gateway.web.keys import CLIENTS
+from gateway.web.keys import CLIENTS, language_of
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST",
@@ -18,7 +18,7 @@ PREFLIGHT = {
 def preflight(request: web.Request, clients: Clients) -> web.Response:
     """Answer a browser that asks whether it may; for everybody else OPTIONS is just a wrong method."""
     if not clients.may_read(request.headers.get("Origin", "")):
-        return refused_by_http(HTTPStatus.METHOD_NOT_ALLOWED, allow="POST")
+        return refused_by_http(HTTPStatus.METHOD_NOT_ALLOWED, language_of(request), allow="POST")
     headers = {name: value for name, value in FIXED.items() if name != "Content-Type"}
     return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers | PREFLIGHT)
 

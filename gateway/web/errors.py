@@ -20,6 +20,7 @@ from gateway.errors import (
     UnknownApiKey,
     WrongOtp,
 )
+from gateway.languages import msgid
 
 STATUS: Mapping[type[GatewayError], HTTPStatus] = {
     GatewayError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -40,10 +41,10 @@ STATUS: Mapping[type[GatewayError], HTTPStatus] = {
 
 # What the protocol itself refuses, before any of the above can happen.
 WORDS: Mapping[int, tuple[str, str]] = {
-    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here."),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("method", "This can't be asked for in this way."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", "The request is too large."),
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("media_type", "The request must be JSON in UTF-8."),
+    HTTPStatus.NOT_FOUND: ("not_found", msgid("There is nothing here.")),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method", msgid("This can't be asked for in this way.")),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", msgid("The request is too large.")),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("media_type", msgid("The request must be JSON in UTF-8.")),
     HTTPStatus.INTERNAL_SERVER_ERROR: (GatewayError.word, GatewayError.sentence),
 }
 

@@ -9,11 +9,12 @@ from structlog.contextvars import bind_contextvars
 
 from gateway.account import Client, DrupalSession, Visitor
 from gateway.errors import Malformed
+from gateway.languages import Language, msgid
 from gateway.methods import is_method
 from gateway.steps import Opened, Won
 from gateway.web import schemas
 from gateway.web.answers import answer, with_cookies
-from gateway.web.keys import ADDRESSES, CLIENTS, FLOW, PUBLIC_URL, RUNNING
+from gateway.web.keys import ADDRESSES, CLIENTS, FLOW, PUBLIC_URL, RUNNING, language_of
 from gateway.web.middleware import sign
 from gateway.web.relay import sessions_in, warn_if_unusable
 from gateway.web.server import Connection
@@ -27,6 +28,7 @@ async def authenticate(request: web.Request) -> web.Response:
     """A code is on its way, or none is needed and the session is handed over at once."""
     body = await schemas.Authenticate.read(request)
     client = who(request, body)
+    language = language_of(request)
     opened = await request.app[FLOW].authenticate(
         username=body.username,
         password=body.password,
@@ -37,15 +39,16 @@ async def authenticate(request: web.Request) -> web.Response:
     )
     if isinstance(opened, Won):
         bind_contextvars(method="NONE")
-        return await hand_over(request, opened, welcome(body.username, opened) | {"authType": "NONE"})
+        return await hand_over(request, opened, welcome(body.username, opened, language) | {"authType": "NONE"})
     about(opened.auth_type)
     return answer(
         {
             "username": body.username,
             "status": "SUCCESS",
-            "message": sent_to(opened),
+            "message": sent_to(opened, language),
             **told(opened),
-        }
+        },
+        language=language,
     )
 
 
@@ -53,6 +56,7 @@ async def login(request: web.Request) -> web.Response:
     body = await schemas.Login.read(request)
     client = who(request, body)
     about(body.auth_type)
+    language = language_of(request)
     won = await request.app[FLOW].login(
         username=body.username,
         id=body.transaction_id,
@@ -62,13 +66,14 @@ async def login(request: web.Request) -> web.Response:
         client=client,
         visitor=visitor(request),
     )
-    return await hand_over(request, won, welcome(body.username, won))
+    return await hand_over(request, won, welcome(body.username, won, language))
 
 
 async def hand_over(request: web.Request, won: Won, body: Mapping[str, object]) -> web.Response:
     """Write the answer here, to know that its last byte left: only then is the session handed over."""
     flow = request.app[FLOW]
-    response = sign(request, with_cookies(answer(body), won.hand_over.cookies))
+    handed = answer(body, language=language_of(request))
+    response = sign(request, with_cookies(handed, won.hand_over.cookies))
     running = request.app[RUNNING]
     try:
         await write(request, response)
@@ -85,6 +90,7 @@ async def resend(request: web.Request) -> web.Response:
     body = await schemas.Resend.read(request)
     client = who(request, body)
     about(body.switch_to or body.auth_type)
+    language = language_of(request)
     opened = await request.app[FLOW].resend(
         username=body.username,
         id=body.transaction_id,
@@ -97,42 +103,50 @@ async def resend(request: web.Request) -> web.Response:
         {
             "username": body.username,
             "status": "SUCCESS",
-            "message": sent_to(opened),
+            "message": sent_to(opened, language),
             **told(opened),
             "resendsLeft": opened.resends_left,
-        }
+        },
+        language=language,
     )
 
 
 async def status(request: web.Request) -> web.Response:
     body = await schemas.Status.read(request)
     client = who(request, body)
+    language = language_of(request)
     progress = await request.app[FLOW].status(username=body.username, id=body.transaction_id, client=client)
     return answer(
         {
             "username": body.username,
             "status": "SUCCESS",
-            "message": DELIVERY[progress.delivery],
+            "message": language.say(DELIVERY[progress.delivery]),
             "delivery": progress.delivery,
             **({"carriedBy": progress.carried_by} if progress.carried_by else {}),
             "authType": progress.auth_type,
             "expiresIn": progress.expires_in,
             "resendIn": progress.resend_in,
             "attemptsLeft": progress.attempts_left,
-        }
+        },
+        language=language,
     )
 
 
 async def cancel(request: web.Request) -> web.Response:
     body = await schemas.Cancel.read(request)
     client = who(request, body)
+    language = language_of(request)
     await request.app[FLOW].cancel(username=body.username, id=body.transaction_id, client=client)
-    return answer({"username": body.username, "status": "SUCCESS", "message": "The login was cancelled."})
+    return answer(
+        {"username": body.username, "status": "SUCCESS", "message": language.say("The login was cancelled.")},
+        language=language,
+    )
 
 
 async def logout(request: web.Request) -> web.Response:
     body = await schemas.Logout.read(request)
     who(request, body)
+    language = language_of(request)
     cookies = list(sessions_in(request))
     if cookies and body.logout_token is None:
         raise Malformed("logout_token")
@@ -148,7 +162,8 @@ async def logout(request: web.Request) -> web.Response:
             logout_token=body.logout_token or "",
         )
         deleted.extend(await request.app[FLOW].logout(session, visitor=asking))
-    return with_cookies(answer({"status": "SUCCESS", "message": "You are logged out."}), deleted)
+    done = {"status": "SUCCESS", "message": language.say("You are logged out.")}
+    return with_cookies(answer(done, language=language), deleted)
 
 
 def who(request: web.Request, body: schemas.Body) -> Client:
@@ -193,15 +208,15 @@ def told(opened: Opened) -> dict[str, object]:
     }
 
 
-def sent_to(opened: Opened) -> str:
-    return f"A code was sent to {opened.destination}."
+def sent_to(opened: Opened, language: Language) -> str:
+    return language.say("A code was sent to {destination}.", destination=opened.destination)
 
 
-def welcome(username: str, won: Won) -> dict[str, object]:
+def welcome(username: str, won: Won, language: Language) -> dict[str, object]:
     return {
         "username": username,
         "status": "SUCCESS",
-        "message": "You are logged in.",
+        "message": language.say("You are logged in."),
         "userprofile": won.profile,
         "session": dict(won.hand_over.session),
         **({"rememberToken": won.remembered.token} if won.remembered else {}),
@@ -209,9 +224,9 @@ def welcome(username: str, won: Won) -> dict[str, object]:
 
 
 DELIVERY = {
-    "queued": "The code is on its way.",
-    "sent": "The code was sent.",
-    "failed": "The code could not be delivered.",
+    "queued": msgid("The code is on its way."),
+    "sent": msgid("The code was sent."),
+    "failed": msgid("The code could not be delivered."),
 }
 
 

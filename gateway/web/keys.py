@@ -9,6 +9,7 @@ from typing import Any, Literal
 import structlog
 from aiohttp import web
 
+from gateway.languages import ENGLISH, Language, Languages
 from gateway.login import LoginFlow
 from gateway.logs import where
 from gateway.web.client_ip import Addresses
@@ -71,7 +72,16 @@ CLIENTS = web.AppKey("clients", Clients)
 ADDRESSES = web.AppKey("addresses", Addresses)
 PUBLIC_URL = web.AppKey("public_url", PublicUrl)
 AUDIT = web.AppKey("audit", Audit)
+LANGUAGES = web.AppKey("languages", Languages)
 RUNNING = web.AppKey("running", Running)
 CHECKS = web.AppKey("checks", dict[str, Check])
 # What an operator should know but what must not take the process out of service.
 DETAILS = web.AppKey("details", dict[str, Callable[[], str]])
+
+LANGUAGE = web.RequestKey("language", Language)
+
+
+def language_of(request: web.BaseRequest) -> Language:
+    """The language that *request* is answered in; English where nothing was read of it."""
+    language: Language = request.get(LANGUAGE, ENGLISH)
+    return language

@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from gateway.logs import where
 from gateway.web.answers import problem, refused_by_http
 from gateway.web.client_ip import Gone, shown
-from gateway.web.keys import ADDRESSES, AUDIT, RUNNING
+from gateway.web.keys import ADDRESSES, AUDIT, LANGUAGE, LANGUAGES, RUNNING, language_of
 from gateway.web.schemas import ECHO
 
 log = structlog.get_logger()
@@ -40,6 +40,7 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
     """Answer every request of `/headless`, and log its outcome once, as `ENDPOINT.WORD`."""
     request[REQUEST_ID] = new_request_id()
     bind_contextvars(request_id=request[REQUEST_ID])
+    request[LANGUAGE] = request.app[LANGUAGES].asked_for(request.headers.get("Accept-Language", ""))
     endpoint = request.match_info.route.name
     if endpoint is None:
         return await handler(request)
@@ -63,14 +64,14 @@ async def outcome(request: web.Request, handler: Handler, endpoint: str, address
     except GatewayError as error:
         say = log.warning if error.word in WARNED else log.info
         say(f"{endpoint}.{error.word}", address=address, reason=error.reason)
-        return problem(error, request.get(ECHO, {}))
+        return problem(error, request.get(ECHO, {}), language_of(request))
     except (ConnectionError, asyncio.CancelledError):
         log.info(f"{endpoint}.client_gone", address=address)
         raise
     except Exception as error:  # noqa: BLE001  # the last net: no client may see what it was
         # Neither its text nor its traceback: both may quote what a client sent.
         log.error(f"{endpoint}.internal", address=address, error=type(error).__name__, where=where(error))
-        return problem(GatewayError(), request.get(ECHO, {}))
+        return problem(GatewayError(), request.get(ECHO, {}), language_of(request))
     if request.method == "POST":
         log.info(f"{endpoint}.ok", address=address)
     return response
@@ -85,11 +86,11 @@ def sign(request: web.BaseRequest, response: Response) -> Response:
     return response
 
 
-def own(response: web.StreamResponse) -> web.StreamResponse:
+def own(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
     """Ours as it is; what aiohttp would have answered by itself as our JSON."""
     if "X-Answered-By" in response.headers:
         return response
-    return refused_by_http(response.status, allow=response.headers.get("Allow"))
+    return refused_by_http(response.status, language_of(request), allow=response.headers.get("Allow"))
 
 
 def new_request_id() -> str:

@@ -193,6 +193,15 @@ PROBLEM: Mapping[str, object] = {
 }
 
 
+ACCEPT_LANGUAGE: Mapping[str, object] = {
+    "name": "Accept-Language",
+    "in": "header",
+    "description": "the language of the message, and of the code's for an account that has none of its own",
+    "schema": {"type": "string"},
+    "example": "de-AT, en;q=0.5",
+}
+
+
 def described(name: str, operation: Operation) -> dict[str, object]:
     body = {"schema": {"$ref": f"#/components/schemas/{operation.body.__name__}"}}
     answers = [
@@ -203,6 +212,7 @@ def described(name: str, operation: Operation) -> dict[str, object]:
     return {
         "operationId": name,
         "summary": operation.summary,
+        "parameters": [ACCEPT_LANGUAGE],
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {"200": success, **problems((*operation.errors, *EVERYWHERE))},
     }

@@ -173,7 +173,7 @@ class Connection(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         if not resp.prepared:
             closing = resp.keep_alive is False
-            resp = sign(request, own(resp))
+            resp = sign(request, own(request, resp))
             if closing:
                 resp.force_close()
         return await super().finish_response(request, resp, start_time)

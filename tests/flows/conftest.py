@@ -1,5 +1,4 @@
 import asyncio
-import functools
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -10,17 +9,8 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from gateway import reaper
-from gateway.delivery import texts
 from gateway.demo.site import DrupalOptions
 from tests.world import Frontend, World, a_world
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _templates_compiled_once():
-    """Every gateway compiles its templates at its start; hundreds of gateways would do little else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(texts, "_environment", functools.cache(texts._environment))
-        yield
 
 
 @pytest.fixture(autouse=True)

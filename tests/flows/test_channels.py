@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 import subprocess
 import sys
 
@@ -28,6 +29,7 @@ PHONES = (
     User(uid=43, name="onlyphone", password="x-pass-1", phone="+4915112345678"),
     User(uid=44, name="words", password="x-pass-1", mail="words@example.test", phone='"><script>, ask my wife'),
 )
+SPOKEN = re.compile(r"\d(?:, \d)+")
 
 
 @pytest.fixture
@@ -62,8 +64,12 @@ def phones(twilio):
 
 
 def code_of(post):
-    body = post.form.get("Body") or post.form["Twiml"]
-    return code_in(type("Mail", (), {"plain": body}))
+    if call := post.form.get("Twiml"):
+        # Spoken digit by digit, and twice.
+        first, second = SPOKEN.findall(call)
+        assert first == second
+        return first.replace(", ", "")
+    return code_in(type("Mail", (), {"plain": post.form["Body"]}))
 
 
 class TestSms:
@@ -81,6 +87,27 @@ class TestSms:
         assert won.status == 200
         assert session_of(world, won).uid == 2
         assert not world.mailbox.mails
+
+    async def test_a_text_message_reaches_the_provider_in_the_readers_language_and_bound_to_the_site(
+        self, world, phones, provider
+    ):
+        async with world.open_gateway(**phones, method="SMS", public_url="https://www.example.org") as frontend:
+            frontend.headers["Accept-Language"] = "de"
+            await frontend.authenticate("onlyphone", "x-pass-1")
+            body = (await provider.posted()).form["Body"]
+
+        code = code_in(type("Mail", (), {"plain": body}))
+        assert "Geben Sie" in body
+        assert body.splitlines()[1:] == [f"@www.example.org #{code}"]
+
+    async def test_a_call_is_in_the_language_that_the_browser_asks_for(self, world, phones, provider):
+        async with world.open_gateway(**phones) as frontend:
+            frontend.headers["Accept-Language"] = "ar, en;q=0.5"
+            opened = await frontend.authenticate("onlyphone", "x-pass-1", authType="PHONE VERIFICATION")
+            post = await provider.posted()
+
+            assert "رمز الدخول" in post.form["Twiml"]
+            assert (await frontend.login(opened, code_of(post))).status == 200
 
     async def test_a_code_by_call_logs_in(self, world, phones, provider):
         async with world.open_gateway(**phones) as frontend:

@@ -109,6 +109,12 @@ def test_the_sender_is_one_address_with_its_name(sender):
     assert address.display_name == sender.partition("<")[0].strip(' "').removesuffix("no-reply@example.org")
 
 
+@pytest.mark.parametrize("plain", ["012345", "012345\n", ""])
+@pytest.mark.parametrize("html", ["", "<p>012345</p>"])
+def test_every_mail_ends_with_a_whole_line(plain, html):
+    assert written(replace(PLAIN, plain=plain, html=html)).endswith(b"\r\n")
+
+
 def test_a_text_without_html_is_one_part():
     mail = parsed(replace(PLAIN, html=""))
 

@@ -1,0 +1,316 @@
+"""Which language somebody gets, and that every sentence is there in every language."""
+
+import ast
+import shutil
+import subprocess
+import sys
+import time
+from gettext import GNUTranslations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from gateway import errors, languages
+from gateway.delivery.texts import FOLDER, TextOptions
+from gateway.languages import ENGLISH, LOCALE, Choice, Languages
+from gateway.web.client_ip import Gone
+from tests.catalogues import ROOT, read, renewed, said_in_english_only, sentences
+from tests.flows.test_errors import family
+
+CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/headgate.po"))
+NAMES = [path.parts[-3] for path in CATALOGUES]
+HOSTILE = [
+    "",
+    ",",
+    ";",
+    "de;q=",
+    "de;q=2",
+    "de;q=-1",
+    "de;q=nan",
+    "de;q=inf",
+    "de;q=1e9",
+    "de;q=0.0000",
+    "de;q=٠",
+    "de;q=0;q=1",
+    "*;q=0",
+    "de\r\nX: y",
+    "../../etc/passwd",
+    "de/../../ar",
+    "{destination.__class__}",
+    "de-" * 3000,
+    "-" * 10_000,
+    "a" * 10_000,
+    "," * 10_000,
+    "; q=" * 2500,
+    " " * 10_000 + "de",
+    "de;" + " " * 10_000 + "q=1",
+    "*," * 5000,
+    "١٢٣",
+    "\udcff\udcfe",
+    "\0",
+]
+
+
+def told(catalogue):
+    """Sentence → translation; the header aside, which holds dates."""
+    return {str(message.id): str(message.string) for message in catalogue if message.id}
+
+
+# --- Every sentence --------------------------------------------------------------------------------------------------
+
+
+def test_english_german_and_arabic_come_along():
+    assert {*NAMES, "en"} == {path.name for path in FOLDER.iterdir() if path.is_dir()} == {"ar", "de", "en"}
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
+def test_every_sentence_of_the_code_is_in_every_language_and_nothing_else(path):
+    catalogue = read(path)
+
+    assert {str(message.id) for message in catalogue if message.id} == set(sentences())
+    assert [str(message.id) for message in catalogue if not message.string and message.id] == []
+    assert [str(message.id) for message in catalogue if message.id and message.fuzzy] == []
+    assert not catalogue.obsolete
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
+def test_a_translation_shows_what_the_english_sentence_shows(path):
+    for message in read(path):
+        assert languages.is_whole(str(message.id), str(message.string)), message.id
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
+def test_what_is_compiled_is_what_is_written(path):
+    """`make languages` compiles it."""
+    with path.with_suffix(".mo").open("rb") as file:
+        written = GNUTranslations(file)
+
+    assert {text: written.gettext(text) for text in sentences()} == told(read(path))
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
+def test_bringing_a_catalogue_up_to_date_changes_nothing(path):
+    old, new = read(path), renewed(path)
+
+    assert told(new) == told(old)
+
+
+def test_what_an_error_says_is_among_the_sentences():
+    said = {kind.sentence for kind in family(errors.GatewayError) if kind is not Gone}
+
+    assert said <= set(sentences())
+
+
+def test_no_answer_is_written_down_in_english_alone():
+    found = {
+        str(path.relative_to(ROOT)): texts
+        for path in (ROOT / "gateway" / "web").rglob("*.py")
+        if (texts := list(said_in_english_only(ast.parse(path.read_text()))))
+    }
+
+    assert found == {}
+
+
+def test_a_sentence_is_found_however_it_is_said():
+    code = """
+class A(B):
+    sentence = "one"
+    sentence: ClassVar[str] = "two"
+T = {404: ("word", msgid("three"))}
+answer({"message": language.say("four {x}", x=y), "code": "five"})
+log.info("six")
+"""
+
+    assert set(_found(code)) == {"one", "two", "three", "four {x}"}
+    assert list(said_in_english_only(ast.parse('answer({"message": "seven"})'))) == ["seven"]
+
+
+def _found(code):
+    from tests.catalogues import said_in
+
+    return said_in(ast.parse(code))
+
+
+@pytest.mark.parametrize("tag", [*NAMES, "en"])
+def test_every_sentence_is_said_in_its_language(tag):
+    language = Languages().asked_for(tag)
+
+    for text in sentences():
+        said = language.say(text, destination="a•••@e••••.test") if "{" in text else language.say(text)
+        assert (said == text.format(destination="a•••@e••••.test")) == (tag == "en")
+        assert "{" not in said
+
+
+def test_the_modules_own_sentences_stay_as_they_are_in_english():
+    assert ENGLISH.say(errors.UnknownApiKey.sentence) == "Authentication failed"
+    assert ENGLISH.say(errors.Disabled.sentence) == "Something went wrong, please contact your administrator."
+
+
+def test_what_looks_like_a_field_in_a_value_is_none():
+    for tag in ("en", "de", "ar"):
+        said = Languages().asked_for(tag).say("A code was sent to {destination}.", destination="{0.__class__}")
+        assert "{0.__class__}" in said
+
+
+def test_a_sentence_that_no_catalogue_has_is_said_in_english():
+    assert Languages().asked_for("de").say("Nobody translated this.") == "Nobody translated this."
+
+
+def test_the_start_does_not_wait_for_babel():
+    code = "import sys, gateway.app, gateway.languages as l; l.Languages(); sys.exit('babel' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+# --- Who gets which --------------------------------------------------------------------------------------------------
+
+CHOICE = Choice(known=frozenset({"en", "de", "ar", "pt-br", "zh-hant"}), default="en")
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("DE", "de"),
+        ("de-AT", "de"),
+        ("de-CH-1996", "de"),
+        ("pt-BR,pt;q=0.9", "pt-br"),
+        ("pt", "en"),
+        ("zh-Hant-TW", "zh-hant"),
+        ("fr, de;q=0.5", "de"),
+        ("de;q=0.5, ar;q=0.8", "ar"),
+        ("de ; q = 0.5 , ar ; q=0.4", "de"),
+        ("ar;q=0.5,de;q=0.5", "ar"),
+        ("*", "en"),
+        ("*, de", "en"),
+        ("*;q=0.1, de", "de"),
+        ("de;q=0", "en"),
+        ("de;q=0, de-AT", "en"),
+        ("en;q=0, ar", "ar"),
+        ("fr;q=1.0, it;q=0.9", "en"),
+        ("de;q=2, ar", "ar"),
+        ("german, ar", "ar"),
+        (",,, ar", "ar"),
+        (", ".join(["fr"] * 20 + ["de"]), "en"),
+        ("fr," + " " * 256 + "de", "en"),
+    ],
+)
+def test_a_header_is_read_as_rfc_9110_says(header, found):
+    assert CHOICE.asked_for(header) == found
+
+
+@pytest.mark.parametrize("header", HOSTILE)
+def test_whatever_stands_in_a_header_there_is_a_language_and_at_once(header):
+    languages.ranges.cache_clear()
+    began = time.perf_counter()
+
+    for _ in range(20):
+        assert CHOICE.asked_for(header) in CHOICE.known
+        languages.ranges.cache_clear()
+
+    assert time.perf_counter() - began < 0.5
+
+
+@given(st.text())
+def test_any_text_is_a_header(header):
+    assert CHOICE.asked_for(header) in CHOICE.known
+    assert CHOICE.of(header, header) in CHOICE.known
+
+
+@pytest.mark.parametrize(
+    ("preferred", "header", "found"),
+    [
+        ("de", "ar", "de"),
+        ("de-at", "ar", "de"),
+        ("fr", "ar", "ar"),
+        ("und", "ar", "ar"),
+        (None, "ar", "ar"),
+        ("", "ar", "ar"),
+        ("fr", "it", "en"),
+        (None, "", "en"),
+        ("-" * 10_000, "", "en"),
+    ],
+)
+def test_the_accounts_language_goes_before_the_browsers_and_that_before_the_default(preferred, header, found):
+    assert CHOICE.of(preferred, header) == found
+
+
+# --- A folder of one's own -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Writes a catalogue of a language that is there as templates, too."""
+
+    def write(text, tag="fr"):
+        folder = tmp_path / tag / "LC_MESSAGES"
+        if not folder.exists():
+            if not (FOLDER / tag).exists():
+                shutil.copytree(FOLDER / "en", tmp_path / tag)
+            folder.mkdir(parents=True)
+        (folder / "headgate.po").write_text(text, encoding="latin-1")
+        return tmp_path
+
+    return write
+
+
+HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+FRENCH = HEADER + 'msgid "The code is wrong."\nmsgstr "Le code est faux."\n'
+
+
+def test_a_language_is_added_by_a_catalogue_alone(own):
+    told = Languages(folder=own(FRENCH)).asked_for("fr-FR")
+
+    assert told.tag == "fr"
+    assert told.say("The code is wrong.") == "Le code est faux."
+    assert told.say("You are logged in.") == "You are logged in."
+
+
+def test_a_sentence_there_wins_and_the_rest_comes_along(own):
+    german = HEADER + 'msgid "The code is wrong."\nmsgstr "Falsch!"\n\nmsgid "You are logged in."\nmsgstr ""\n'
+
+    told = Languages(folder=own(german, "de")).asked_for("de")
+
+    assert told.say("The code is wrong.") == "Falsch!"
+    assert told.say("You are logged in.") == "Sie sind angemeldet."
+
+
+def test_a_language_without_a_catalogue_is_answered_in_the_next_that_is_asked_for(tmp_path):
+    shutil.copytree(FOLDER / "en", tmp_path / "fr")
+
+    assert Languages(folder=tmp_path).asked_for("fr, de;q=0.5").tag == "de"
+
+
+def test_the_default_language_is_for_whoever_asks_for_none():
+    assert Languages(default="de").asked_for("").tag == "de"
+    assert Languages(default="de").asked_for("*").tag == "de"
+    assert Languages(default="de").asked_for("en").tag == "en"
+    assert Languages(default="it").asked_for("").tag == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("msgid oops", "can't be read as a catalogue"),
+        (HEADER + 'msgid "a"\nmsgstr "\xff"', "can't be read as a catalogue"),
+        (HEADER + 'msgid "A code was sent to {destination}."\nmsgstr "Code {to}"\n', "line 4: the names in braces"),
+        (HEADER + 'msgid "A code was sent to {destination}."\nmsgstr "Code"\n', "line 4: the names in braces"),
+        (HEADER + 'msgid "A code was sent to {destination}."\nmsgstr "{destination"\n', "line 4: the names in braces"),
+        (
+            HEADER + 'msgid "A code was sent to {destination}."\nmsgstr "{destination.__class__}"\n',
+            "line 4: the names in braces",
+        ),
+        (
+            HEADER + 'msgid "A code was sent to {destination}."\nmsgstr "{destination:>999999999}"\n',
+            "line 4: the names in braces",
+        ),
+    ],
+)
+def test_a_broken_catalogue_stops_the_start_with_its_name(own, text, why):
+    with pytest.raises(ValidationError, match=r"fr/LC_MESSAGES/headgate\.po") as refused:
+        TextOptions(folder=own(text))
+
+    assert why in str(refused.value)

@@ -1,0 +1,95 @@
+"""`headgate preview`: needs nothing but what messages are made of, and shows what would be sent."""
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.preview import pages
+from gateway.settings import ConfigurationError, Settings, load
+
+ONLY = frozenset({"texts", "public_url", "code"})
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs the command with a configuration, in an environment that says nothing."""
+    monkeypatch.delenv("HEADGATE_CONFIG", raising=False)
+    monkeypatch.delenv("HEADGATE_API_KEY", raising=False)
+
+    def command(configuration=None):
+        config = []
+        if configuration is not None:
+            (tmp_path / "gateway.yaml").write_text(configuration)
+            config = ["--config", str(tmp_path / "gateway.yaml")]
+        return CliRunner().invoke(app, ["preview", "--out", str(tmp_path / "out"), *config])
+
+    return command
+
+
+def test_without_any_configuration_every_message_is_written(run, tmp_path):
+    done = run()
+
+    assert done.exit_code == 0, done.output
+    written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
+    assert written == {"index.html"} | {
+        f"{language}/{subject}.{kind}"
+        for language in ("ar", "de", "en")
+        for subject in ("code", "locked", "replayed")
+        for kind in ("mail.html", "mail.txt", "sms.txt", "voice.txt")
+    }
+
+
+def test_what_is_missing_elsewhere_in_a_configuration_is_not_asked_for(run, tmp_path):
+    done = run(
+        "texts: {site: A <b>Site</b>}\n"
+        "public_url: https://www.example.org\n"
+        "code: {digits: 8}\n"
+        "keys_file: /run/secrets/keys\n"
+        "store: {kind: redis, url_file: /run/secrets/url}\n"
+    )
+
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "en" / "code.sms.txt").read_text() == (
+        "12345678 is your code for A <b>Site</b>. It works for 5 minutes. Give it to nobody.\n"
+        "@www.example.org #12345678\n"
+    )
+    index = (tmp_path / "out" / "index.html").read_text()
+    assert "A &lt;b&gt;Site&lt;/b&gt;" in index
+    assert "<b>" not in index
+
+
+@pytest.mark.parametrize("wrong", ["texts: {default_language: xx}", "code: {digits: 99}", "public_url: nowhere", "["])
+def test_what_is_wrong_with_the_messages_is_told(run, tmp_path, wrong):
+    done = run(wrong)
+
+    assert done.exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_can_not_be_written_is_told(run, tmp_path):
+    (tmp_path / "out").write_text("a file")
+
+    assert run().exit_code == 1
+
+
+def test_only_the_problems_that_matter_are_told():
+    environ = {"HEADGATE_TEXTS__TIMEZONE": "Mars", "HEADGATE_LISTEN__PORT": "x", "HEADGATE_CODE__DIGITS": "7"}
+
+    with pytest.raises(ConfigurationError) as refused:
+        load(None, environ, only=ONLY)
+    assert [key for key, _ in refused.value.problems] == ["texts.timezone"]
+
+    del environ["HEADGATE_TEXTS__TIMEZONE"]
+    settings = load(None, environ, only=ONLY)
+    assert (settings.code.digits, settings.listen.port) == (7, 8080)
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [("www.example.org", "64 of 70, one message"), ("a-rather-long-host.example.org", "79 of 70, 2 messages")],
+)
+def test_it_says_what_a_text_message_costs(host, told):
+    settings = Settings.model_validate({"public_url": f"https://{host}", "code": {"digits": 8}})
+    shown = {page.name: page.size for page in pages(settings, now=0)}
+
+    assert shown["ar/code.sms"] == told
