@@ -90,7 +90,8 @@ class Floodgate:
     async def deliveries(self, destinations: Sequence[tuple[str, str]], *, familiar: bool, now: float) -> None:
         """Count a message of *now* to each destination, by channel. Raises Flood."""
         limits = [limit for where in destinations for limit in self._limits.deliveries(*where, familiar=familiar)]
-        await self._reserve(limits, now=now)
+        if limits:
+            await self._reserve(limits, now=now)
 
     async def counted(self, channel: str, to: str, *, familiar: bool, at: float) -> bool:
         """Whether the message of *at* was counted, and so may be sent."""

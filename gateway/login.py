@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Account, Client, DrupalSession, Visitor, fold
+from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor, fold
 from gateway.alike import Alike
 from gateway.errors import (
     BadCredentials,
@@ -28,9 +28,11 @@ from gateway.errors import (
 from gateway.exemption import Exemption
 from gateway.floodgate import Floodgate, Reserved
 from gateway.interfaces import Authenticator, Backend, Factor, Message
-from gateway.methods import carrier, destinations, dialable, message_ids, messages, methods_of
+from gateway.manage_token import ManageTokens, granted
+from gateway.methods import destinations, dialable, message_ids, messages
 from gateway.notices import Notices, notice
-from gateway.steps import Opened, Progress, Remembered, Rules, Won, opened, seconds, waiting
+from gateway.proof import Proof
+from gateway.steps import Opened, Progress, Remembered, Rules, Won, opened, progress, waiting
 from gateway.transaction import HANDING_SECONDS, State, Transaction, key_of, new_id
 
 log = structlog.get_logger()
@@ -48,7 +50,10 @@ class LoginFlow:
         drupal: Authenticator,
         backend: Backend,
         factor: Factor,
+        proof: Proof,
+        tokens: ManageTokens,
         channels: frozenset[str],
+        methods: Callable[[Account, Enrolment | None], tuple[str, ...]],
         rules: Rules,
         flood: Floodgate,
         exemption: Exemption,
@@ -62,7 +67,10 @@ class LoginFlow:
         self._parked = backend.parked
         self._outbox = backend.outbox
         self._factor = factor
+        self._proof = proof
+        self._tokens = tokens
         self._channels = channels
+        self._methods = methods
         self._rules = rules
         self._flood = flood
         self._exemption = exemption
@@ -91,6 +99,7 @@ class LoginFlow:
         if not self._channels:
             raise DeliveryUnavailable("no_channel")
         bind_contextvars(account=self._index("account", fold(username))[:11])
+        await self._proof.demand_initialised()
         reserved = await self._flood.password(username, visitor.address)
         session = await self._checked(username, password, visitor, reserved=reserved)
         bind_contextvars(uid=session.uid)
@@ -110,14 +119,17 @@ class LoginFlow:
         try:
             if isinstance(familiar, BaseException):
                 raise familiar
-            described = await self._exemption.account(self._drupal.describe(session, visitor=visitor), session)
+            described, enrolment = await asyncio.gather(
+                self._exemption.account(self._drupal.describe(session, visitor=visitor), session),
+                self._proof.enrolment(session.uid),
+            )
             account = dialable(described, channels=self._channels, numbers=self._rules.numbers)
             decision, remembered = await self._exemption.judge(
                 account,
                 username=username,
                 auth_type=auth_type,
                 token=remember_token,
-                reachable=methods_of(account, channels=self._channels, preferred=self._rules.method),
+                reachable=self._methods(account, enrolment),
                 client=client,
                 visitor=visitor,
             )
@@ -210,11 +222,10 @@ class LoginFlow:
             await self._end(other)
 
     async def _send(self, several: list[Message]) -> None:
-        first, *others = several
-        if others:
-            await asyncio.gather(*(self._outbox.put(message) for message in several))
+        if len(several) == 1:
+            await self._outbox.put(several[0])
         else:
-            await self._outbox.put(first)
+            await asyncio.gather(*(self._outbox.put(message) for message in several))
 
     # Login
 
@@ -231,28 +242,24 @@ class LoginFlow:
     ) -> Won:
         """Win the transaction with the right code.
 
-        Raises WrongOtp, Flood for an address with too many wrong ones, and TransactionClosed for everything that must
-        look alike. The caller writes the answer and says `delivered` or `lost`.
+        Raises WrongOtp, Flood for an address with too many wrong ones, FactorBusy, and TransactionClosed for everything
+        that must look alike. The caller writes the answer and says `delivered` or `lost`.
         """
         key = key_of(id)
         seen = await self._bound(key, username=username, auth_type=auth_type, client=client)
         now = self._clock()
-        reserved = await self._flood.guess(seen.uid, visitor.address, familiar=seen.familiar)
-
-        # A transaction's secret never changes, so this is true of whatever the swap is tried on.
-        accepted = self._factor.check(seen.secret, otp)
-
-        def guess(pending: Transaction) -> Transaction:
-            return pending.attempt(accepted=accepted, now=now)
-
-        # Fetched along when it will most likely be needed; what counts is who wins the swap.
-        fetched = self._hand(key, now=now) if accepted else nothing()
-        try:
-            after, session = await asyncio.gather(self._transactions.update(key, guess, seen=seen), fetched)
-        except TransactionClosed:
-            # Lost to another answer: nothing was compared that anybody hears of.
-            await self._flood.not_asked(reserved)
-            raise
+        with self._proof.room(auth_type):
+            reserved = await self._flood.guess(seen.uid, visitor.address, familiar=seen.familiar)
+            # A transaction's secret never changes, so this is true of whatever the swap is tried on.
+            is_sent = self._proof.is_sent_code(seen, otp)
+            # Fetched along when it will most likely be needed; what counts is who wins the swap.
+            fetched = self._hand(key, now=now) if is_sent else nothing()
+            try:
+                after, session = await asyncio.gather(self._proof.attempt(key, seen, otp, is_sent=is_sent), fetched)
+            except TransactionClosed:
+                # Lost to another answer: nothing was compared that anybody hears of.
+                await self._flood.not_asked(reserved)
+                raise
         if after.state is not State.HANDING:
             await self._wrong(key, after, reserved=reserved)
             raise WrongOtp(attempts_left=after.attempts_left)
@@ -264,6 +271,7 @@ class LoginFlow:
             familiar=after.familiar,
             hand_over=self._drupal.hand_over(session),
             profile=json.loads(after.profile),
+            manage_token=self._tokens.give(granted(after, at=now), client=client.id),
             reserved=reserved,
             remembered=await self._exemption.remember(after.uid, client=client) if remember else None,
         )
@@ -315,7 +323,7 @@ class LoginFlow:
     async def resend(
         self, *, username: str, id: str, auth_type: str, switch_to: str | None, client: Client, visitor: Visitor
     ) -> Opened:
-        """Send the same code again, or by another method.
+        """Send the same code again, or by another method; or ask for one that sends nothing.
 
         Raises TransactionClosed, TooSoon, NotEnrolled, and Flood for a destination that has had too many messages.
         """
@@ -340,15 +348,7 @@ class LoginFlow:
         """Where the login stands. Raises TransactionClosed."""
         pending = await self._bound(key_of(id), username=username, client=client)
         words = await self._outbox.words(pending.messages)
-        now = self._clock()
-        return Progress(
-            delivery="sent" if "sent" in words else "queued" if "queued" in words else "failed",
-            carried_by=carrier([id for id, word in zip(pending.messages, words, strict=True) if word == "sent"]),
-            auth_type=pending.auth_type,
-            expires_in=seconds(pending.expires_at - now),
-            resend_in=seconds(pending.resend_at - now),
-            attempts_left=pending.attempts_left,
-        )
+        return progress(pending, words, now=self._clock())
 
     async def cancel(self, *, username: str, id: str, client: Client) -> None:
         """End the login and Drupal's session with it. Raises TransactionClosed."""

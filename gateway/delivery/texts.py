@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 from zoneinfo import ZoneInfo
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template
@@ -21,7 +21,7 @@ from gateway.delivery.browser import browser_of
 from gateway.interfaces import Subject, Text
 from gateway.options import Options
 
-SUBJECTS: tuple[Subject, ...] = ("code", "locked", "replayed")
+SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 FALLBACK = "en"
 FOLDER = Path(__file__).parent / "templates"
 # Forms kept: languages, minutes and known browsers make some hundreds.

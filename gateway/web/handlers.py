@@ -12,7 +12,7 @@ from gateway.errors import Malformed
 from gateway.steps import Opened, Won
 from gateway.web import schemas
 from gateway.web.answers import answer, with_cookies
-from gateway.web.keys import ADDRESSES, CLIENTS, FLOW, PUBLIC_URL
+from gateway.web.keys import ADDRESSES, CLIENTS, ENROLMENT, FLOW, PUBLIC_URL
 from gateway.web.middleware import sign
 from gateway.web.relay import sessions_in, warn_if_unusable
 from gateway.web.server import Connection
@@ -105,7 +105,7 @@ async def status(request: web.Request) -> web.Response:
         {
             "username": body.username,
             "status": "SUCCESS",
-            "message": DELIVERY[progress.delivery],
+            "message": ASKED.get(progress.auth_type, DELIVERY[progress.delivery]),
             "delivery": progress.delivery,
             **({"carriedBy": progress.carried_by} if progress.carried_by else {}),
             "authType": progress.auth_type,
@@ -142,6 +142,44 @@ async def logout(request: web.Request) -> web.Response:
         )
         deleted.extend(await request.app[FLOW].logout(session, visitor=asking))
     return with_cookies(answer({"status": "SUCCESS", "message": "You are logged out."}), deleted)
+
+
+async def totp_enroll(request: web.Request) -> web.Response:
+    body = await schemas.TotpEnroll.read(request)
+    client = who(request, body)
+    proposed = await request.app[ENROLMENT].enroll(token=body.manage_token, client=client)
+    return answer(
+        {
+            "status": "SUCCESS",
+            "message": "Scan the code with your authenticator app, then type what the app shows.",
+            "secret": proposed.secret,
+            "otpauth": proposed.otpauth,
+            "qr": proposed.qr,
+        }
+    )
+
+
+async def totp_confirm(request: web.Request) -> web.Response:
+    body = await schemas.TotpConfirm.read(request)
+    client = who(request, body)
+    codes = await request.app[ENROLMENT].confirm(
+        token=body.manage_token, otp=body.otp, client=client, visitor=visitor(request)
+    )
+    return shown_once("Your authenticator app is set up. Keep these recovery codes in a safe place.", codes)
+
+
+async def totp_remove(request: web.Request) -> web.Response:
+    body = await schemas.TotpRemove.read(request)
+    client = who(request, body)
+    await request.app[ENROLMENT].remove(token=body.manage_token, otp=body.otp, client=client, visitor=visitor(request))
+    return answer({"status": "SUCCESS", "message": "Your authenticator app was removed."})
+
+
+async def recovery_codes(request: web.Request) -> web.Response:
+    body = await schemas.RecoveryCodes.read(request)
+    client = who(request, body)
+    codes = await request.app[ENROLMENT].recovery_codes(token=body.manage_token, client=client)
+    return shown_once("Keep these recovery codes in a safe place. The old ones no longer work.", codes)
 
 
 def who(request: web.Request, body: schemas.Body) -> Client:
@@ -181,7 +219,11 @@ def told(opened: Opened) -> dict[str, object]:
 
 
 def sent_to(opened: Opened) -> str:
-    return f"A code was sent to {opened.destination}."
+    return ASKED.get(opened.auth_type, f"A code was sent to {opened.destination}.")
+
+
+def shown_once(message: str, codes: tuple[str, ...]) -> web.Response:
+    return answer({"status": "SUCCESS", "message": message, "recoveryCodes": list(codes)})
 
 
 def welcome(username: str, won: Won) -> dict[str, object]:
@@ -191,10 +233,16 @@ def welcome(username: str, won: Won) -> dict[str, object]:
         "message": "You are logged in.",
         "userprofile": won.profile,
         "session": dict(won.hand_over.session),
+        **({"manageToken": won.manage_token} if won.manage_token else {}),
         **({"rememberToken": won.remembered.token} if won.remembered else {}),
     }
 
 
+# Of the methods that send nothing.
+ASKED = {
+    "GOOGLE AUTHENTICATOR": "Type the code that your authenticator app shows.",
+    "RECOVERY CODE": "Type one of your recovery codes.",
+}
 DELIVERY = {
     "queued": "The code is on its way.",
     "sent": "The code was sent.",

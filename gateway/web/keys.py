@@ -8,6 +8,7 @@ from typing import Literal
 
 from aiohttp import web
 
+from gateway.enrolment import EnrolmentFlow
 from gateway.login import LoginFlow
 from gateway.web.client_ip import Addresses
 from gateway.web.clients import Clients
@@ -48,6 +49,7 @@ class Running:
 
 
 FLOW = web.AppKey("flow", LoginFlow)
+ENROLMENT = web.AppKey("enrolment", EnrolmentFlow)
 CLIENTS = web.AppKey("clients", Clients)
 ADDRESSES = web.AppKey("addresses", Addresses)
 PUBLIC_URL = web.AppKey("public_url", PublicUrl)
