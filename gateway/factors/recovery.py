@@ -25,18 +25,21 @@ LENGTH = 16
 GROUP = 4
 # Longer than any spelling of a code; NFKC can make eighteen letters of one.
 LONGEST = 64
-# How many are computed at once: each takes 19 MiB and a core.
+# OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
+KIBIBYTES, PASSES, LANES = 19 * 1024, 2, 1
+# How many are computed at once: each takes that memory and a core, for some 20 ms.
 AT_ONCE = 2
 # What is compared with when nothing was chosen, so that it takes as long. No code that anybody knows hashes to this.
-NOBODYS = f"--$argon2id$v=19$m=19456,t=2,p=1${'A' * 22}${'A' * 43}"
+NOBODYS = f"--$argon2id$v=19$m={KIBIBYTES},t={PASSES},p={LANES}${'A' * 22}${'A' * 43}"
 
 
 class RecoveryCodes:
     """Makes codes and compares them, in threads of its own and never more than *AT_ONCE* at a time."""
 
     def __init__(self) -> None:
-        # OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, salt_len=16)
+        self._hasher = PasswordHasher(
+            time_cost=PASSES, memory_cost=KIBIBYTES, parallelism=LANES, hash_len=32, salt_len=16
+        )
         self._threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="recovery")
         self._taken = 0
 
