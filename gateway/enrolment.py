@@ -89,7 +89,7 @@ class EnrolmentFlow:
             await self._count_mail(grant)
             codes, hashes = await self._recovery.make()
         await self._update(grant, lambda known: known.confirm(secret, step=step, recovery_hashes=hashes))
-        await self._tell("authenticator_added", grant)
+        await self._mail("authenticator_added", grant)
         return codes
 
     async def remove(self, *, token: str, otp: str, client: Client, visitor: Visitor) -> None:
@@ -105,7 +105,7 @@ class EnrolmentFlow:
             await self._demand(lambda: self._proof.spend(grant.uid, method, otp), grant, visitor)
         now = self._clock()
         await self._update(grant, lambda enrolment: enrolment.remove(now=now))
-        await self._tell("authenticator_removed", grant)
+        await self._mail("authenticator_removed", grant)
 
     async def recovery_codes(self, *, token: str, client: Client) -> tuple[str, ...]:
         """Ten new ones; the old ones die. Raises NotEnrolled when there is no app, Flood or FactorBusy."""
@@ -115,7 +115,7 @@ class EnrolmentFlow:
             await self._count_mail(grant)
             codes, hashes = await self._recovery.make()
         await self._update(grant, lambda enrolment: enrolment.renew(hashes))
-        await self._tell("recovery_new", grant)
+        await self._mail("recovery_new", grant)
         return codes
 
     async def _granted(self, token: str, client: Client) -> Grant:
@@ -146,7 +146,7 @@ class EnrolmentFlow:
             return found
         for lock in await self._flood.wrong(grant.uid, reserved, familiar=familiar):
             log.warning(lock, uid=grant.uid)
-            await self._tell("locked", grant)
+            await self._mail("locked", grant)
         raise WrongOtp(attempts_left=max(0, SOFT_FAILURES - reserved.counts[0]))
 
     async def _count_mail(self, grant: Grant) -> None:
@@ -154,7 +154,7 @@ class EnrolmentFlow:
         where = [("email", grant.mail)] if grant.mail else []
         await self._flood.deliveries(where, familiar=False, now=self._clock())
 
-    async def _tell(self, subject: Subject, grant: Grant) -> None:
+    async def _mail(self, subject: Subject, grant: Grant) -> None:
         told = notice(subject, grant, username=grant.username, now=self._clock())
         await self._notices.tell(told, uid=grant.uid)
 

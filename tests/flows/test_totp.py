@@ -376,7 +376,7 @@ async def test_wrong_codes_here_count_as_those_of_a_login_and_lock_the_account(w
     assert [(answer.code, answer["attemptsLeft"]) for answer in wrong] == [
         ("wrong_otp", left) for left in range(9, -1, -1)
     ]
-    assert (await ask(frontend, endpoint, alice.token, otp="0000 000")).code == "transaction_closed"
+    assert (await ask(frontend, endpoint, alice.token, otp="0000 000")).code == "account_locked"
     assert (await frontend.authenticate()).code == "account_locked"
     await world.eventually(lambda: "Somebody knows your password" in subjects(world))
 

@@ -33,7 +33,7 @@ class Bench:
             recovery=recovery_codes,
             enabled=enabled,
             backend=self.backend,
-            notices=Notices(self.backend.outbox, channels={"email"}, clock=time.time),
+            notices=Notices(self.backend.outbox, {"email"}),
             clock=time.time,
         )
 
@@ -58,6 +58,9 @@ class Bench:
     async def change(self, change):
         await self.backend.transactions.update("key", change)
 
+    async def attempt(self, seen, typed):
+        return await self.proof.attempt("key", seen, typed, is_sent=self.proof.is_sent_code(seen, typed))
+
     def app_code(self):
         return self.totp.code(SECRET, int(time.time()) // 30)
 
@@ -80,7 +83,7 @@ async def test_a_mailed_code_wins_nothing_once_the_login_was_switched_away_from_
     await bench.change(lambda pending: pending.switch(auth_type=AUTHENTICATOR, now=time.time()))
 
     with pytest.raises(TransactionClosed):
-        await bench.proof.attempt("key", seen, bench.code.code(SECRET))
+        await bench.attempt(seen, bench.code.code(SECRET))
     assert (await bench.backend.transactions.find("key")).attempts_left == 5
 
 
@@ -89,7 +92,7 @@ async def test_an_apps_code_spends_nothing_once_the_login_was_switched_away_from
     await bench.change(lambda pending: pending.switch(auth_type="EMAIL", now=time.time()))
 
     with pytest.raises(TransactionClosed):
-        await bench.proof.attempt("key", seen, bench.app_code())
+        await bench.attempt(seen, bench.app_code())
     assert (await bench.backend.enrolments.find("17")).last_step == 0
 
 
@@ -98,7 +101,7 @@ async def test_without_an_attempt_nothing_is_compared_or_spent(bench):
     await bench.change(lambda pending: replace(pending, attempts_left=0))
 
     with pytest.raises(TransactionClosed):
-        await bench.proof.attempt("key", seen, bench.app_code())
+        await bench.attempt(seen, bench.app_code())
     assert (await bench.backend.enrolments.find("17")).last_step == 0
 
 
@@ -127,7 +130,7 @@ async def test_what_is_right_wins_no_login_that_ended_meanwhile(bench, method):
     bench.proof._enrolments = Meanwhile(bench.backend.enrolments, ended(bench))
 
     with pytest.raises(TransactionClosed):
-        await bench.proof.attempt("key", seen, bench.app_code() if method == AUTHENTICATOR else bench.shown[0])
+        await bench.attempt(seen, bench.app_code() if method == AUTHENTICATOR else bench.shown[0])
     assert (await bench.backend.transactions.find("key")).state is State.ENDED
 
 
@@ -136,7 +139,7 @@ async def test_what_is_wrong_counts_though_the_login_ended_meanwhile(bench):
     seen = await bench.open(AUTHENTICATOR)
     bench.proof._enrolments = Meanwhile(bench.backend.enrolments, ended(bench))
 
-    after = await bench.proof.attempt("key", seen, "no code")
+    after = await bench.attempt(seen, "no code")
 
     assert (after.state, after.attempts_left) == (State.OPEN, 4)
 
