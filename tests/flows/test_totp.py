@@ -192,6 +192,42 @@ async def test_an_account_that_nothing_reaches_logs_in_with_its_app(world, front
     assert won.status == 200
 
 
+# With a policy
+
+
+async def test_a_policy_on_methods_decides_whether_and_in_which_order_apps_are_asked_for(world):
+    policy = {"methods": ["EMAIL", APP]}
+    async with world.open_gateway(policy=policy) as frontend:
+        alice = await enrol(world, frontend)
+
+        assert await methods(world, frontend) == ["EMAIL", APP]
+        opened = await frontend.authenticate(authType=APP)
+        assert (await frontend.login(opened, app_code(alice.secret, world.clock()))).status == 200
+        assert (await frontend.authenticate(authType=RECOVERY)).code == "not_enrolled"
+
+
+async def test_who_needs_no_code_gets_no_token_to_change_factors_with(world):
+    async with world.open_gateway(
+        policy={"exempt_networks": ["127.0.0.0/8"]}, trusted_proxies=["192.0.2.1"]
+    ) as frontend:
+        exempted = await frontend.authenticate()
+
+        assert exempted["authType"] == "NONE"
+        assert "manageToken" not in exempted.body
+        # Who asks for a code gets one, and so can enrol.
+        assert (await by_mail(world, frontend))["manageToken"]
+
+
+async def test_a_remembered_device_is_kept_beside_an_app_and_by_its_code(world):
+    async with world.open_gateway(policy={"remember": {"days": 30}}) as frontend:
+        alice = await enrol(world, frontend)
+        opened = await frontend.authenticate()
+        won = await frontend.login(opened, app_code(alice.secret, world.clock()), remember=True)
+
+        assert (await frontend.authenticate(rememberToken=won["rememberToken"]))["authType"] == "NONE"
+        assert await methods(world, frontend) == [APP, "EMAIL", RECOVERY]
+
+
 # Switching
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.factors import Totp, TotpOptions, qr_of, text_of
+from gateway.settings import Settings
 
 # RFC 6238, appendix B: the secret, and the codes of SHA-1.
 SECRET = b"12345678901234567890"
@@ -95,3 +96,13 @@ def test_the_picture_is_one_element_that_a_page_can_take_as_it_is(totp):
 def test_an_issuer_that_apps_would_misread_is_refused(issuer):
     with pytest.raises(ValidationError):
         TotpOptions(issuer=issuer)
+
+
+@pytest.mark.parametrize("methods", [["EMAIL", "GOOGLE AUTHENTICATOR"], ["EMAIL", "RECOVERY CODE"]])
+def test_a_policy_names_apps_and_their_codes_only_where_they_are_allowed(methods):
+    def conflicts(enabled):
+        made = Settings.model_validate({"policy": {"methods": methods}, "totp": {"enabled": enabled}})
+        return [key for key, _ in made.conflicts()]
+
+    assert "policy.methods" in conflicts(enabled=False)
+    assert "policy.methods" not in conflicts(enabled=True)
