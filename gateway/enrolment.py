@@ -64,8 +64,12 @@ class EnrolmentFlow:
         self._clock = clock
 
     async def enroll(self, *, token: str, client: Client) -> Proposed:
-        """Propose a secret; what is enrolled stays until `confirm`, and a second proposal replaces the first."""
+        """Propose a secret; what is enrolled stays until `confirm`, and a second proposal replaces the first.
+
+        Raises Flood.
+        """
         grant = await self._granted(token, client)
+        await self._flood.proposal(grant.uid)
         secret = self._totp.secret()
         until = self._clock() + LIFETIME_SECONDS
         await self._update(grant, lambda enrolment: enrolment.propose(secret, until=until))

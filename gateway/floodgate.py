@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.errors import AccountLocked, Flood, StoreUnavailable, TransactionClosed
-from gateway.flood import Limits, failures, guesses
+from gateway.flood import Limits, failures, guesses, proposals
 from gateway.interfaces import Counters, Limit
 
 log = structlog.get_logger()
@@ -92,6 +92,10 @@ class Floodgate:
         limits = [limit for where in destinations for limit in self._limits.deliveries(*where, familiar=familiar)]
         if limits:
             await self._reserve(limits, now=now)
+
+    async def proposal(self, uid: str) -> None:
+        """Count a secret that is proposed to the account. Raises Flood."""
+        await self._reserve([proposals(uid)], now=self._clock())
 
     async def counted(self, channel: str, to: str, *, familiar: bool, at: float) -> bool:
         """Whether the message of *at* was counted, and so may be sent."""

@@ -169,7 +169,7 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Propose a secret for an authenticator app",
         body=schemas.TotpEnroll,
         answer=Proposed,
-        errors=(errors.TransactionClosed,),
+        errors=(errors.TransactionClosed, errors.Flood),
     ),
     "totp_confirm": Operation(
         summary="Enrol the app with its first code, and get recovery codes",

@@ -436,6 +436,15 @@ async def test_whoever_confirms_again_and_again_does_not_fill_the_mailbox(world)
         assert [answer.code for answer in answers] == [None, None, "flood", "flood"]
 
 
+async def test_secrets_are_not_proposed_without_end(world, frontend):
+    token = (await by_mail(world, frontend))["manageToken"]
+
+    answers = [await ask(frontend, "totp/enroll", token) for _ in range(21)]
+
+    assert [answer.code for answer in answers] == [None] * 20 + ["flood"]
+    assert 590 < int(answers[-1].headers["Retry-After"]) <= 600
+
+
 # Removing
 
 
