@@ -114,6 +114,7 @@ class EnrolmentFlow:
     async def recovery_codes(self, *, token: str, client: Client) -> tuple[str, ...]:
         """Ten new ones; the old ones die. Raises NotEnrolled when there is no app, Flood or FactorBusy."""
         grant = await self._granted(token, client)
+        await self._flood.proposal(grant.uid)
         with self._recovery.room():
             (await self._known(grant)).renew(())
             await self._count_mail(grant)

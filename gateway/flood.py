@@ -166,7 +166,7 @@ def guesses(uid: str, *, familiar: bool) -> tuple[Limit, Limit]:
 
 
 def proposals(uid: str) -> Limit:
-    """Secrets proposed to one account: each costs a picture, which takes twenty times as long as a login."""
+    """Secrets and sets of recovery codes made for one account: each takes as long as many logins."""
     return Limit(name="flood.proposals", key=f"proposals:{uid}", most=PROPOSALS, seconds=PROPOSAL_SECONDS)
 
 

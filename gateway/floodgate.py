@@ -94,7 +94,7 @@ class Floodgate:
             await self._reserve(limits, now=now)
 
     async def proposal(self, uid: str) -> None:
-        """Count a secret that is proposed to the account. Raises Flood."""
+        """Count a secret, or a set of recovery codes, that is made for the account. Raises Flood."""
         await self._reserve([proposals(uid)], now=self._clock())
 
     async def counted(self, channel: str, to: str, *, familiar: bool, at: float) -> bool:

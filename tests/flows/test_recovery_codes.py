@@ -146,6 +146,17 @@ async def test_new_codes_kill_the_old_ones(world, frontend):
     await world.eventually(lambda: "You have new recovery codes" in subjects(world))
 
 
+async def test_new_ones_are_not_made_without_end_also_where_no_mail_is_counted(world, frontend):
+    alice = await enrol(world, frontend)
+    world.drupal.accounts.change(2, mail=None)
+    token = (await by_recovery(frontend, alice.codes[0]))["manageToken"]
+
+    answers = [await ask(frontend, "recovery-codes", token) for _ in range(20)]
+
+    # One was proposed to enrol.
+    assert [answer.code for answer in answers] == [None] * 19 + ["flood"]
+
+
 async def test_a_mail_says_when_fewer_than_three_are_left_and_without_any_they_are_not_offered(world, frontend):
     alice = await enrol(world, frontend)
     for code in alice.codes:
