@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium
+.PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium oathtool
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ run: setup ## start the demo (or, with DRUPAL_URL=…, the gateway in front of t
 
 setup: .venv/.runtime ## make .venv with the headgate command in it
 
-test: .venv/.dev redis chromium ## run every test (short forms of the long ones)
+test: .venv/.dev redis chromium oathtool ## run every test (short forms of the long ones)
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/.dev ## ruff, mypy strict, import-linter
@@ -31,10 +31,10 @@ format: .venv/.dev ## let ruff put the code in order
 bench-quick: .venv/.dev redis ## CPU per login against a bare aiohttp floor, under a minute
 	@$(BIN)/python -m tests.bench.quick
 
-break: .venv/.dev redis ## break every promise once and expect its test to turn red
+break: .venv/.dev redis oathtool ## break every promise once and expect its test to turn red
 	@$(BIN)/python -m tests.breaks
 
-chaos: .venv/.dev redis ## the long forms: kills, races, floods (minutes)
+chaos: .venv/.dev redis oathtool ## the long forms: kills, races, floods (minutes)
 	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/chaos tests/flows $(ARGS)
 
 languages: .venv/.dev ## bring the catalogues up to what the code says, and compile them
@@ -70,3 +70,6 @@ redis:
 
 chromium:
 	@sh tests/need.sh chromium chromium chromium
+
+oathtool:
+	@sh tests/need.sh oathtool oathtool oath-toolkit

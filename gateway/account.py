@@ -6,10 +6,11 @@ log line or traceback can show them.
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
+from gateway.errors import NotEnrolled
 from gateway.spellings import SPELLINGS
 
 
@@ -78,7 +79,8 @@ class Device:
 class Enrolment:
     """A user's authenticator, recovery codes and remembered devices: data, not cache.
 
-    *last_step* is the last spent TOTP step, so that a code works once across replicas (RFC 6238 §5.2).
+    *last_step* is the last spent TOTP step, so that a code works once across replicas (RFC 6238 §5.2). *pending* is a
+    secret that nobody has confirmed yet, good until *pending_until*. What was granted before *revoked_at* is void.
     """
 
     uid: str
@@ -86,7 +88,77 @@ class Enrolment:
     last_step: int = 0
     recovery_hashes: tuple[str, ...] = field(default=(), repr=False)
     devices: tuple[Device, ...] = field(default=(), repr=False)
+    pending: bytes | None = field(default=None, repr=False)
+    pending_until: float = 0.0
+    revoked_at: float = 0.0
     version: int = 0
+
+    def propose(self, secret: bytes, *, until: float) -> "Enrolment":
+        """Keep *secret* beside what is enrolled until its first code comes."""
+        return replace(self, pending=secret, pending_until=until)
+
+    def proposed(self, *, now: float) -> bytes:
+        """The secret that waits for its first code. Raises NotEnrolled when there is none any more."""
+        if self.pending is None or now >= self.pending_until:
+            raise NotEnrolled("nothing_to_confirm")
+        return self.pending
+
+    def confirm(self, secret: bytes, *, step: int, recovery_hashes: tuple[str, ...]) -> "Enrolment":
+        """Put the confirmed *secret* in the place of what was enrolled; the code that confirmed it is spent.
+
+        Raises NotEnrolled when another one has taken its place, or the same was confirmed before.
+        """
+        if self.pending != secret:
+            raise NotEnrolled("nothing_to_confirm")
+        return replace(
+            self,
+            totp_secret=secret,
+            last_step=step,
+            recovery_hashes=recovery_hashes,
+            pending=None,
+            pending_until=0.0,
+        )
+
+    def renew(self, recovery_hashes: tuple[str, ...]) -> "Enrolment":
+        """Other recovery codes; the old ones die. Raises NotEnrolled without an authenticator."""
+        if self.totp_secret is None:
+            raise NotEnrolled("no_authenticator")
+        return replace(self, recovery_hashes=recovery_hashes)
+
+    def step(self, step: int | None) -> "Enrolment":
+        """Use a TOTP step up, and every one before it. Raises NotEnrolled for none, or one that was."""
+        if step is None or step <= self.last_step:
+            raise NotEnrolled("spent")
+        return replace(self, last_step=step)
+
+    def spend(self, recovery_hash: str) -> "Enrolment":
+        """Use a recovery code up. Raises NotEnrolled when it was."""
+        if recovery_hash not in self.recovery_hashes:
+            raise NotEnrolled("spent")
+        return replace(self, recovery_hashes=tuple(each for each in self.recovery_hashes if each != recovery_hash))
+
+    def remove(self, *, now: float) -> "Enrolment":
+        """Neither authenticator nor recovery codes, and nothing that was granted before can bring them back."""
+        return replace(
+            self,
+            totp_secret=None,
+            last_step=0,
+            recovery_hashes=(),
+            pending=None,
+            pending_until=0.0,
+            revoked_at=now,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grant:
+    """What a manageToken says: who passed a second factor *at* that time, and where he is told of changes."""
+
+    uid: str
+    username: str = field(repr=False)
+    mail: str | None = field(default=None, repr=False)
+    language: str = "en"
+    at: float
 
 
 def masked(destination: str) -> str:

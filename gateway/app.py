@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -15,15 +16,19 @@ from aiohttp import web
 from gateway.alike import Alike
 from gateway.delivery.courier import REMEMBERED_SECONDS, Courier
 from gateway.delivery.texts import Texts
+from gateway.enrolment import EnrolmentFlow
 from gateway.exemption import Exemption
-from gateway.factors import Code
+from gateway.factors import Code, RecoveryCodes, Totp
 from gateway.fallback import Fallback
 from gateway.flood import Limits
 from gateway.floodgate import Floodgate
 from gateway.interfaces import Authenticator, Channel
 from gateway.languages import Languages
 from gateway.login import LoginFlow
+from gateway.manage_token import ManageTokens
+from gateway.methods import methods_of
 from gateway.notices import Notices
+from gateway.proof import Proof
 from gateway.reaper import Reaper
 from gateway.settings import Settings, configured
 from gateway.steps import Rules
@@ -35,6 +40,7 @@ from gateway.web.keys import (
     CHECKS,
     CLIENTS,
     DETAILS,
+    ENROLMENT,
     FLOW,
     LANGUAGES,
     PUBLIC_URL,
@@ -77,19 +83,43 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             name: await stack.enter_async_context(options.open())
             for name, options in configured(settings.channels).items()
         }
+        if settings.totp.enabled and not backend.durable:
+            # It is as old as the process: nothing can have been lost from it.
+            await backend.enrolments.initialise()
+            log.warning("totp.not_kept")
         factor = Code(settings.code)
+        totp = Totp(issuer=settings.totp.issuer or settings.texts.site or "Headgate")
+        recovery = RecoveryCodes()
+        stack.callback(recovery.close)
+        tokens = ManageTokens(sealer, clock=clock)
+        notices = Notices(backend.outbox, channels.keys())
+        texts = Texts(settings.texts, public_url=settings.public_url)
+        proof = Proof(
+            code=factor,
+            totp=totp,
+            recovery=recovery,
+            enabled=settings.totp.enabled,
+            backend=backend,
+            notices=notices,
+            clock=clock,
+        )
         # It spreads retries and blurs answers; nothing secret is made of it.
         rng = random.Random()  # noqa: S311
         flood = Floodgate(backend.counters, Limits(settings.flood, sealer.index), clock=clock)
-        notices = Notices(backend.outbox, channels.keys())
-        texts = Texts(settings.texts, public_url=settings.public_url)
         flow = LoginFlow(
             drupal=drupal,
             backend=backend,
             factor=factor,
+            proof=proof,
+            tokens=tokens,
             channels=frozenset(channels),
+            methods=partial(
+                methods_of,
+                channels=channels.keys(),
+                preferred=settings.method,
+                prefer_authenticator=settings.totp.prefer,
+            ),
             rules=Rules(
-                method=settings.method,
                 lifetime_seconds=settings.code.lifetime_seconds,
                 attempts=settings.code.attempts,
                 resends=settings.code.resends,
@@ -109,6 +139,17 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             alike=Alike(rng, most_seconds=settings.drupal.timeout_seconds),
             languages=texts.choice,
             index=sealer.index,
+            clock=clock,
+        )
+        enrolment = EnrolmentFlow(
+            enabled=settings.totp.enabled,
+            totp=totp,
+            recovery=recovery,
+            proof=proof,
+            enrolments=backend.enrolments,
+            flood=flood,
+            tokens=tokens,
+            notices=notices,
             clock=clock,
         )
         courier = Courier(
@@ -134,7 +175,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         stack.push_async_callback(finish, drupal, running, settings.shutdown_seconds)
         stack.push_async_callback(settle, running, settings.shutdown_seconds)
         yield Gateway(
-            headless=expose(headless(enabled=settings.headless.enabled), settings, flow, running),
+            headless=expose(headless(enabled=settings.headless.enabled), settings, flow, enrolment, running),
             admin=oversee(admin(), {"store": backend.ping}, flow, running),
             running=running,
             doorman=Doorman(
@@ -145,9 +186,12 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         )
 
 
-def expose(app: web.Application, settings: Settings, flow: LoginFlow, running: Running) -> web.Application:
+def expose(
+    app: web.Application, settings: Settings, flow: LoginFlow, enrolment: EnrolmentFlow, running: Running
+) -> web.Application:
     """Give the web layer what it asks for."""
     app[FLOW] = flow
+    app[ENROLMENT] = enrolment
     app[CLIENTS] = Clients(
         {client.digest(): client.client() for client in settings.headless.clients},
         own_origin=origin_of(settings.public_url) if settings.public_url else None,

@@ -155,6 +155,18 @@ def forget_devices(
     out.print(f"[green]Devices of account {uid} that are forgotten: {forgotten}.[/]")
 
 
+@app.command("reset-factors")
+def reset_factors(
+    uid: Annotated[str, typer.Argument(help="Drupal's uid of the account.")], config: ConfigFile = None
+) -> None:
+    """Take an account's authenticator app, recovery codes and remembered devices away; nobody is mailed."""
+    from gateway import logs, operations
+
+    logs.configure()
+    had = on_the_store(operations.reset_factors, config, uid=uid)
+    out.print(f"[green]Account {uid} has no app any more.[/]" if had else f"[yellow]Account {uid} had none.[/]")
+
+
 @app.command("init-store")
 def init_store(config: ConfigFile = None) -> None:
     """Say once that an empty store is meant to be: from then on an emptied one is noticed."""

@@ -22,6 +22,7 @@ GatewayError
     │   └── DrupalMaintenance
     ├── DrupalBusy
     ├── StoreUnavailable
+    ├── FactorBusy             too many recovery codes are being compared
     └── DeliveryUnavailable
 
 DeliveryError                  never reaches a client; the courier acts on it
@@ -155,6 +156,10 @@ class DrupalBusy(Unavailable):
 
 class StoreUnavailable(Unavailable):
     pass
+
+
+class FactorBusy(Unavailable):
+    word = "factor_busy"
 
 
 class DeliveryUnavailable(Unavailable):

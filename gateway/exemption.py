@@ -12,6 +12,7 @@ from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor
 from gateway.delivery import METHODS
 from gateway.devices import Use, digest_of, give_back, new_token, present, remember
 from gateway.errors import DrupalInvalid, PolicyUnreadable, StoreUnavailable
+from gateway.factors import AUTHENTICATOR, RECOVERY_CODE
 from gateway.interfaces import Enrolments
 from gateway.notices import Notices, notice
 from gateway.options import Options
@@ -33,8 +34,9 @@ def _known_role(role: str) -> str:
 
 
 def _known_methods(methods: tuple[str, ...]) -> tuple[str, ...]:
-    if not set(methods) <= METHODS.keys():
-        raise ValueError(f"must be of {', '.join(METHODS)}")
+    known = (*METHODS, AUTHENTICATOR, RECOVERY_CODE)
+    if not set(methods) <= set(known):
+        raise ValueError(f"must be of {', '.join(known)}")
     if len(set(methods)) != len(methods):
         raise ValueError("names a method twice")
     return methods

@@ -55,6 +55,8 @@ def taken(limit: Limit, takings: Sequence[float], now: float) -> list[float]:
 # consecutive failures.
 SOFT_FAILURES, SOFT_FIRST_SECONDS, SOFT_MOST_SECONDS = 10, 30, 15 * 60
 HARD_FAILURES, HARD_SECONDS = 100, 30 * 24 * 3600
+# As long as a manageToken lives.
+PROPOSALS, PROPOSAL_SECONDS = 20, 600
 # For how long a network stays one that the account has logged in from. NIST SP 800-63B §5.2.2 names it as a way to keep
 # an attacker from locking the claimant out.
 FAMILIAR_SECONDS = 30 * 24 * 3600
@@ -161,6 +163,11 @@ def guesses(uid: str, *, familiar: bool) -> tuple[Limit, Limit]:
             name="lock.hard", key=f"lock.hard:{whose}", most=HARD_FAILURES, seconds=HARD_SECONDS, until_unlocked=True
         ),
     )
+
+
+def proposals(uid: str) -> Limit:
+    """Secrets and sets of recovery codes made for one account: each takes as long as many logins."""
+    return Limit(name="flood.proposals", key=f"proposals:{uid}", most=PROPOSALS, seconds=PROPOSAL_SECONDS)
 
 
 def failures(uid: str, *, familiar: bool) -> Limit:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.errors import AccountLocked, Flood, StoreUnavailable, TransactionClosed
-from gateway.flood import Limits, failures, guesses
+from gateway.flood import Limits, failures, guesses, proposals
 from gateway.interfaces import Counters, Limit
 from gateway.logs import Seldom
 
@@ -93,7 +93,12 @@ class Floodgate:
     async def deliveries(self, destinations: Sequence[tuple[str, str]], *, familiar: bool, now: float) -> None:
         """Count a message of *now* to each destination, by channel. Raises Flood."""
         limits = [limit for where in destinations for limit in self._limits.deliveries(*where, familiar=familiar)]
-        await self._reserve(limits, now=now)
+        if limits:
+            await self._reserve(limits, now=now)
+
+    async def proposal(self, uid: str) -> None:
+        """Count a secret, or a set of recovery codes, that is made for the account. Raises Flood."""
+        await self._reserve([proposals(uid)], now=self._clock())
 
     async def counted(self, channel: str, to: str, *, familiar: bool, at: float) -> bool:
         """Whether the message of *at* was counted, and so may be sent."""

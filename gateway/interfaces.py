@@ -8,7 +8,16 @@ from gateway.account import Account, DrupalSession, Enrolment, Visitor
 from gateway.transaction import Transaction
 
 Word = Literal["queued", "sent", "failed"]
-Subject = Literal["code", "locked", "replayed"]
+Subject = Literal[
+    "code",
+    "locked",
+    "replayed",
+    "authenticator_added",
+    "authenticator_removed",
+    "recovery_new",
+    "recovery_used",
+    "recovery_low",
+]
 Late: TypeAlias = Callable[[DrupalSession], Coroutine[object, None, None]]
 
 
@@ -100,8 +109,8 @@ class Channel(Protocol):
 class Message:
     """Something that must be sent: a transaction's code, or a notice to an account. Holds no code.
 
-    *subject* names what is told (`locked`: by too many wrong codes; `replayed`: a remembered device's token);
-    *transaction* is the key of the transaction whose code it is.
+    *subject* names what is told (`locked`: by too many wrong codes; `replayed`: a remembered device's token; the
+    others: what became of the account's factors); *transaction* is the key of the transaction whose code it is.
     """
 
     id: str

@@ -13,7 +13,7 @@ from dataclasses import replace
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Account, Client, DrupalSession, Visitor, fold
+from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor, fold
 from gateway.alike import Alike
 from gateway.errors import (
     BadCredentials,
@@ -31,8 +31,10 @@ from gateway.floodgate import Floodgate, Reserved
 from gateway.handing import forget
 from gateway.interfaces import Authenticator, Backend, Factor, Message
 from gateway.languages import Choice
-from gateway.methods import destinations, dialable, message_ids, messages, methods_of
+from gateway.manage_token import ManageTokens, granted
+from gateway.methods import destinations, dialable, message_ids, messages
 from gateway.notices import Notices, notice
+from gateway.proof import Proof
 from gateway.steps import Opened, Progress, Remembered, Rules, Won, opened, progress, waiting
 from gateway.transaction import HANDING_SECONDS, State, Transaction, key_of, new_id
 
@@ -48,7 +50,10 @@ class LoginFlow:
         drupal: Authenticator,
         backend: Backend,
         factor: Factor,
+        proof: Proof,
+        tokens: ManageTokens,
         channels: frozenset[str],
+        methods: Callable[[Account, Enrolment | None], tuple[str, ...]],
         rules: Rules,
         flood: Floodgate,
         exemption: Exemption,
@@ -63,7 +68,10 @@ class LoginFlow:
         self._parked = backend.parked
         self._outbox = backend.outbox
         self._factor = factor
+        self._proof = proof
+        self._tokens = tokens
         self._channels = channels
+        self._methods = methods
         self._rules = rules
         self._flood = flood
         self._exemption = exemption
@@ -93,6 +101,7 @@ class LoginFlow:
         if not self._channels:
             raise DeliveryUnavailable("no_channel")
         bind_contextvars(account=self._index("account", fold(username))[:11])
+        await self._proof.demand_initialised()
         reserved = await self._flood.password(username, visitor.address)
         session = await self._checked(username, password, visitor, reserved=reserved)
         bind_contextvars(uid=session.uid)
@@ -112,7 +121,10 @@ class LoginFlow:
         try:
             if isinstance(familiar, BaseException):
                 raise familiar
-            described = await self._exemption.account(self._drupal.describe(session, visitor=visitor), session)
+            described, enrolment = await asyncio.gather(
+                self._exemption.account(self._drupal.describe(session, visitor=visitor), session),
+                self._proof.enrolment(session.uid),
+            )
             account = replace(
                 dialable(described, channels=self._channels, numbers=self._rules.numbers),
                 language=self._languages.of(described.language, visitor.accept_language),
@@ -122,7 +134,7 @@ class LoginFlow:
                 username=username,
                 auth_type=auth_type,
                 token=remember_token,
-                reachable=methods_of(account, channels=self._channels, preferred=self._rules.method),
+                reachable=self._methods(account, enrolment),
                 client=client,
                 visitor=visitor,
             )
@@ -218,11 +230,10 @@ class LoginFlow:
             await self._end(other)
 
     async def _send(self, several: list[Message]) -> None:
-        first, *others = several
-        if others:
-            await asyncio.gather(*(self._outbox.put(message) for message in several))
+        if len(several) == 1:
+            await self._outbox.put(several[0])
         else:
-            await self._outbox.put(first)
+            await asyncio.gather(*(self._outbox.put(message) for message in several))
 
     # Login
 
@@ -239,28 +250,24 @@ class LoginFlow:
     ) -> Won:
         """Win the transaction with the right code.
 
-        Raises WrongOtp, Flood for an address with too many wrong ones, and TransactionClosed for everything that must
-        look alike. The caller writes the answer and says `delivered` or `lost`.
+        Raises WrongOtp, Flood for an address with too many wrong ones, FactorBusy, and TransactionClosed for everything
+        that must look alike. The caller writes the answer and says `delivered` or `lost`.
         """
         key = key_of(id)
         seen = await self._bound(key, username=username, auth_type=auth_type, client=client)
         now = self._clock()
-        reserved = await self._flood.guess(seen.uid, visitor.address, familiar=seen.familiar)
-
-        # A transaction's secret never changes, so this is true of whatever the swap is tried on.
-        accepted = self._factor.check(seen.secret, otp)
-
-        def guess(pending: Transaction) -> Transaction:
-            return pending.attempt(accepted=accepted, now=now)
-
-        # Fetched along when it will most likely be needed; what counts is who wins the swap.
-        fetched = self._hand(key, now=now) if accepted else nothing()
-        try:
-            after, session = await asyncio.gather(self._transactions.update(key, guess, seen=seen), fetched)
-        except TransactionClosed:
-            # Lost to another answer: nothing was compared that anybody hears of.
-            await self._flood.not_asked(reserved)
-            raise
+        with self._proof.room(auth_type):
+            reserved = await self._flood.guess(seen.uid, visitor.address, familiar=seen.familiar)
+            # A transaction's secret never changes, so this is true of whatever the swap is tried on.
+            is_sent = self._proof.is_sent_code(seen, otp)
+            # Fetched along when it will most likely be needed; what counts is who wins the swap.
+            fetched = self._hand(key, now=now) if is_sent else nothing()
+            try:
+                after, session = await asyncio.gather(self._proof.attempt(key, seen, otp, is_sent=is_sent), fetched)
+            except TransactionClosed:
+                # Lost to another answer: nothing was compared that anybody hears of.
+                await self._flood.not_asked(reserved)
+                raise
         if after.state is not State.HANDING:
             await self._wrong(key, after, reserved=reserved)
             raise WrongOtp(attempts_left=after.attempts_left)
@@ -273,6 +280,7 @@ class LoginFlow:
             session=session,
             hand_over=self._drupal.hand_over(session),
             profile=json.loads(after.profile),
+            manage_token=self._tokens.give(granted(after, at=now), client=client.id),
             reserved=reserved,
             remembered=await self._exemption.remember(after.uid, client=client) if remember else None,
         )
@@ -323,7 +331,7 @@ class LoginFlow:
     async def resend(
         self, *, username: str, id: str, auth_type: str, switch_to: str | None, client: Client, visitor: Visitor
     ) -> Opened:
-        """Send the same code again, or by another method.
+        """Send the same code again, or by another method; or ask for one that sends nothing.
 
         Raises TransactionClosed, TooSoon, NotEnrolled, and Flood for a destination that has had too many messages.
         """

@@ -1,4 +1,4 @@
-"""Which methods reach an account, and what is sent for each."""
+"""Which methods an account has, and what is sent for each."""
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import structlog
 
-from gateway.account import Account, masked
+from gateway.account import Account, Enrolment, masked
 from gateway.delivery import METHODS
 from gateway.delivery.addresses import one_address
 from gateway.delivery.numbers import NumberOptions, e164
 from gateway.errors import Undeliverable
+from gateway.factors import AUTHENTICATOR, RECOVERY_CODE
 from gateway.interfaces import Message
 from gateway.transaction import Transaction
 
@@ -21,7 +22,28 @@ log = structlog.get_logger()
 TRIED_SECONDS = 30
 
 
-def methods_of(account: Account, *, channels: AbstractSet[str], preferred: str) -> tuple[str, ...]:
+def methods_of(
+    account: Account,
+    enrolment: Enrolment | None,
+    *,
+    channels: AbstractSet[str],
+    preferred: str,
+    prefer_authenticator: bool,
+) -> tuple[str, ...]:
+    """What this account can be asked for, in order of preference."""
+    sent = sent_methods(account, channels=channels, preferred=preferred)
+    apps = (AUTHENTICATOR,) if enrolment and enrolment.totp_secret else ()
+    # Last: who is asked for one without having chosen it would think that he needs a new phone.
+    codes = (RECOVERY_CODE,) if enrolment and enrolment.recovery_hashes else ()
+    return (*apps, *sent, *codes) if prefer_authenticator else (*sent, *apps, *codes)
+
+
+def sends(method: str) -> bool:
+    """Whether *method* sends anything, or else asks for something that was enrolled."""
+    return method in METHODS
+
+
+def sent_methods(account: Account, *, channels: AbstractSet[str], preferred: str) -> tuple[str, ...]:
     """What can reach this account, the *preferred* one first."""
     usable = [
         method

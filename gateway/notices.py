@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 import structlog
 
-from gateway.account import Account
+from gateway.account import Account, Grant
 from gateway.errors import GatewayError
 from gateway.interfaces import Message, Outbox, Subject
 from gateway.transaction import Transaction
@@ -35,7 +35,7 @@ class Notices:
 
 def notice(
     subject: Subject,
-    of: Account | Transaction,
+    of: Account | Transaction | Grant,
     *,
     username: str,
     now: float,

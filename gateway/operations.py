@@ -6,6 +6,9 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
+import structlog
+
+from gateway.account import Enrolment
 from gateway.delivery import METHODS
 from gateway.delivery.numbers import e164
 from gateway.delivery.texts import MEDIA, Texts, Values
@@ -14,6 +17,8 @@ from gateway.errors import DeliveryError
 from gateway.flood import locks
 from gateway.interfaces import Text
 from gateway.settings import Settings, configured
+
+log = structlog.get_logger()
 
 
 async def send_test(settings: Settings, *, method: str, to: str) -> str | None:
@@ -57,6 +62,24 @@ async def forget_devices(settings: Settings, *, uid: str) -> int:
         known = await backend.enrolments.find(uid)
         await backend.enrolments.update(uid, forget)
         return len(known.devices) if known else 0
+
+
+async def reset_factors(settings: Settings, *, uid: str) -> bool:
+    """Take authenticator, recovery codes and remembered devices away; return whether there was an authenticator.
+
+    Something stays: what says that no manageToken from before may enrol another one. Raises StoreUnavailable.
+    """
+    now = time.time()
+
+    def bare(known: Enrolment | None) -> Enrolment:
+        return replace((known or Enrolment(uid=uid)).remove(now=now), devices=())
+
+    async with settings.store.open(settings.sealer()) as backend:
+        found = await backend.enrolments.find(uid)
+        await backend.enrolments.update(uid, bare)
+        had = found is not None and found.totp_secret is not None
+        log.info("factors.reset", uid=uid, had=had)
+        return had
 
 
 async def initialise(settings: Settings) -> bool:

@@ -19,7 +19,7 @@ from gateway.delivery.numbers import NumberOptions
 from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
 from gateway.exemption import PolicyOptions
-from gateway.factors import CodeOptions
+from gateway.factors import AUTHENTICATOR, RECOVERY_CODE, CodeOptions, TotpOptions
 from gateway.flood import FloodOptions
 from gateway.methods import fallback_problems
 from gateway.options import Options, Problem, http_address, split
@@ -132,6 +132,7 @@ class Settings(Options):
     method: str = "EMAIL"
     fallback: dict[str, str] = Field(default={})
     code: CodeOptions = CodeOptions()
+    totp: TotpOptions = TotpOptions()
     store: StoreOptions = MemoryOptions()
     channels: ChannelsOptions = ChannelsOptions()
     numbers: NumberOptions = NumberOptions()
@@ -213,8 +214,14 @@ class Settings(Options):
 
     def _conflicts_of_methods(self) -> list[tuple[str, str]]:
         there = {method for method, needed in METHODS.items() if set(needed) <= configured(self.channels).keys()}
+        if self.totp.enabled:
+            there |= {AUTHENTICATOR, RECOVERY_CODE}
         named = {"policy.methods": self.policy.methods, "policy.by_role": self.policy.methods_by_role()}
-        problems = [(key, "its channel is not configured") for key, methods in named.items() if set(methods) - there]
+        problems = [
+            (key, "its channel, or totp.enabled, is not configured")
+            for key, methods in named.items()
+            if set(methods) - there
+        ]
         if self.method == USER_CHOICE:
             if not self.policy.methods:
                 problems.append(("policy.methods", f"needed with `method: {USER_CHOICE}`: what may be chosen from"))

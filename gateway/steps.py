@@ -8,7 +8,7 @@ from gateway.account import Account, Client, DrupalSession
 from gateway.delivery.numbers import NumberOptions
 from gateway.floodgate import Reserved
 from gateway.interfaces import HandOver, Word
-from gateway.methods import carrier, message_ids, shown
+from gateway.methods import carrier, message_ids, sends, shown
 from gateway.policy import Decision
 from gateway.transaction import Transaction
 
@@ -17,7 +17,6 @@ from gateway.transaction import Transaction
 class Rules:
     """What configuration says of a login. Times in seconds; *fallback* says which method comes after which."""
 
-    method: str
     lifetime_seconds: float
     attempts: int
     resends: int
@@ -55,7 +54,8 @@ def waiting(
         expires_at=until,
         attempts_left=rules.attempts,
         resends_left=rules.resends,
-        resend_at=now + rules.resend_wait_seconds,
+        # Who was sent nothing may have a code sent at once.
+        resend_at=now + rules.resend_wait_seconds if sends(decision.method) else now,
         messages=message_ids(decision.method),
         familiar=familiar,
     )
@@ -99,18 +99,6 @@ class Progress:
     attempts_left: int
 
 
-def progress(pending: Transaction, words: Sequence[Word], *, now: float) -> Progress:
-    """What is told of *pending*, whose messages stand at *words*."""
-    return Progress(
-        delivery="sent" if "sent" in words else "queued" if "queued" in words else "failed",
-        carried_by=carrier([id for id, word in zip(pending.messages, words, strict=True) if word == "sent"]),
-        auth_type=pending.auth_type,
-        expires_in=seconds(pending.expires_at - now),
-        resend_in=seconds(pending.resend_at - now),
-        attempts_left=pending.attempts_left,
-    )
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remembered:
     """The *token* that a device gets to be known by."""
@@ -123,7 +111,8 @@ class Remembered:
 class Won:
     """A login whose code was right, or that needs none: hand it over, then say `delivered` or `lost`.
 
-    *reserved* None: no code was asked for, so that it clears no count of wrong ones and makes no network familiar.
+    *manage_token* lets its owner change his factors for a while; empty where no code was asked for. *reserved* None: no
+    code was asked for, so that it clears no count of wrong ones and makes no network familiar.
     """
 
     key: str
@@ -133,8 +122,28 @@ class Won:
     session: DrupalSession = field(repr=False)
     hand_over: HandOver = field(repr=False)
     profile: Mapping[str, object] = field(repr=False)
+    manage_token: str = field(default="", repr=False)
     reserved: Reserved | None = field(default=None, repr=False)
     remembered: Remembered | None = None
+
+
+def progress(pending: Transaction, words: Sequence[Word], *, now: float) -> Progress:
+    """Where *pending* stands, about whose messages *words* are the last ones."""
+    return Progress(
+        delivery=delivery_of(words),
+        carried_by=carrier([id for id, word in zip(pending.messages, words, strict=True) if word == "sent"]),
+        auth_type=pending.auth_type,
+        expires_in=seconds(pending.expires_at - now),
+        resend_in=seconds(pending.resend_at - now),
+        attempts_left=pending.attempts_left,
+    )
+
+
+def delivery_of(words: Sequence[Word]) -> Word:
+    """One word for all messages of a login; where nothing had to be sent, nothing failed."""
+    if not words or "sent" in words:
+        return "sent"
+    return "queued" if "queued" in words else "failed"
 
 
 def seconds(left: float) -> int:

@@ -80,20 +80,38 @@ class Transaction:
         if now >= self.expires_at:
             raise TransactionClosed("expired")
 
+    def demand_method(self, auth_type: str) -> None:
+        """Raise TransactionClosed when it was switched to another method in the meantime."""
+        if self.auth_type != auth_type:
+            raise TransactionClosed("switched")
+
     def attempt(self, *, accepted: bool, now: float) -> "Transaction":
         """Count one comparison; the right one wins the transaction, the last wrong one ends it."""
         self.demand_open(now=now)
+        return self.count(now=now).settle(accepted=accepted, now=now)
+
+    def count(self, *, now: float) -> "Transaction":
+        """Count a comparison that begins now; while the last ones run, nothing more may be compared."""
+        self.demand_open(now=now)
+        if self.attempts_left <= 0:
+            raise TransactionClosed("attempts")
+        return replace(self, attempts_left=self.attempts_left - 1)
+
+    def settle(self, *, accepted: bool, now: float) -> "Transaction":
+        """What a counted comparison came to: the right one wins, a wrong one ends it when none is left."""
+        self.demand_open(now=now)
         if accepted:
-            return replace(self, state=State.HANDING, closed_at=now, attempts_left=self.attempts_left - 1)
-        left = self.attempts_left - 1
-        tried = replace(self, attempts_left=left)
-        return tried if left > 0 else tried.end(now=now)
+            return replace(self, state=State.HANDING, closed_at=now)
+        return self if self.attempts_left > 0 else self.end(now=now)
 
     def reissue(self, *, now: float, wait_seconds: float, messages: tuple[str, ...], auth_type: str) -> "Transaction":
         """Send the same code again; it buys neither time nor attempts.
 
-        Raises TooSoon before the wait is over or when no resend is left, NotEnrolled for a method not offered.
+        Without *messages* nothing is sent, so it is only switched. Raises TooSoon before the wait is over or when no
+        resend is left, NotEnrolled for a method not offered.
         """
+        if not messages:
+            return self.switch(auth_type=auth_type, now=now)
         self.demand_open(now=now)
         if auth_type not in self.methods:
             raise NotEnrolled
@@ -108,6 +126,16 @@ class Transaction:
             resends_left=self.resends_left - 1,
             resend_at=min(now + wait_seconds, self.expires_at),
         )
+
+    def switch(self, *, auth_type: str, now: float) -> "Transaction":
+        """Ask for a method that sends nothing: it needs no wait and no resend, and buys neither time nor attempts.
+
+        Raises NotEnrolled for a method not offered.
+        """
+        self.demand_open(now=now)
+        if auth_type not in self.methods:
+            raise NotEnrolled
+        return replace(self, auth_type=auth_type, messages=())
 
     def end(self, *, now: float) -> "Transaction":
         """Close without hand-over: expired, displaced, cancelled, locked. What won stays won, what ended stays so."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -26,11 +26,16 @@ from gateway.languages import Choice, Languages, languages_in
 from gateway.options import Options
 
 Medium = Literal["mail", "sms", "voice"]
-SUBJECTS: tuple[Subject, ...] = ("code", "locked", "replayed")
+SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 # What each medium is made of: `code.sms.j2`, `code.subject.j2`, …
 PARTS: Mapping[Medium, tuple[str, ...]] = {"mail": ("subject", "txt", "html"), "sms": ("sms",), "voice": ("voice",)}
 # What a channel carries.
 MEDIA: Mapping[str, Medium] = {"email": "mail", "sms": "sms", "whatsapp": "sms", "voice": "voice"}
+# Notices are mails: a code alone goes by phone.
+MESSAGES: tuple[tuple[Subject, Medium], ...] = (
+    *(("code", medium) for medium in PARTS),
+    *((subject, "mail") for subject in SUBJECTS if subject != "code"),
+)
 FOLDER = Path(__file__).parent / "templates"
 # Forms kept: languages, minutes and known browsers make some hundreds.
 FORMS = 512
@@ -106,9 +111,8 @@ def check(folder: Path) -> None:
     names = [
         f"{language}/{subject}.{part}.j2"
         for language in languages
-        for subject in SUBJECTS
-        for parts in PARTS.values()
-        for part in parts
+        for subject, medium in MESSAGES
+        for part in PARTS[medium]
     ]
     problems = [f"{name}{why}" for name in names if (why := _why_unusable(environment, name))]
     if problems:
@@ -219,8 +223,7 @@ class Texts:
                 environment, language, subject, medium, host=host_of(public_url)
             )
             for language in self.choice.known
-            for subject in SUBJECTS
-            for medium in PARTS
+            for subject, medium in MESSAGES
         }
         self._form = lru_cache(FORMS)(self._make_form)
         for kind in self._templates:

@@ -30,6 +30,7 @@ def settings_for(*, drupal: str, smtp_port: int) -> Settings:
             "headless": {"clients": [{"id": "demo", "api_key": "demo"}]},
             "drupal": {"url": drupal},
             "code": {"resend_wait_seconds": 10},
+            "totp": {"enabled": True},
             "channels": {
                 "email": {
                     "kind": "smtp",

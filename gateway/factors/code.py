@@ -40,7 +40,7 @@ class Code:
 
     def code(self, secret: bytes) -> str:
         """The code of *secret*: the same at every call, so that a resend repeats it (promise 9)."""
-        return _Hotp(secret, digits=self.options.digits).at(0)
+        return Hotp(secret, digits=self.options.digits).at(0)
 
     def check(self, secret: bytes, typed: str) -> bool:
         """Whether *typed* is the code of *secret*, however it was spelled."""
@@ -68,7 +68,7 @@ def _separates(letter: str) -> bool:
     return letter.isspace() or letter in SEPARATORS or unicodedata.category(letter) in SEPARATING
 
 
-class _Hotp(pyotp.HOTP):
+class Hotp(pyotp.HOTP):
     """RFC 4226 over bytes: the way through base32 and back costs three times the code itself."""
 
     def __init__(self, secret: bytes, *, digits: int) -> None:

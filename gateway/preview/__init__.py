@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.delivery.segments import size_of
-from gateway.delivery.texts import PARTS, SUBJECTS, Medium, Texts, Values
+from gateway.delivery.texts import MESSAGES, Medium, Texts, Values
 from gateway.interfaces import Subject, Text
 from gateway.settings import Settings
 
@@ -53,10 +53,9 @@ def pages(settings: Settings, *, now: float) -> Iterator[Page]:
         browser="Firefox, Windows",
     )
     for language in sorted(texts.choice.known):
-        for subject in SUBJECTS:
-            for medium in PARTS:
-                text = texts.render(subject, language, values, medium=medium)
-                yield Page(language=language, subject=subject, medium=medium, text=text)
+        for subject, medium in MESSAGES:
+            text = texts.render(subject, language, values, medium=medium)
+            yield Page(language=language, subject=subject, medium=medium, text=text)
 
 
 def write(settings: Settings, out: Path) -> int:

@@ -1,130 +1,20 @@
-"""Seals what a store keeps, and writes values as bytes and back.
+"""Writes values as bytes and back: versioned JSON, never pickle.
 
-A sealed value is a key's id, a nonce and AES-256-GCM over the bytes, with the
-whole name it is stored under as associated data: what is moved to another name
-does not open. Values are versioned JSON, never pickle: whoever can write to the
-store must not be able to run code.
+Whoever can write to the store must not be able to run code.
 """
 
 import binascii
-import hmac
 import json
-import os
-import re
 import zlib
-from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeVar, get_args
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-from gateway.account import Device, DrupalSession, Enrolment
+from gateway.account import Device, DrupalSession, Enrolment, Grant
 from gateway.interfaces import Message
+from gateway.store.sealing import Unsealable
 from gateway.transaction import State, Transaction
 
-Purpose = Literal["transaction", "parked", "outbox", "enrolment"]
 Value = TypeVar("Value")
-
-_KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
-
-
-class Unsealable(Exception):
-    """What is kept under this name was not sealed by one of our keys for this name, or is of another version."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SealKey:
-    """One seal key; *id* stands in front of everything it sealed, so that keys can be changed without loss."""
-
-    id: str
-    secret: bytes = field(repr=False)
-
-    @classmethod
-    def parse(cls, text: str) -> "SealKey":
-        """Read `id:base64 of 32 bytes`. Raises ValueError, which does not repeat the text."""
-        key_id, _, secret = text.strip().partition(":")
-        if not _KEY_ID.fullmatch(key_id):
-            raise ValueError("a seal key is 'id:base64', its id made of 1 to 32 letters, digits and _.-")
-        return cls(id=key_id, secret=parse_secret(secret))
-
-    @classmethod
-    def fresh(cls, id: str) -> "SealKey":
-        """A key that was never used before."""
-        return cls(id=id, secret=os.urandom(_KEY_BYTES))
-
-
-def parse_secret(text: str) -> bytes:
-    """Read base64 of exactly 32 bytes. Raises ValueError, which does not repeat the text."""
-    try:
-        secret = b64decode(text.strip(), validate=True)
-    except ValueError:
-        # `from None`: binascii's own words may show a part of the text.
-        raise ValueError("a key is base64 of 32 bytes, and this is not base64") from None
-    if len(secret) != _KEY_BYTES:
-        raise ValueError("a key is base64 of 32 bytes, and this has another length")
-    return secret
-
-
-class Sealer:
-    """Seals with the first key, opens with any; *index_key* names what must be found again and does not rotate.
-
-    Nonces are random: NIST SP 800-38D §8.3 allows 2^32 of them under one key, so a site of a million logins a minute
-    changes its seal key daily, and one of a hundred a minute every few years.
-    """
-
-    def __init__(self, keys: Sequence[SealKey], index_key: bytes) -> None:
-        if not keys:
-            raise ValueError("sealing needs at least one key")
-        if len({key.id for key in keys}) != len(keys):
-            raise ValueError("two seal keys have the same id")
-        self._index_key = index_key
-        self._front = _front(keys[0])
-        # Derived once: HKDF costs more than a login's whole sealing.
-        self._ciphers: dict[tuple[Purpose, bytes], AESGCM] = {
-            (purpose, _front(key)): AESGCM(_derive(key.secret, purpose))
-            for purpose in get_args(Purpose)
-            for key in keys
-        }
-        self._sealing = {purpose: self._ciphers[purpose, self._front] for purpose in get_args(Purpose)}
-
-    def seal(self, purpose: Purpose, name: str, plain: bytes) -> bytes:
-        """Seal *plain* for the *name* it will be stored under."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return self._front + nonce + self._sealing[purpose].encrypt(nonce, plain, name.encode())
-
-    def open(self, purpose: Purpose, name: str, sealed: bytes) -> bytes:
-        """Return what was sealed for *name*. Raises Unsealable."""
-        split = sealed[0] + 1 if sealed else 0
-        cipher = self._ciphers.get((purpose, sealed[:split]))
-        if cipher is None:
-            raise Unsealable
-        nonce = sealed[split : split + _NONCE_BYTES]
-        try:
-            return cipher.decrypt(nonce, sealed[split + _NONCE_BYTES :], name.encode())
-        except (InvalidTag, ValueError):
-            raise Unsealable from None
-
-    def index(self, *parts: str) -> str:
-        """A name that only this gateway can compute: 128 bits of HMAC-SHA256 under the index key."""
-        # With their lengths, or ("ab", "c") would be found as ("a", "bc").
-        text = "".join([f"{len(part)}:{part}" for part in parts])
-        digest = hmac.digest(self._index_key, text.encode("utf-8", "surrogatepass"), "sha256")
-        return urlsafe_b64encode(digest[:16])[:22].decode()
-
-
-def _front(key: SealKey) -> bytes:
-    return bytes([len(key.id)]) + key.id.encode()
-
-
-def _derive(secret: bytes, purpose: Purpose) -> bytes:
-    return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=f"headgate {purpose}".encode()).derive(secret)
-
 
 # Built once: `json.dumps` with options of its own builds a new encoder at each call.
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
@@ -182,6 +72,10 @@ def _demand_version(found: object, ours: int) -> None:
 
 def _text(secret: bytes | None) -> str | None:
     return None if secret is None else binascii.b2a_base64(secret, newline=False).decode()
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else binascii.a2b_base64(text)
 
 
 def encode_transaction(value: Transaction) -> bytes:
@@ -359,29 +253,45 @@ def encode_enrolment(value: Enrolment) -> bytes:
         for device in value.devices
     ]
     return _dump(
-        [2, value.version, value.uid, _text(value.totp_secret), value.last_step, value.recovery_hashes, devices]
+        [
+            3,
+            value.version,
+            value.uid,
+            _text(value.totp_secret),
+            value.last_step,
+            value.recovery_hashes,
+            devices,
+            _text(value.pending),
+            value.pending_until,
+            value.revoked_at,
+        ]
     )
 
 
 def decode_enrolment(plain: bytes) -> Enrolment:
-    """Read what `encode_enrolment` wrote. Raises Unsealable."""
+    """Read what `encode_enrolment` wrote, also its first version: enrolments outlive releases. Raises Unsealable."""
     return _load(plain, _enrolment)
 
 
 def _enrolment(fields: list[Any]) -> Enrolment:
     schema, *rest = fields
+    # Data outlives a release: the list grew by devices, and then by what is pending and revoked.
     if schema == 1:
-        # Data outlives a release: before there were devices, the list was shorter by them.
         schema, rest = 2, [*rest, []]
-    _demand_version(schema, 2)
-    version, uid, totp_secret, last_step, recovery_hashes, devices = rest
+    if schema == 2:  # noqa: PLR2004  # the second version
+        schema, rest = 3, [*rest, None, 0.0, 0.0]
+    _demand_version(schema, 3)
+    version, uid, totp_secret, last_step, recovery_hashes, devices, pending, pending_until, revoked_at = rest
     return Enrolment(
         version=version,
         uid=uid,
-        totp_secret=None if totp_secret is None else binascii.a2b_base64(totp_secret),
+        totp_secret=_bytes(totp_secret),
         last_step=last_step,
         recovery_hashes=tuple(recovery_hashes),
         devices=tuple(_device(*device) for device in devices),
+        pending=_bytes(pending),
+        pending_until=pending_until,
+        revoked_at=revoked_at,
     )
 
 
@@ -392,3 +302,19 @@ def _device(digest: str, client: str, expires_at: float, replaced: list[str]) ->
         expires_at=expires_at,
         replaced=tuple(binascii.a2b_base64(one) for one in replaced),
     )
+
+
+def encode_grant(value: Grant) -> bytes:
+    """Write *value* as a list of its fields."""
+    return _dump([1, value.uid, value.username, value.mail, value.language, value.at])
+
+
+def decode_grant(plain: bytes) -> Grant:
+    """Read what `encode_grant` wrote. Raises Unsealable."""
+    return _load(plain, _grant)
+
+
+def _grant(fields: list[Any]) -> Grant:
+    schema, uid, username, mail, language, at = fields
+    _demand_version(schema, 1)
+    return Grant(uid=uid, username=username, mail=mail, language=language, at=at)

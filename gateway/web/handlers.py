@@ -14,7 +14,7 @@ from gateway.methods import is_method
 from gateway.steps import Opened, Won
 from gateway.web import schemas
 from gateway.web.answers import answer, with_cookies
-from gateway.web.keys import ADDRESSES, CLIENTS, FLOW, PUBLIC_URL, RUNNING, language_of
+from gateway.web.keys import ADDRESSES, CLIENTS, ENROLMENT, FLOW, PUBLIC_URL, RUNNING, language_of
 from gateway.web.middleware import sign
 from gateway.web.relay import sessions_in, warn_if_unusable
 from gateway.web.server import Connection
@@ -120,7 +120,7 @@ async def status(request: web.Request) -> web.Response:
         {
             "username": body.username,
             "status": "SUCCESS",
-            "message": language.say(DELIVERY[progress.delivery]),
+            "message": language.say(ASKED.get(progress.auth_type, DELIVERY[progress.delivery])),
             "delivery": progress.delivery,
             **({"carriedBy": progress.carried_by} if progress.carried_by else {}),
             "authType": progress.auth_type,
@@ -166,6 +166,51 @@ async def logout(request: web.Request) -> web.Response:
     return with_cookies(answer(done, language=language), deleted)
 
 
+async def totp_enroll(request: web.Request) -> web.Response:
+    body = await schemas.TotpEnroll.read(request)
+    client = who(request, body)
+    language = language_of(request)
+    proposed = await request.app[ENROLMENT].enroll(token=body.manage_token, client=client)
+    return answer(
+        {
+            "status": "SUCCESS",
+            "message": language.say("Scan the code with your authenticator app, then type what the app shows."),
+            "secret": proposed.secret,
+            "otpauth": proposed.otpauth,
+            "qr": proposed.qr,
+        },
+        language=language,
+    )
+
+
+async def totp_confirm(request: web.Request) -> web.Response:
+    body = await schemas.TotpConfirm.read(request)
+    client = who(request, body)
+    codes = await request.app[ENROLMENT].confirm(
+        token=body.manage_token, otp=body.otp, client=client, visitor=visitor(request)
+    )
+    said = msgid("Your authenticator app is set up. Keep these recovery codes in a safe place.")
+    return shown_once(said, codes, language_of(request))
+
+
+async def totp_remove(request: web.Request) -> web.Response:
+    body = await schemas.TotpRemove.read(request)
+    client = who(request, body)
+    language = language_of(request)
+    await request.app[ENROLMENT].remove(token=body.manage_token, otp=body.otp, client=client, visitor=visitor(request))
+    return answer(
+        {"status": "SUCCESS", "message": language.say("Your authenticator app was removed.")}, language=language
+    )
+
+
+async def recovery_codes(request: web.Request) -> web.Response:
+    body = await schemas.RecoveryCodes.read(request)
+    client = who(request, body)
+    codes = await request.app[ENROLMENT].recovery_codes(token=body.manage_token, client=client)
+    said = msgid("Keep these recovery codes in a safe place. The old ones no longer work.")
+    return shown_once(said, codes, language_of(request))
+
+
 def who(request: web.Request, body: schemas.Body) -> Client:
     """The client that asks. Raises UnknownApiKey, ForeignOrigin."""
     clients = request.app[CLIENTS]
@@ -209,7 +254,14 @@ def told(opened: Opened) -> dict[str, object]:
 
 
 def sent_to(opened: Opened, language: Language) -> str:
+    if opened.auth_type in ASKED:
+        return language.say(ASKED[opened.auth_type])
     return language.say("A code was sent to {destination}.", destination=opened.destination)
+
+
+def shown_once(message: str, codes: tuple[str, ...], language: Language) -> web.Response:
+    said = {"status": "SUCCESS", "message": language.say(message), "recoveryCodes": list(codes)}
+    return answer(said, language=language)
 
 
 def welcome(username: str, won: Won, language: Language) -> dict[str, object]:
@@ -219,10 +271,16 @@ def welcome(username: str, won: Won, language: Language) -> dict[str, object]:
         "message": language.say("You are logged in."),
         "userprofile": won.profile,
         "session": dict(won.hand_over.session),
+        **({"manageToken": won.manage_token} if won.manage_token else {}),
         **({"rememberToken": won.remembered.token} if won.remembered else {}),
     }
 
 
+# Of the methods that send nothing.
+ASKED = {
+    "GOOGLE AUTHENTICATOR": msgid("Type the code that your authenticator app shows."),
+    "RECOVERY CODE": msgid("Type one of your recovery codes."),
+}
 DELIVERY = {
     "queued": msgid("The code is on its way."),
     "sent": msgid("The code was sent."),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import structlog
 from aiohttp import web
 
+from gateway.enrolment import EnrolmentFlow
 from gateway.languages import ENGLISH, Language, Languages
 from gateway.login import LoginFlow
 from gateway.logs import where
@@ -68,6 +69,7 @@ class Running:
 
 
 FLOW = web.AppKey("flow", LoginFlow)
+ENROLMENT = web.AppKey("enrolment", EnrolmentFlow)
 CLIENTS = web.AppKey("clients", Clients)
 ADDRESSES = web.AppKey("addresses", Addresses)
 PUBLIC_URL = web.AppKey("public_url", PublicUrl)

@@ -54,15 +54,19 @@ class Session(BaseModel):
     logout_token: str
 
 
-class LoggedIn(Named):
-    """Drupal's session cookie is set on this answer."""
-
+class Entered(Named):
     userprofile: dict[str, list[dict[str, Any]]] = Field(description="Drupal's entity shape")
     session: Session
     rememberToken: str = Field(default="", description="if the device is remembered; works once")  # noqa: N815
 
 
-class Exempted(LoggedIn):
+class LoggedIn(Entered):
+    """Drupal's session cookie is set on this answer."""
+
+    manageToken: str = Field(description="lets its owner change his factors, 10 minutes")  # noqa: N815
+
+
+class Exempted(Entered):
     """A login that needs no code: Drupal's session cookie is set on this answer."""
 
     authType: Literal["NONE"]  # noqa: N815
@@ -75,6 +79,18 @@ class Standing(Named):
     expiresIn: int  # noqa: N815
     resendIn: int  # noqa: N815
     attemptsLeft: int  # noqa: N815
+
+
+class Proposed(Done):
+    """A secret for an app; it counts from `confirm` on."""
+
+    secret: str = Field(description="base32, to be typed")
+    otpauth: str = Field(description="a link that opens the app on a phone")
+    qr: str = Field(description="an inline SVG")
+
+
+class ShownOnce(Done):
+    recoveryCodes: list[str]  # noqa: N815
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +112,7 @@ EVERYWHERE = (
     MediaType,
     GatewayError,
 )
+MANAGING = (errors.TransactionClosed, errors.NotEnrolled, errors.Flood, errors.AccountLocked, errors.FactorBusy)
 DRUPAL = (errors.DrupalInvalid, errors.DrupalTimeout, errors.DrupalUnavailable, errors.DrupalBusy)
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -119,7 +136,7 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Hand the session over for the right code",
         body=schemas.Login,
         answer=LoggedIn,
-        errors=(errors.WrongOtp, errors.TransactionClosed, errors.Flood),
+        errors=(errors.WrongOtp, errors.TransactionClosed, errors.Flood, errors.FactorBusy),
     ),
     "resend": Operation(
         summary="Send the same code again, or by another method",
@@ -148,7 +165,36 @@ OPERATIONS: Mapping[str, Operation] = {
     "logout": Operation(
         summary="End Drupal's session and delete its cookie", body=schemas.Logout, answer=Done, errors=DRUPAL
     ),
+    "totp_enroll": Operation(
+        summary="Propose a secret for an authenticator app",
+        body=schemas.TotpEnroll,
+        answer=Proposed,
+        errors=(errors.TransactionClosed, errors.Flood),
+    ),
+    "totp_confirm": Operation(
+        summary="Enrol the app with its first code, and get recovery codes",
+        body=schemas.TotpConfirm,
+        answer=ShownOnce,
+        errors=(errors.WrongOtp, *MANAGING),
+    ),
+    "totp_remove": Operation(
+        summary="Take the app and the recovery codes away",
+        body=schemas.TotpRemove,
+        answer=Done,
+        errors=(errors.WrongOtp, *MANAGING),
+    ),
+    "recovery_codes": Operation(
+        summary="Get ten new recovery codes; the old ones die",
+        body=schemas.RecoveryCodes,
+        answer=ShownOnce,
+        errors=MANAGING,
+    ),
 }
+
+
+def path_of(name: str) -> str:
+    """The path under /headless of the endpoint *name*: `totp_enroll` is `totp/enroll`."""
+    return name.replace("totp_", "totp/").replace("_", "-")
 
 
 @functools.cache
@@ -171,7 +217,7 @@ def document() -> dict[str, object]:
             "and, unless the status is SUCCESS, a stable code.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {f"/headless/{name}": {"post": described(name, one)} for name, one in OPERATIONS.items()},
+        "paths": {f"/headless/{path_of(name)}": {"post": described(name, one)} for name, one in OPERATIONS.items()},
         "components": {"schemas": {**definitions["$defs"], "Problem": PROBLEM}},
     }
 

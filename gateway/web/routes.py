@@ -15,6 +15,10 @@ ENDPOINTS = (
     handlers.status,
     handlers.cancel,
     handlers.logout,
+    handlers.totp_enroll,
+    handlers.totp_confirm,
+    handlers.totp_remove,
+    handlers.recovery_codes,
 )
 
 
@@ -28,8 +32,9 @@ def headless(*, enabled: bool) -> web.Application:
         return app
     for endpoint in ENDPOINTS:
         name = endpoint.__name__
-        app.router.add_post(f"/headless/{name}", endpoint, name=name)
-        app.router.add_route("OPTIONS", f"/headless/{name}", may)
+        path = f"/headless/{openapi.path_of(name)}"
+        app.router.add_post(path, endpoint, name=name)
+        app.router.add_route("OPTIONS", path, may)
     app.router.add_get("/headless/openapi.json", openapi.openapi)
     app.router.add_get("/headless/docs", openapi.docs)
     app.router.add_get("/headless/docs/{name}", openapi.docs)

@@ -47,6 +47,8 @@ Text = Annotated[StrictStr, StringConstraints(max_length=128), AfterValidator(_c
 # Drupal cuts names at 60 and mail addresses at 254 characters; passwords over 512 always fail (measured).
 Username = Annotated[StrictStr, StringConstraints(max_length=254), AfterValidator(_clean)]
 Password = Annotated[StrictStr, StringConstraints(max_length=512), AfterValidator(_clean)]
+# Sealed and in base64: a name, an address and little else.
+Token = Annotated[StrictStr, StringConstraints(max_length=4096), AfterValidator(_clean)]
 Otp = Annotated[StrictStr, StringConstraints(max_length=64), AfterValidator(_clean)]
 
 
@@ -108,6 +110,30 @@ class Logout(Body):
     echoed = ()
 
     logout_token: Text | None = Field(default=None, repr=False)
+
+
+class Managing(Body):
+    """What every request about one's own factors says."""
+
+    echoed = ()
+
+    manage_token: Token = Field(alias="manageToken", repr=False)
+
+
+class TotpEnroll(Managing):
+    pass
+
+
+class TotpConfirm(Managing):
+    otp: Otp = Field(repr=False)
+
+
+class TotpRemove(Managing):
+    otp: Otp = Field(repr=False)
+
+
+class RecoveryCodes(Managing):
+    pass
 
 
 async def whole(request: web.Request) -> bytes:

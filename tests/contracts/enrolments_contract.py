@@ -11,8 +11,15 @@ from gateway.interfaces import Backend, Enrolments
 
 
 def enrolled(_: Enrolment | None) -> Enrolment:
-    device = Device(digest=b"\x00digest\xff", client="web", expires_at=17.5, replaced=(b"\xfe", b"\x00"))
-    return Enrolment(uid="17", totp_secret=b"\x00secret\xff", recovery_hashes=("a", "b"), devices=(device,))
+    return Enrolment(
+        uid="17",
+        totp_secret=b"\x00secret\xff",
+        recovery_hashes=("a", "b"),
+        devices=(Device(digest=b"\x00digest\xff", client="web", expires_at=17.5, replaced=(b"\xfe", b"\x00")),),
+        pending=b"\x00pending\xff",
+        pending_until=1800000000.25,
+        revoked_at=1700000000.5,
+    )
 
 
 def stepped(old: Enrolment | None) -> Enrolment:
@@ -45,6 +52,26 @@ class EnrolmentsContract:
         await asyncio.gather(*[stores[each % 2].update("17", stepped) for each in range(50)])
 
         assert (await stores[0].find("17")).last_step == 50
+
+    async def test_of_many_that_spend_the_same_step_one_does(self, stores):
+        await stores[0].update("17", enrolled)
+
+        answers = await asyncio.gather(
+            *[stores[each % 2].update("17", lambda old: old.step(59)) for each in range(20)], return_exceptions=True
+        )
+
+        assert [type(answer) for answer in answers].count(Enrolment) == 1
+        assert [type(answer) for answer in answers].count(NotEnrolled) == 19
+
+    async def test_of_many_that_spend_the_same_recovery_code_one_does(self, stores):
+        await stores[0].update("17", enrolled)
+
+        answers = await asyncio.gather(
+            *[stores[each % 2].update("17", lambda old: old.spend("a")) for each in range(20)], return_exceptions=True
+        )
+
+        assert [type(answer) for answer in answers].count(Enrolment) == 1
+        assert (await stores[1].find("17")).recovery_hashes == ("b",)
 
     async def test_of_many_parallel_first_enrolments_one_is_first(self, stores):
         seen = []

@@ -31,8 +31,9 @@ SECRETS = [
     "planted-code-secret!",
     "planted-recovery-hash",
     "planted-device-digest",
+    "planted-unconfirmed!",
 ]
-(MAIL, NAME, PHONE, COOKIE, CSRF, LOGOUT, PROFILE, BROWSER, TOTP, SECRET, RECOVERY, DEVICE) = SECRETS
+(MAIL, NAME, PHONE, COOKIE, CSRF, LOGOUT, PROFILE, BROWSER, TOTP, SECRET, RECOVERY, DEVICE, PENDING) = SECRETS
 
 # Whoever adds a key here must say why it may stay for ever.
 FOR_EVER = {b"headgate:deadlines", b"headgate:outbox", b"headgate:marker"}
@@ -70,7 +71,14 @@ async def fill(backend: Backend) -> None:
     destination = Limit(name="destination", key=SEALER.index("destination", MAIL), most=5, seconds=60)
     await backend.counters.take([*guesses("17", familiar=False), full, destination], now=now)
     device = Device(digest=DEVICE.encode(), client="web", expires_at=now + 60)
-    enrolment = Enrolment(uid="17", totp_secret=TOTP.encode(), recovery_hashes=(RECOVERY,), devices=(device,))
+    enrolment = Enrolment(
+        uid="17",
+        totp_secret=TOTP.encode(),
+        recovery_hashes=(RECOVERY,),
+        devices=(device,),
+        pending=PENDING.encode(),
+        pending_until=now,
+    )
     await backend.enrolments.update("17", lambda _: enrolment)
     await backend.enrolments.initialise()
 

@@ -29,6 +29,10 @@ VALID = {
     "status": {"username": "alice", "transactionID": "x" * 43, "apiKey": KEY},
     "cancel": {"username": "alice", "transactionID": "x" * 43, "apiKey": KEY},
     "logout": {"apiKey": KEY, "logout_token": "x"},
+    "totp/enroll": {"apiKey": KEY, "manageToken": "x"},
+    "totp/confirm": {"apiKey": KEY, "manageToken": "x", "otp": "000000"},
+    "totp/remove": {"apiKey": KEY, "manageToken": "x", "otp": "000000"},
+    "recovery-codes": {"apiKey": KEY, "manageToken": "x"},
 }
 BOTH = ["authenticate", "login"]
 

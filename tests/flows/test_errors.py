@@ -31,6 +31,7 @@ CONTRACT = {
     "drupal_busy": 503,
     "store_unavailable": 503,
     "delivery_unavailable": 503,
+    "factor_busy": 503,
     "drupal_timeout": 504,
 }
 ARGUMENTS = {

@@ -10,7 +10,8 @@ from tests.world import KEY, SERVER_KEY
 
 MARKER = "q7Zx-marker"
 HEAD = f"POST /headless/authenticate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Secret: {MARKER}\r\n"
-ENDPOINTS = ["authenticate", "login", "resend", "status", "cancel", "logout"]
+ENDPOINTS = ["authenticate", "login", "resend", "status", "cancel", "logout", "totp/enroll", "totp/confirm"]
+ENDPOINTS += ["totp/remove", "recovery-codes"]
 VALID = {"username": "alice", "transactionID": "x" * 43, "authType": "EMAIL", "otp": "000000", "apiKey": KEY}
 APP = "https://app.example.org"
 

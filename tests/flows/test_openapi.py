@@ -21,6 +21,13 @@ def store():
     return {"kind": "memory"}
 
 
+@pytest.fixture
+async def frontend(world):
+    """With everything on, or some endpoints would only say that they are off."""
+    async with world.open_gateway(totp={"enabled": True}) as made:
+        yield made
+
+
 def test_every_endpoint_is_described():
     assert set(openapi.OPERATIONS) == {endpoint.__name__ for endpoint in ENDPOINTS}
 

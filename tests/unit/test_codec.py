@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.account import Device, DrupalSession, Enrolment
+from gateway.account import Device, DrupalSession, Enrolment, Grant
 from gateway.interfaces import Message
 from gateway.store import codec
-from gateway.store.codec import Sealer, SealKey, Unsealable
+from gateway.store.sealing import Sealer, SealKey, Unsealable
 from gateway.transaction import State, Transaction
 
 INDEX_KEY = bytes(range(32))
@@ -79,20 +79,27 @@ enrolments = st.builds(
             Device, digest=st.binary(), client=text, expires_at=numbers, replaced=st.lists(st.binary()).map(tuple)
         )
     ).map(tuple),
+    pending=st.none() | st.binary(),
+    pending_until=numbers,
+    revoked_at=numbers,
     version=st.integers(0, 2**32),
 )
+
+grants = st.builds(Grant, uid=text, username=text, mail=st.none() | text, language=text, at=numbers)
 
 PAIRS = [
     (codec.encode_transaction, codec.decode_transaction, transactions),
     (codec.encode_session, codec.decode_session, sessions),
     (codec.encode_message, codec.decode_message, messages),
     (codec.encode_enrolment, codec.decode_enrolment, enrolments),
+    (codec.encode_grant, codec.decode_grant, grants),
 ]
 EXAMPLES = [
     (codec.encode_session, codec.decode_session, DrupalSession(**dict.fromkeys(
         ["uid", "cookie_name", "cookie_value", "set_cookie", "csrf_token", "logout_token"], "x"
     ))),
     (codec.encode_enrolment, codec.decode_enrolment, Enrolment(uid="17")),
+    (codec.encode_grant, codec.decode_grant, Grant(uid="17", username="alice", at=1)),
     (codec.encode_message, codec.decode_message, Message(id="m", channel="sms", to="1", asked_at=1, deadline=2)),
     (codec.encode_transaction, codec.decode_transaction, Transaction(
         uid="17", client="web", username="alice", auth_type="EMAIL", methods=("EMAIL",), secret=b"s", opened_at=1,
@@ -174,6 +181,19 @@ def test_the_format_of_what_lies_in_stores_stays_as_it_is():
     [*_, (_, _, transaction)] = EXAMPLES
 
     assert codec.decode_transaction(FIRST_VERSION) == transaction
+
+
+def test_an_enrolment_of_before_anything_could_be_pending_is_still_read():
+    written = b'[2,7,"17","AHNlY3JldP8=",3,["a"],[["AA==","web",17.5,["/w=="]]]]'
+
+    assert codec.decode_enrolment(written) == Enrolment(
+        uid="17",
+        totp_secret=b"\x00secret\xff",
+        last_step=3,
+        recovery_hashes=("a",),
+        devices=(Device(digest=b"\0", client="web", expires_at=17.5, replaced=(b"\xff",)),),
+        version=7,
+    )
 
 
 def test_what_is_usual_costs_little():

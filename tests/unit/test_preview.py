@@ -1,9 +1,12 @@
 """`headgate preview`: needs nothing but what messages are made of, and shows what would be sent."""
 
+from typing import get_args
+
 import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.interfaces import Subject
 from gateway.preview import pages
 from gateway.settings import ConfigurationError, Settings, load
 
@@ -32,10 +35,13 @@ def test_without_any_configuration_every_message_is_written(run, tmp_path):
     assert done.exit_code == 0, done.output
     written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
     assert written == {"index.html"} | {
-        f"{language}/{subject}.{kind}"
+        f"{language}/{name}"
         for language in ("ar", "de", "en")
-        for subject in ("code", "locked", "replayed")
-        for kind in ("mail.html", "mail.txt", "sms.txt", "voice.txt")
+        for name in (
+            *(f"{subject}.mail.{kind}" for subject in get_args(Subject) for kind in ("html", "txt")),
+            "code.sms.txt",
+            "code.voice.txt",
+        )
     }
 
 

@@ -246,3 +246,57 @@ def test_whatever_happens_it_compares_five_codes_wins_once_and_is_sent_three_tim
     assert compared == 5 - login.attempts_left <= 5
     assert won == (login.state is State.HANDING)
     assert sent == 3 - login.resends_left <= 3
+
+
+# What takes longer than a swap: counted first, settled afterwards
+
+
+def test_what_is_counted_first_and_settled_afterwards_comes_to_the_same(pending):
+    for accepted in (True, False):
+        counted = pending.count(now=1010.0)
+
+        assert counted.settle(accepted=accepted, now=1010.0) == pending.attempt(accepted=accepted, now=1010.0)
+
+
+def test_while_the_last_ones_are_compared_nothing_more_is(pending):
+    last = replace(pending, attempts_left=1).count(now=1010.0)
+
+    assert last.state is State.OPEN
+    with pytest.raises(TransactionClosed):
+        last.count(now=1010.0)
+    with pytest.raises(TransactionClosed):
+        last.attempt(accepted=True, now=1010.0)
+    assert last.settle(accepted=True, now=1010.0).state is State.HANDING
+    assert last.settle(accepted=False, now=1010.0).state is State.ENDED
+
+
+def test_what_was_right_too_late_wins_nothing(pending):
+    counted = pending.count(now=1010.0)
+
+    for over in (counted.end(now=1011.0), replace(counted, state=State.HANDING)):
+        with pytest.raises(TransactionClosed):
+            over.settle(accepted=True, now=1012.0)
+    with pytest.raises(TransactionClosed):
+        counted.settle(accepted=True, now=EXPIRES)
+
+
+def test_a_switch_changes_the_method_and_nothing_that_a_guess_could_use(pending):
+    tried = replace(pending, resends_left=0).attempt(accepted=False, now=1001.0)
+
+    switched = tried.switch(auth_type="SMS", now=1002.0)
+
+    assert switched == replace(tried, auth_type="SMS", messages=())
+
+
+def test_a_switch_to_what_was_not_offered_or_of_what_is_over_is_refused(pending):
+    with pytest.raises(NotEnrolled):
+        pending.switch(auth_type="RECOVERY CODE", now=1001.0)
+    with pytest.raises(TransactionClosed):
+        pending.end(now=1001.0).switch(auth_type="SMS", now=1002.0)
+
+
+def test_a_code_of_a_method_that_it_was_switched_away_from_is_for_another_login(pending):
+    pending.demand_method("EMAIL")
+
+    with pytest.raises(TransactionClosed):
+        pending.switch(auth_type="SMS", now=1001.0).demand_method("EMAIL")

@@ -22,7 +22,7 @@ from pydantic import PositiveFloat, PositiveInt, SecretStr, field_validator
 
 from gateway.interfaces import Backend
 from gateway.options import Options
-from gateway.store.codec import Sealer
+from gateway.store.sealing import Sealer
 
 
 class RedisOptions(Options):

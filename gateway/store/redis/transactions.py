@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.errors import StoreUnavailable, TransactionClosed
-from gateway.store.codec import Sealer, decode_transaction, encode_transaction
+from gateway.store.codec import decode_transaction, encode_transaction
 from gateway.store.lifetimes import TOMBSTONE_SECONDS
 from gateway.store.redis.envelope import VersionedEnvelope, front
 from gateway.store.redis.server import Script, Server
 from gateway.store.redis.swap import ROUNDS, SWAP, read_later
 from gateway.store.redis.wire import Reply
+from gateway.store.sealing import Sealer
 from gateway.transaction import State, Transaction
 
 # An account's open transactions are one string: for each its expiry as a double, the length of its key, its key, in the
