@@ -28,6 +28,7 @@ from gateway.login import LoginFlow
 from gateway.manage_token import ManageTokens
 from gateway.methods import methods_of
 from gateway.notices import Notices
+from gateway.parking import Parking
 from gateway.proof import Proof
 from gateway.reaper import Reaper
 from gateway.settings import Settings, configured
@@ -109,6 +110,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         flow = LoginFlow(
             drupal=drupal,
             backend=backend,
+            parking=Parking(drupal=drupal, backend=backend, clock=clock),
             factor=factor,
             proof=proof,
             tokens=tokens,

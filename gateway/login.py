@@ -5,7 +5,6 @@ answer that hands it over, or the reaper.
 """
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,22 +20,21 @@ from gateway.errors import (
     DrupalInvalid,
     Flood,
     GatewayError,
-    StoreUnavailable,
     TransactionClosed,
     Unavailable,
     WrongOtp,
 )
 from gateway.exemption import Exemption
 from gateway.floodgate import Floodgate, Reserved
-from gateway.handing import forget
 from gateway.interfaces import Authenticator, Backend, Factor, Message
 from gateway.languages import Choice
 from gateway.manage_token import ManageTokens, granted
 from gateway.methods import destinations, dialable, message_ids, messages
 from gateway.notices import Notices, notice
+from gateway.parking import Parking
 from gateway.proof import Proof
 from gateway.steps import Opened, Progress, Remembered, Rules, Won, opened, progress, waiting
-from gateway.transaction import HANDING_SECONDS, State, Transaction, key_of, new_id
+from gateway.transaction import State, Transaction, key_of, new_id
 
 log = structlog.get_logger()
 
@@ -49,6 +47,7 @@ class LoginFlow:
         *,
         drupal: Authenticator,
         backend: Backend,
+        parking: Parking,
         factor: Factor,
         proof: Proof,
         tokens: ManageTokens,
@@ -65,7 +64,7 @@ class LoginFlow:
     ) -> None:
         self._drupal = drupal
         self._transactions = backend.transactions
-        self._parked = backend.parked
+        self._parking = parking
         self._outbox = backend.outbox
         self._factor = factor
         self._proof = proof
@@ -111,7 +110,7 @@ class LoginFlow:
         until = self._clock() + self._rules.lifetime_seconds
         # In one breath, and so in one round trip; but nothing else happens unless the session is parked.
         parked, familiar, _ = await asyncio.gather(
-            self._park(key, session, until=until),
+            self._parking.park(key, session, until=until),
             self._flood.demand_unlocked(session.uid, visitor.address),
             self._flood.right(reserved),
             return_exceptions=True,
@@ -153,7 +152,7 @@ class LoginFlow:
             )
             await self._open(key, pending, visitor)
         except BaseException:
-            await self._leave_to_the_reaper(key)
+            await self._parking.leave_to_the_reaper(key)
             raise
         return opened(id, pending, now=self._clock())
 
@@ -161,7 +160,7 @@ class LoginFlow:
         began = asyncio.get_running_loop().time()
         try:
             session = await self._drupal.authenticate(
-                name=username, password=password, visitor=visitor, late=self._end_unparked
+                name=username, password=password, visitor=visitor, late=self._parking.end_unparked
             )
         except BadCredentials:
             await self._alike.wait(since=began)
@@ -175,30 +174,10 @@ class LoginFlow:
         self._alike.remember(asyncio.get_running_loop().time() - began)
         return session
 
-    async def _park(self, key: str, session: DrupalSession, *, until: float) -> None:
-        try:
-            await self._parked.park(key, session, due_at=until)
-        except BaseException:
-            # Nobody else knows this session, so it ends here and now.
-            await asyncio.shield(self._end_unparked(session))
-            raise
-
-    async def _end_unparked(self, session: DrupalSession) -> None:
-        try:
-            await self._drupal.log_out(session)
-            log.info("reaper.logged_out", uid=session.uid, reason="never_parked")
-        except (GatewayError, asyncio.CancelledError) as error:
-            try:
-                await self._parked.park(key_of(new_id()), session, due_at=self._clock())
-            except StoreUnavailable:
-                log.error("drupal.orphan", uid=session.uid, reason=getattr(error, "word", "shutdown"))
-            if isinstance(error, asyncio.CancelledError):
-                raise
-
     async def _exempted(self, key: str, session: DrupalSession, account: Account, remembered: Remembered | None) -> Won:
         try:
             # As for a right code: a process that dies before the answer is written leaves it to the reaper.
-            await self._parked.postpone(key, due_at=self._clock() + HANDING_SECONDS)
+            await self._parking.handing(key)
         except BaseException:
             await asyncio.shield(self._exemption.give_back(remembered))
             raise
@@ -223,11 +202,11 @@ class LoginFlow:
             )
         except GatewayError:
             # At once: what is refused must not count as one of the account's open ones, and displaces none.
-            await self._end(key)
+            await self._parking.end(key)
             raise
         for other in displaced:
             log.info("authenticate.displaced", transaction=other)
-            await self._end(other)
+            await self._parking.end(other)
 
     async def _send(self, several: list[Message]) -> None:
         if len(several) == 1:
@@ -261,7 +240,7 @@ class LoginFlow:
             # A transaction's secret never changes, so this is true of whatever the swap is tried on.
             is_sent = self._proof.is_sent_code(seen, otp)
             # Fetched along when it will most likely be needed; what counts is who wins the swap.
-            fetched = self._hand(key, now=now) if is_sent else nothing()
+            fetched = self._parking.hand(key, now=now) if is_sent else nothing()
             try:
                 after, session = await asyncio.gather(self._proof.attempt(key, seen, otp, is_sent=is_sent), fetched)
             except TransactionClosed:
@@ -271,7 +250,7 @@ class LoginFlow:
         if after.state is not State.HANDING:
             await self._wrong(key, after, reserved=reserved)
             raise WrongOtp(attempts_left=after.attempts_left)
-        session = session or await self._hand(key, now=now)
+        session = session or await self._parking.hand(key, now=now)
         return Won(
             key=key,
             uid=after.uid,
@@ -285,9 +264,6 @@ class LoginFlow:
             remembered=await self._exemption.remember(after.uid, client=client) if remember else None,
         )
 
-    async def _hand(self, key: str, *, now: float) -> DrupalSession:
-        return await self._parked.hand(key, until=now + HANDING_SECONDS)
-
     async def _bound(self, key: str, *, username: str, client: Client, auth_type: str | None = None) -> Transaction:
         pending = await self._transactions.find(key)
         pending.demand_bound(username=username, client=client.id, auth_type=auth_type)
@@ -297,7 +273,7 @@ class LoginFlow:
 
     async def _wrong(self, key: str, after: Transaction, *, reserved: Reserved) -> None:
         if after.state is State.ENDED:
-            await self._leave_to_the_reaper(key)
+            await self._parking.leave_to_the_reaper(key)
         for lock in await self._flood.wrong(after.uid, reserved, familiar=after.familiar):
             log.warning(lock, uid=after.uid)
             told = notice("locked", after, username=after.username, now=self._clock())
@@ -305,25 +281,19 @@ class LoginFlow:
 
     async def delivered(self, won: Won) -> None:
         """The answer's last byte was written: the session is the frontend's now."""
-        if await forget(self._parked, won.key, uid=won.uid) and won.reserved:
+        if await self._parking.forget(won.key, uid=won.uid) and won.reserved:
             await self._flood.won(won.uid, won.address, won.reserved, familiar=won.familiar)
 
     async def lost(self, won: Won) -> None:
         """The answer did not leave: nobody holds the session, so it ends. The code was right all the same."""
         await asyncio.gather(
-            self._end_lost(won),
+            self._end_now(won),
             self._exemption.give_back(won.remembered),
             self._flood.not_asked(won.reserved) if won.reserved else nothing(),
         )
 
-    async def _end_lost(self, won: Won) -> None:
-        """At once if Drupal can be asked, whatever the store says."""
-        try:
-            await self._drupal.log_out(won.session)
-            await self._parked.remove(won.key)
-        except GatewayError:
-            await self._leave_to_the_reaper(won.key)
-        else:
+    async def _end_now(self, won: Won) -> None:
+        if await self._parking.end_now(won.key, session=won.session):
             log.info("reaper.logged_out", uid=won.uid, transaction=won.key)
 
     # Resend, status, cancel, logout
@@ -368,12 +338,7 @@ class LoginFlow:
             return pending.end(now=self._clock())
 
         await self._transactions.update(key, end, seen=seen)
-        try:
-            session = await self._parked.hand(key, until=self._clock() + HANDING_SECONDS)
-            await self._drupal.log_out(session)
-            await self._parked.remove(key)
-        except GatewayError:
-            await self._leave_to_the_reaper(key)
+        await self._parking.end_now(key)
 
     async def logout(self, session: DrupalSession, *, visitor: Visitor) -> tuple[str, ...]:
         """End a session that was handed over; return the Set-Cookie lines that delete its cookie."""
@@ -384,20 +349,6 @@ class LoginFlow:
         if not self._drupal.answers():
             return "breaker_open"
         return "counts_gateway" if self._flood.drupal_counts_gateway else "ok"
-
-    # Ends
-
-    async def _end(self, key: str) -> None:
-        with contextlib.suppress(TransactionClosed, StoreUnavailable):
-            await self._transactions.update(key, lambda pending: pending.end(now=self._clock()))
-        await self._leave_to_the_reaper(key)
-
-    async def _leave_to_the_reaper(self, key: str) -> None:
-        try:
-            await self._parked.postpone(key, due_at=self._clock())
-        except StoreUnavailable:
-            # Its first deadline still stands.
-            log.warning("reaper.later", transaction=key)
 
 
 async def nothing() -> None:
