@@ -57,8 +57,8 @@ SOFT_FAILURES, SOFT_FIRST_SECONDS, SOFT_MOST_SECONDS = 10, 30, 15 * 60
 HARD_FAILURES, HARD_SECONDS = 100, 30 * 24 * 3600
 # As long as a manageToken lives.
 PROPOSALS, PROPOSAL_SECONDS = 20, 600
-# For how long a network stays one that the account has logged in from. NIST SP 800-63B §5.2.2 names it as a way to keep
-# an attacker from locking the claimant out.
+# For how long a network stays one that the account has logged in from. Revision 3 of NIST SP 800-63B (§5.2.2) named it
+# as a way to keep an attacker from locking the claimant out.
 FAMILIAR_SECONDS = 30 * 24 * 3600
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import socket
 import struct
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -134,13 +135,22 @@ def typing(opened, otp: str, *, key: str = KEY) -> dict[str, object]:
 
 
 # What a command to Redis looks like at each step of a login.
-PARK = (b"\r\nSET\r\n", b"headgate:parked:")
+PARK = (b"\r\nSET\r\n", b"headgate:parked:", b"headgate:deadlines\r\n")
 STORE = (b"\r\nSET\r\n", b"headgate:tx:", b"\r\nNX\r\n")
 POST = (_PUT.digest.encode(),)
 COUNT = (_TAKE.digest.encode(), b"\r\n1\r\n")
 WIN = (SWAP.digest.encode(), b"headgate:tx:")
 HAND = (b"\r\nGET\r\n", b"headgate:parked:", b"\r\nZADD\r\n")
 REMOVE = (b"\r\nDEL\r\n", b"headgate:parked:")
+
+
+def through(packet: bytes, step: tuple[bytes, ...]) -> bytes:
+    """*packet* up to the last command of *step*: what was sent with it need not have arrived with it."""
+    begins = [match.start() for match in re.finditer(rb"\*\d+\r\n\$\d+\r\n[A-Z]+\r\n", packet)]
+    return next(
+        (packet[:end] for end in begins[1:] if all(word in packet[:end] for word in step)),
+        packet,
+    )
 
 
 class Tap:
@@ -215,17 +225,19 @@ class Tap:
     async def _forth(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stopped: asyncio.Event) -> None:
         while data := await reader.read(1 << 20):
             if self._step and all(word in data for word in self._step):
-                self._step = ()
+                step, self._step = self._step, ()
                 if self._act:
                     self._act()
                     self._act = None
                     writer.write(data)
                     continue
                 stopped.set()
-                if not self._after:
+                if self._after:
+                    writer.write(through(data, step))
+                else:
                     self.struck.set()
-                    await reader.read(-1)
-                    return
+                await reader.read(-1)
+                return
             writer.write(data)
             await writer.drain()
 

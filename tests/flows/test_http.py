@@ -84,7 +84,8 @@ def test_malformed_http_gets_our_json_and_nothing_of_it(served, what):
     assert reply.code == "malformed"
     assert_ours(reply)
     assert MARKER.encode() not in reply.raw
-    assert b"aaaa" not in reply.raw
+    # A request id may hold four of them.
+    assert b"aaaaa" not in reply.raw
     assert served.drupal_calls == before
 
 
