@@ -66,7 +66,7 @@ def dialable(account: Account, *, channels: AbstractSet[str], numbers: NumberOpt
 
 def is_method(word: str) -> bool:
     """Whether *word* is an authType at all."""
-    return word in METHODS
+    return word in (*METHODS, AUTHENTICATOR, RECOVERY_CODE)
 
 
 def reaches(channel: str, account: Account) -> bool:

@@ -9,14 +9,19 @@ from typing import Any
 
 import pytest
 
-from gateway import login, webhook
+from gateway import parking, webhook
 from gateway.demo.accounts import User
 from gateway.demo.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.site import DrupalOptions
 from gateway.drupal import session
 from gateway.drupal.bulkhead import Breaker
+from gateway.factors import recovery
+from gateway.operations import reset_factors
+from gateway.settings import Settings
 from gateway.web import handlers
+from gateway.web.server import MOST_WAITING
 from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
+from tests.flows.apps import ON, RECOVERY, enrol
 from tests.redis_server import RedisServer
 from tests.wire import line, request
 from tests.world import (
@@ -281,7 +286,7 @@ async def a_store_that_goes_away_at(step: tuple[bytes, ...], stage: Stage):
 
 
 async def a_store_that_goes_away(stage: Stage) -> None:
-    stage.patch.setattr(login, "REMOVAL_SECONDS", (0.01,))
+    stage.patch.setattr(parking, "AGAIN_SECONDS", (0.01,))
     async with a_store_that_goes_away_at(HAND, stage) as (web, opened, _):
         await web.cancel(opened)
     async with a_store_that_goes_away_at(REMOVE, stage) as (web, opened, code):
@@ -354,6 +359,27 @@ async def a_code_that_goes_another_way(stage: Stage) -> None:
         await web.authenticate(odd.name, odd.password)
 
 
+async def who_has_an_app(stage: Stage) -> None:
+    async with stage.world(**ON) as world, world.open_gateway() as web:
+        alice = await enrol(world, web)
+        stage.secrets |= {alice.secret, alice.token, *alice.codes}
+        await web.login(await web.authenticate(authType=RECOVERY), alice.codes[0])
+        with stage.patch.context() as patch:
+            patch.setattr(recovery, "AT_ONCE", 0)
+            await web.login(await web.authenticate(authType=RECOVERY), alice.codes[1])
+    stage.redis.flush()
+    async with stage.world(redis=stage.redis.url, **ON) as world:
+        await reset_factors(Settings.model_validate(world.configuration()), uid="2")
+
+
+async def who_sends_more_than_is_taken(stage: Stage) -> None:
+    async with stage.world() as world, world.open_gateway() as web:
+        await web.post("authenticate", {}, headers={"Forwarded": "for=192.0.2.60"})
+        async with line(web.url) as flooded:
+            await flooded.send(request("authenticate", {}) * 4 * MOST_WAITING)
+            await world.eventually(lambda: stage.has("http.pipelined"))
+
+
 async def a_process_from_start_to_end(stage: Stage) -> None:
     async with stage.world() as world, start_gateway(world, stage.tmp_path) as process:
         await world.visit(process.url).authenticate()
@@ -377,5 +403,7 @@ SCENES = (
     a_session_that_nobody_can_keep,
     who_is_exempted_and_who_is_remembered,
     a_code_that_goes_another_way,
+    who_has_an_app,
+    who_sends_more_than_is_taken,
     a_process_from_start_to_end,
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.delivery import METHODS
 from gateway.web.routes import ENDPOINTS
+from tests.flows.apps import APP, RECOVERY
 from tests.flows.audit import BOUND, OUTCOME, documented
 from tests.flows.scenes import SCENES, SECRETS, Stage
 from tests.unit.test_docs import text_of
@@ -63,7 +64,7 @@ def assert_as_documented(event: dict[str, Any]) -> None:
     assert word in UNKNOWN_CLIENT or event["client"] == "web", event
     assert word not in KNOWN_ACCOUNT or "account" in event or "uid" in event, event
     if event["event"] in ("authenticate.ok", "login.ok", "login.wrong_otp", "resend.ok"):
-        assert event["method"] in {*METHODS, "NONE"}, event
+        assert event["method"] in {*METHODS, APP, RECOVERY, "NONE"}, event
         assert event["uid"], event
 
 
