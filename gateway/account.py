@@ -28,6 +28,8 @@ class Visitor:
     """The person's side of a request: canonical *address*, and what Drupal is told of the browser."""
 
     address: str = field(repr=False)
+    # Told in a header that nobody vouches for: whose address it is, a proxy's or a visitor's, is not known.
+    unvouched: bool = False
     user_agent: str = field(default="", repr=False)
     accept_language: str = field(default="", repr=False)
 

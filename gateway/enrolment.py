@@ -82,6 +82,8 @@ class EnrolmentFlow:
         Raises NotEnrolled when nothing was proposed, WrongOtp, Flood or FactorBusy.
         """
         grant = await self._granted(token, client)
+        # Also what is refused takes room for a moment, so asking is counted.
+        await self._flood.change(grant.uid)
         now = self._clock()
         with self._recovery.room():
             secret = (await self._known(grant)).proposed(now=now)
@@ -102,6 +104,7 @@ class EnrolmentFlow:
         Raises NotEnrolled when there is no app, WrongOtp, Flood or FactorBusy.
         """
         grant = await self._granted(token, client)
+        await self._flood.change(grant.uid)
         method = method_of(otp)
         with self._proof.room(method):
             if (await self._known(grant)).totp_secret is None:
@@ -129,6 +132,8 @@ class EnrolmentFlow:
         grant = self._tokens.read(token, client=client.id)
         bind_contextvars(uid=grant.uid)
         await self._proof.demand_initialised()
+        # Before anything is counted: what was taken back takes nothing from the account.
+        await self._known(grant)
         return grant
 
     async def _known(self, grant: Grant) -> Enrolment:

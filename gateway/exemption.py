@@ -156,11 +156,13 @@ class Exemption:
         A token is looked at only where it decides, and costs nothing where there is none.
         """
         remembered = None
-        if token and self._options.days and auth_type is None and not self._policy.exempts_network(visitor.address):
+        # Behind a proxy that nobody named, everybody would have its address.
+        address = None if visitor.unvouched else visitor.address
+        if token and self._options.days and auth_type is None and not self._policy.exempts_network(address):
             remembered = await self._present(account, token, username=username, client=client, visitor=visitor)
         try:
             decision = self._policy.decide(
-                address=visitor.address,
+                address=address,
                 roles=account.roles,
                 remembered=remembered is not None,
                 reachable=reachable,

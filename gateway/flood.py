@@ -59,7 +59,7 @@ HARD_FAILURES, HARD_SECONDS = 100, 30 * 24 * 3600
 PROPOSALS, PROPOSAL_SECONDS = 20, 600
 # For how long a network stays one that the account has logged in from. Revision 3 of NIST SP 800-63B (§5.2.2) named it
 # as a way to keep an attacker from locking the claimant out.
-FAMILIAR_SECONDS = 30 * 24 * 3600
+FAMILIAR, FAMILIAR_SECONDS = "familiar", 30 * 24 * 3600
 
 
 class LimitOptions(Options):
@@ -122,8 +122,8 @@ class Limits:
 
     def familiar(self, uid: str, address: str) -> Limit:
         """Full while the account knows the network of *address*: a code typed there was right lately."""
-        key = f"familiar:{self._index('familiar', uid, network_of(address))}"
-        return Limit(name="familiar", key=key, most=1, seconds=FAMILIAR_SECONDS)
+        key = f"{FAMILIAR}:{self._index(FAMILIAR, uid, network_of(address))}"
+        return Limit(name=FAMILIAR, key=key, most=1, seconds=FAMILIAR_SECONDS)
 
     def everywhere(self) -> Limit:
         """Wrong codes of the whole site: it refuses nobody, but reaching it is an attack."""
@@ -168,6 +168,11 @@ def guesses(uid: str, *, familiar: bool) -> tuple[Limit, Limit]:
 def proposals(uid: str) -> Limit:
     """Secrets and sets of recovery codes made for one account: each takes as long as many logins."""
     return Limit(name="flood.proposals", key=f"proposals:{uid}", most=PROPOSALS, seconds=PROPOSAL_SECONDS)
+
+
+def changes(uid: str) -> Limit:
+    """Askings to confirm or remove the account's app: each may take room from who types a recovery code."""
+    return Limit(name="flood.proposals", key=f"changes:{uid}", most=PROPOSALS, seconds=PROPOSAL_SECONDS)
 
 
 def failures(uid: str, *, familiar: bool) -> Limit:

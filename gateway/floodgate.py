@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.errors import AccountLocked, Flood, StoreUnavailable, TransactionClosed
-from gateway.flood import Limits, failures, guesses, proposals
+from gateway.flood import Limits, changes, failures, guesses, proposals
 from gateway.interfaces import Counters, Limit
 from gateway.logs import Seldom
 
@@ -99,6 +99,10 @@ class Floodgate:
     async def proposal(self, uid: str) -> None:
         """Count a secret, or a set of recovery codes, that is made for the account. Raises Flood."""
         await self._reserve([proposals(uid)], now=self._clock())
+
+    async def change(self, uid: str) -> None:
+        """Count an asking to confirm or remove the account's app, whatever comes of it. Raises Flood."""
+        await self._reserve([changes(uid)], now=self._clock())
 
     async def counted(self, channel: str, to: str, *, familiar: bool, at: float) -> bool:
         """Whether the message of *at* was counted, and so may be sent."""

@@ -18,6 +18,7 @@ from gateway.errors import (
     BadCredentials,
     DeliveryUnavailable,
     DrupalInvalid,
+    FactorBusy,
     Flood,
     GatewayError,
     TransactionClosed,
@@ -235,18 +236,19 @@ class LoginFlow:
         key = key_of(id)
         seen = await self._bound(key, username=username, auth_type=auth_type, client=client)
         now = self._clock()
-        with self._proof.room(auth_type):
-            reserved = await self._flood.guess(seen.uid, visitor.address, familiar=seen.familiar)
-            # A transaction's secret never changes, so this is true of whatever the swap is tried on.
-            is_sent = self._proof.is_sent_code(seen, otp)
-            # Fetched along when it will most likely be needed; what counts is who wins the swap.
-            fetched = self._parking.hand(key, now=now) if is_sent else nothing()
-            try:
+        # Counted first: whoever may not guess takes no room from who may.
+        reserved = await self._flood.guess(seen.uid, visitor.address, familiar=seen.familiar)
+        try:
+            with self._proof.room(auth_type):
+                # A transaction's secret never changes, so this is true of whatever the swap is tried on.
+                is_sent = self._proof.is_sent_code(seen, otp)
+                # Fetched along when it will most likely be needed; what counts is who wins the swap.
+                fetched = self._parking.hand(key, now=now) if is_sent else nothing()
                 after, session = await asyncio.gather(self._proof.attempt(key, seen, otp, is_sent=is_sent), fetched)
-            except TransactionClosed:
-                # Lost to another answer: nothing was compared that anybody hears of.
-                await self._flood.not_asked(reserved)
-                raise
+        except (TransactionClosed, FactorBusy):
+            # Lost to another answer, or no room: nothing was compared that anybody hears of.
+            await self._flood.not_asked(reserved)
+            raise
         if after.state is not State.HANDING:
             await self._wrong(key, after, reserved=reserved)
             raise WrongOtp(attempts_left=after.attempts_left)

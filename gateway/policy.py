@@ -60,14 +60,14 @@ class Policy:
         """Whether nobody is refused for what only a code would need."""
         return self.require == "observe"
 
-    def exempts_network(self, address: str) -> bool:
-        """Whether *address*, the visitor's canonical one, needs no code."""
-        return _within(address, self.exempt_networks) and not _within(address, self.proxies)
+    def exempts_network(self, address: str | None) -> bool:
+        """Whether *address*, the visitor's canonical one, needs no code; None: nobody vouches for it."""
+        return address is not None and _within(address, self.exempt_networks) and not _within(address, self.proxies)
 
     def decide(
         self,
         *,
-        address: str,
+        address: str | None,
         roles: AbstractSet[str] | None,
         remembered: bool,
         reachable: Sequence[str],

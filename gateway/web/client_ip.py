@@ -70,6 +70,12 @@ class Addresses:
             self._say_unbelieved(peer)
         return self._nearest_untrusted(peer, HOPS[self._header](claimed))
 
+    def unvouched(self, request: web.Request) -> bool:
+        """Whether the peer forwards for others, or says so, and is none of our proxies."""
+        told = self._header in request.headers or self._other in request.headers
+        peer = canonical(request.remote or "") if told else None
+        return peer is not None and not self.trusts(peer)
+
     def _nearest_untrusted(self, peer: str, hops: Iterable[str]) -> str:
         nearest = peer
         for hop in hops:

@@ -229,6 +229,7 @@ def about(method: str) -> None:
 def visitor(request: web.Request) -> Visitor:
     return Visitor(
         address=request.app[ADDRESSES].of(request),
+        unvouched=request.app[ADDRESSES].unvouched(request),
         user_agent=printable(request.headers.get("User-Agent", "")),
         accept_language=printable(request.headers.get("Accept-Language", "")),
     )

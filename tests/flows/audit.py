@@ -26,7 +26,9 @@ def documented() -> dict[str, Row]:
     """Every event by its name; an outcome's is `ENDPOINT.WORD`."""
     text = text_of(PAGE)
     # What stands in brackets are the values of a field.
-    of_each_message = named(re.sub(r"\([^)]*\)", "", re.search(r"about one message have (.*?)\.\n", text, re.DOTALL)[1]))
+    of_each_message = named(
+        re.sub(r"\([^)]*\)", "", re.search(r"about one message have (.*?)\.\n", text, re.DOTALL)[1])
+    )
     header: list[str] = []
     found = {}
     for row in rows_of(text):

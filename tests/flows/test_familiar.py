@@ -106,7 +106,7 @@ async def test_wrong_codes_from_home_lock_home_and_nothing_else(world):
 
 
 async def test_a_network_is_familiar_for_thirty_days_after_the_last_login(world):
-    async with world.open_gateway(flood={"mail": {"most": 1, "seconds": 60}}) as frontend:
+    async with world.open_gateway(flood={"mail": {"most": 1, "seconds": 300}}) as frontend:
         await log_in(world, frontend, at=HOME)
         world.clock.ahead += 29 * DAY
         await log_in(world, frontend, at=HOME)
@@ -124,6 +124,18 @@ async def test_a_network_becomes_familiar_by_a_right_code_alone(world):
         opened = await right(frontend, at=HOME)
         await type_in(frontend, opened, "no code", at=HOME)
         assert (await right(frontend, at=HOME)).code == "flood"
+
+
+class TestMemory:
+    @pytest.fixture
+    def store(self):
+        return {"kind": "memory", "most_entries": 12}
+
+    async def test_any_number_of_networks_takes_nobodys_login(self, world):
+        async with world.open_gateway() as frontend:
+            for address in list(attackers())[:24]:
+                await log_in(world, frontend, at=address)
+                world.clock.ahead += DAY
 
 
 class TestUnlocking:

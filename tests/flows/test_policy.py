@@ -357,3 +357,15 @@ async def test_a_method_that_policy_does_not_name_is_not_one_of_the_accounts(wor
         assert opened["methods"] == ["EMAIL"]
         assert (await frontend.authenticate(authType="SMS")).code == "not_enrolled"
         assert (await frontend.resend(opened, switchTo="SMS")).code == "not_enrolled"
+
+
+async def test_a_proxy_that_nobody_named_exempts_nobody(world):
+    """Everybody behind it would have its address."""
+    near = {"exempt_networks": ["127.0.0.0/8"]}
+    alone = {"clients": [{"id": "web", "api_key": KEY}]}
+    async with world.open_gateway(trusted_proxies=[], headless=alone, policy=near) as frontend:
+        for header in ({"X-Forwarded-For": "203.0.113.9"}, {"Forwarded": "for=203.0.113.9"}):
+            behind_it = await world.visit(frontend.url, headers=header).authenticate()
+            assert behind_it["authType"] == "EMAIL"
+
+        assert (await frontend.authenticate())["authType"] == "NONE"

@@ -270,14 +270,63 @@ class TestTwoHundredGuessesAtOnce:
 
             assert mailed.status == 200
             codes = Counter(answer.code for answer in answers)
-            assert codes.keys() <= {"wrong_otp", "transaction_closed", "factor_busy"}
-            assert codes["factor_busy"] > GUESSES / 2
+            assert codes.keys() <= {"wrong_otp", "transaction_closed", "factor_busy", "flood"}
+            assert codes["factor_busy"] + codes["flood"] > GUESSES / 2
             assert codes["wrong_otp"] <= 5 * ACCOUNTS
             # Two at a time are 38 MiB; all at once would be 3,800.
             assert high_water(process) - memory < 80 * 1024
             # Some tens of hashes at 30 ms, and 200 small answers; all of them would be more than six.
             assert cpu_seconds(process) - cpu < 4
             assert took < 10
+
+
+class TestRoom:
+    @pytest.fixture
+    def store(self, redis_server):
+        return {"kind": "redis", "url": redis_server.url}
+
+    @pytest.mark.parametrize("endpoint", ["confirm", "remove"])
+    async def test_nobody_keeps_others_from_their_recovery_codes(self, world, tmp_path, endpoint):
+        async with start_gateway(world, tmp_path) as process:
+            frontend = world.visit(process.url)
+            alice = await enrol(world, frontend)
+            token = (await by_mail(world, frontend, "bob"))["manageToken"]
+
+            async def ask_on():
+                await ask(frontend, f"totp/{endpoint}", token, otp=NOBODYS)
+
+            assert await logs_in_meanwhile(frontend, alice, ask_on)
+
+    async def test_a_locked_account_keeps_nobody_from_his_recovery_codes(self, world, tmp_path):
+        async with start_gateway(world, tmp_path) as process:
+            frontend = world.visit(process.url)
+            alice = await enrol(world, frontend)
+            await enrol(world, frontend, "bob")
+            opened = [await frontend.authenticate("bob", authType=RECOVERY) for _ in range(3)]
+            for one in opened[:2]:
+                for _ in range(5):
+                    assert (await frontend.login(one, NOBODYS)).code == "wrong_otp"
+
+            async def ask_on():
+                await frontend.login(opened[2], NOBODYS)
+
+            assert await logs_in_meanwhile(frontend, alice, ask_on)
+
+
+async def logs_in_meanwhile(frontend, person, ask_on) -> bool:
+    """Whether the first try with a recovery code is let in while 24 others ask without a pause."""
+    stop = asyncio.Event()
+
+    async def flood():
+        while not stop.is_set():
+            await ask_on()
+
+    others = [asyncio.create_task(flood()) for _ in range(24)]
+    await asyncio.sleep(0.5)
+    answer = await by_recovery(frontend, person.codes[0])
+    stop.set()
+    await asyncio.gather(*others)
+    return answer.status == 200
 
 
 def high_water(process) -> int:

@@ -592,3 +592,14 @@ class TestOnRedis:
                 assert form.encode() not in logged
         assert b"argon2" not in dump
         assert alice.token.encode() not in logged
+
+    async def test_a_revoked_token_takes_nothing_from_the_account(self, world, frontend):
+        stolen = (await by_mail(world, frontend))["manageToken"]
+        alice = await enrol(world, frontend)
+        assert (await ask(frontend, "totp/remove", alice.token, otp=alice.codes[0])).status == 200
+
+        for _ in range(25):
+            assert (await ask(frontend, "totp/enroll", stolen)).code == "transaction_closed"
+
+        own = (await by_mail(world, frontend))["manageToken"]
+        assert (await ask(frontend, "totp/enroll", own)).status == 200

@@ -13,6 +13,8 @@ class MemoryCounters:
 
     def __init__(self, *, most_entries: int) -> None:
         self._takings: Shelf[list[float]] = Shelf(most=most_entries)
+        # Apart, and kept for a month: full, it makes no further network familiar, and refuses no login.
+        self._familiar: Shelf[list[float]] = Shelf(most=most_entries)
 
     async def take(self, limits: Sequence[Limit], *, now: float) -> Taken:
         return self._take(limits, now=now, taking=True)
@@ -22,20 +24,20 @@ class MemoryCounters:
 
     async def give_back(self, limits: Sequence[Limit], *, now: float) -> None:
         for limit in limits:
-            takings = self._takings.get(limit.key, now=now)
+            takings = self._shelf(limit).get(limit.key, now=now)
             if takings and now in takings:
                 takings.remove(now)
                 self._keep(limit, takings, now=now)
 
     async def clear(self, limits: Sequence[Limit]) -> None:
         for limit in limits:
-            self._takings.drop(limit.key)
+            self._shelf(limit).drop(limit.key)
 
     async def holds(self, limits: Sequence[Limit], *, at: float) -> bool:
-        return all(at in (self._takings.get(limit.key, now=at) or []) for limit in limits)
+        return all(at in (self._shelf(limit).get(limit.key, now=at) or []) for limit in limits)
 
     def _take(self, limits: Sequence[Limit], *, now: float, taking: bool) -> Taken:
-        found = [flood.held(limit, self._takings.get(limit.key, now=now) or [], now) for limit in limits]
+        found = [flood.held(limit, self._shelf(limit).get(limit.key, now=now) or [], now) for limit in limits]
         for limit, takings in zip(limits, found, strict=True):
             wait = flood.judge(limit, takings, now)
             if wait is not None:
@@ -48,4 +50,7 @@ class MemoryCounters:
 
     def _keep(self, limit: Limit, takings: list[float], *, now: float) -> None:
         full = limit.until_unlocked and len(takings) >= limit.most
-        self._takings.put(limit.key, takings, until=inf if full else now + limit.seconds, now=now)
+        self._shelf(limit).put(limit.key, takings, until=inf if full else now + limit.seconds, now=now)
+
+    def _shelf(self, limit: Limit) -> Shelf[list[float]]:
+        return self._familiar if limit.name == flood.FAMILIAR else self._takings
