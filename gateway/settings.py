@@ -209,19 +209,8 @@ class Settings(Options):
             missing = [key for key in ("keys", "index_key") if getattr(self, key) is None]
             problems += [(key, "needed with redis; `headgate new-key` makes one") for key in missing]
         problems += [*self._conflicts_of_methods(), *self.policy.conflicts()]
-        problems += self._conflicts_of_windows()
         problems += fallback_problems(self.fallback, channels=configured(self.channels).keys())
         return problems
-
-    def _conflicts_of_windows(self) -> list[tuple[str, str]]:
-        """A message that is sent late is still looked for among those that were counted."""
-        there = configured(self.channels).keys()
-        counted = [("mail", there & {"email"}), ("phone", there - {"email"}), ("phone_burst", there - {"email"})]
-        return [
-            (f"flood.{name}", "seconds must be no shorter than code.lifetime_seconds")
-            for name, by in counted
-            if by and getattr(self.flood, name).seconds < self.code.lifetime_seconds
-        ]
 
     def _conflicts_of_methods(self) -> list[tuple[str, str]]:
         there = {method for method, needed in METHODS.items() if set(needed) <= configured(self.channels).keys()}

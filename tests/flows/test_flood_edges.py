@@ -345,29 +345,3 @@ def test_limits_just_below_a_stricter_or_a_laxer_drupals_are_taken():
 
     assert Settings.model_validate({"flood": strict}).flood.name.most == 2
     assert Settings.model_validate({"flood": lax}).flood.address.most == 999
-
-
-@pytest.mark.parametrize(
-    ("key", "channels"),
-    [("mail", {}), ("phone", {"sms": {"kind": "console"}}), ("phone_burst", {"sms": {"kind": "console"}})],
-)
-def test_a_message_is_counted_for_as_long_as_its_code_lives(tmp_path, key, channels):
-    """One that is sent late is looked for among those that were counted."""
-    path = tmp_path / "gateway.yaml"
-    for seconds, problems in ((1_000, []), (999, [f"flood.{key}"])):
-        windows = {name: {"most": 5, "seconds": 1_000} for name in ("mail", "phone", "phone_burst")}
-        windows[key]["seconds"] = seconds
-        given = {
-            "headless": {"clients": [{"id": "web", "api_key": KEY}]},
-            "code": {"lifetime_seconds": 1_000},
-            "channels": channels,
-            "flood": windows,
-        }
-        path.write_text(json.dumps(given))
-        try:
-            load(path, {})
-            found = []
-        except ConfigurationError as error:
-            found = [problem for problem, _ in error.problems]
-
-        assert found == problems
