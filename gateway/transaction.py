@@ -87,7 +87,6 @@ class Transaction:
 
     def attempt(self, *, accepted: bool, now: float) -> "Transaction":
         """Count one comparison; the right one wins the transaction, the last wrong one ends it."""
-        self.demand_open(now=now)
         return self.count(now=now).settle(accepted=accepted, now=now)
 
     def count(self, *, now: float) -> "Transaction":

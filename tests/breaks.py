@@ -38,8 +38,8 @@ BREAKS = (
         promise=1,
         says="a code wins again and again",
         file="gateway/transaction.py",
-        old='one wins the transaction, the last wrong one ends it."""\n        self.demand_open(now=now)\n',
-        new='one wins the transaction, the last wrong one ends it."""\n',
+        old="if self.state is not State.OPEN:\n            raise",
+        new="if self.state is State.ENDED:\n            raise",
         test="tests/flows/test_login.py::test_of_fifty_right_answers_at_once_exactly_one_wins",
     ),
     Break(
