@@ -47,7 +47,7 @@ class Fallback:
     async def _send(self, key: str, failed: Message) -> None:
         seen = await self._transactions.find(key)
         method = self._next(seen, failed)
-        if method is None or not await self._all_failed(seen, failed) or not await self._was_counted(seen, failed):
+        if method is None or not await self._all_failed(seen, failed) or not await self._was_counted(failed):
             return
         ids = message_ids(method)
 
@@ -69,10 +69,9 @@ class Fallback:
         pending.demand_open(now=self._clock())
         return next_method(pending, self._methods) if failed.id in pending.messages else None
 
-    async def _was_counted(self, pending: Transaction, failed: Message) -> bool:
+    async def _was_counted(self, failed: Message) -> bool:
         """Whether it could have been sent at all: what flood control has refused goes no other way either."""
-        at = failed.asked_at
-        return await self._flood.counted(failed.channel, failed.to, familiar=pending.familiar, at=at)
+        return await self._flood.counted(failed.channel, failed.to, familiar=failed.familiar, at=failed.asked_at)
 
     async def _all_failed(self, pending: Transaction, failed: Message) -> bool:
         others = [id for id in pending.messages if id != failed.id]

@@ -123,6 +123,8 @@ class Message:
     browser: str = field(default="", repr=False)
     asked_at: float
     deadline: float
+    # Opened from a network that the account has lately logged in from: where it was counted.
+    familiar: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -128,6 +128,7 @@ def messages(key: str, pending: Transaction, *, browser: str, now: float, fallba
             browser=browser,
             asked_at=now,
             deadline=min(pending.expires_at, now + TRIED_SECONDS) if has_another else pending.expires_at,
+            familiar=pending.familiar,
         )
         for id, (channel, to) in zip(pending.messages, destinations(pending), strict=True)
     ]

@@ -67,6 +67,7 @@ class _Held:
     tries: int = 0
     raised: int = 0
     reason: str = ""
+    is_counted: bool = False
 
 
 class Courier:
@@ -227,6 +228,7 @@ class Courier:
             channel = self._channels.get(message.channel)
             if channel is None:
                 raise Undeliverable("no_channel")
+            await self._demand_counted(held)
             await channel.deliver(message.to, lambda: self._text(message), id=message.id)
         except (Undeliverable, TooLate):
             raise
@@ -243,13 +245,21 @@ class Courier:
             return False
         return True
 
+    async def _demand_counted(self, held: _Held) -> None:
+        """Raise TooLate for a code that flood control refused, before it takes the time of a channel that is away."""
+        message = held.message
+        if message.subject == "code" and not held.is_counted:
+            at = message.asked_at
+            if not await self._counted(message.channel, message.to, familiar=message.familiar, at=at):
+                raise TooLate("flood")
+            # Once: the count's window may end before a peer that is away is back.
+            held.is_counted = True
+
     async def _text(self, message: Message) -> Text:
         """What the message says, asked for at the last moment. Raises TooLate when it may no longer be said."""
         expires_at, code = message.deadline, ""
         if message.subject == "code":
             transaction = await self._open_transaction(message)
-            if not await self._counted(message.channel, message.to, familiar=transaction.familiar, at=message.asked_at):
-                raise TooLate("flood")
             expires_at, code = transaction.expires_at, self._code_of(transaction.secret)
         if self._clock() >= message.deadline:
             raise TooLate("deadline")

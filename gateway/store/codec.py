@@ -209,7 +209,7 @@ def encode_message(value: Message) -> bytes:
     """Write *value* as a list of its fields."""
     return _dump(
         [
-            1,
+            2,
             value.id,
             value.subject,
             value.transaction,
@@ -220,6 +220,7 @@ def encode_message(value: Message) -> bytes:
             value.browser,
             value.asked_at,
             value.deadline,
+            value.familiar,
         ]
     )
 
@@ -230,8 +231,13 @@ def decode_message(plain: bytes) -> Message:
 
 
 def _message(fields: list[Any]) -> Message:
-    schema, message_id, subject, transaction, channel, to, language, username, browser, asked_at, deadline = fields
-    _demand_version(schema, 1)
+    if fields[:1] == [1]:
+        # Before networks were familiar, as with transactions.
+        fields = [2, *fields[1:], False]
+    schema, message_id, subject, transaction, channel, to, language, username, browser, asked_at, deadline, familiar = (
+        fields
+    )
+    _demand_version(schema, 2)
     return Message(
         id=message_id,
         subject=subject,
@@ -243,6 +249,7 @@ def _message(fields: list[Any]) -> Message:
         browser=browser,
         asked_at=asked_at,
         deadline=deadline,
+        familiar=familiar,
     )
 
 

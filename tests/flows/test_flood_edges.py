@@ -12,6 +12,7 @@ from gateway.demo.signing_in import BY_ADDRESS
 from gateway.demo.site import DrupalOptions
 from gateway.settings import ConfigurationError, Settings, load
 from tests.flows.steps import all_ended
+from tests.ports import free_port
 from tests.wire import ask, line, request
 from tests.world import KEY, code_in, pending
 
@@ -162,6 +163,27 @@ class TestDeliveries:
             await world.mailbox.mail(3)
             assert (await type_in(frontend, first, code)).status == 200
             assert len(world.mailbox.mails) == 3
+
+    async def test_what_may_not_be_sent_takes_no_place_in_the_outbox(self, world):
+        """With the mail server away, one account could else fill it for all."""
+        world.store["outbox_most"] = 20
+        away = {"email": {"kind": "smtp", "host": "127.0.0.1", "port": free_port(), "sender": "a@example.org"}}
+        flood = {"mail": {"most": 1, "seconds": DAY}}
+        async with world.open_gateway(channels=away, flood=flood) as frontend:
+            assert (await right(frontend)).status == 200
+            for number in range(40):
+                assert_flood(await right(frontend, at=f"198.51.100.{number}"), most_seconds=DAY)
+
+            assert (await right(frontend, "bob")).status == 200
+
+    async def test_a_code_that_was_counted_is_sent_although_the_window_of_its_limit_is_over(self, world):
+        async with world.open_gateway(flood={"mail": {"most": 5, "seconds": 1}}) as frontend:
+            await world.mailbox.stop()
+            opened = await right(frontend)
+            await asyncio.sleep(1.5)
+            await world.mailbox.start()
+
+            assert (await type_in(frontend, opened, code_in(await world.mailbox.mail(1)))).status == 200
 
     async def test_the_session_of_a_login_whose_code_may_not_be_sent_ends(self, world):
         async with world.open_gateway(flood={"mail": {"most": 1, "seconds": DAY}}) as frontend:
