@@ -2,11 +2,11 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import IPv6Network, ip_network
+from ipaddress import IPv6Network
 from typing import Annotated
 
 import structlog
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor
 from gateway.delivery import METHODS
@@ -14,9 +14,10 @@ from gateway.devices import Use, digest_of, give_back, new_token, present, remem
 from gateway.errors import DrupalInvalid, PolicyUnreadable, StoreUnavailable
 from gateway.factors import AUTHENTICATOR, RECOVERY_CODE
 from gateway.interfaces import Enrolments
+from gateway.networks import Network
 from gateway.notices import Notices, notice
-from gateway.options import Options
-from gateway.policy import Decision, Network, Policy, Require
+from gateway.options import NamedNetwork, Options
+from gateway.policy import Decision, Policy, Require
 from gateway.steps import Remembered
 
 log = structlog.get_logger()
@@ -42,11 +43,7 @@ def _known_methods(methods: tuple[str, ...]) -> tuple[str, ...]:
     return methods
 
 
-def _network(given: object) -> Network:
-    try:
-        network = ip_network(str(given))
-    except ValueError:
-        raise ValueError("is not a network like 192.0.2.0/24 or 2001:db8:7::/48") from None
+def _not_everybodys(network: Network) -> Network:
     if not network.prefixlen:
         raise ValueError("is everybody's: `require: observe` says so honestly")
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
@@ -57,8 +54,7 @@ def _network(given: object) -> Network:
 # Drupal's machine names (measured: roles come by these).
 Role = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,64}$"), AfterValidator(_known_role)]
 Methods = Annotated[tuple[str, ...], AfterValidator(_known_methods)]
-# Before the union, whose own problems have names that nobody can read.
-Exempted = Annotated[Network, BeforeValidator(_network)]
+Exempted = Annotated[NamedNetwork, AfterValidator(_not_everybodys)]
 
 
 class RoleOptions(Options):

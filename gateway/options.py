@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+
+from gateway.networks import Network, network_named
+
+# Before the union, whose own problems have names that nobody can read.
+NamedNetwork = Annotated[Network, BeforeValidator(network_named)]
 
 
 class Options(BaseModel):

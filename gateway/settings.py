@@ -5,7 +5,6 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -22,7 +21,7 @@ from gateway.exemption import PolicyOptions
 from gateway.factors import AUTHENTICATOR, RECOVERY_CODE, CodeOptions, TotpOptions
 from gateway.flood import FloodOptions
 from gateway.methods import fallback_problems
-from gateway.options import Options, Problem, http_address, split
+from gateway.options import NamedNetwork, Options, Problem, http_address, split
 from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey, StoreOptions, parse_secret
 from gateway.webhook import WebhookOptions
 
@@ -123,7 +122,7 @@ class Settings(Options):
     listen: ListenOptions = ListenOptions()
     admin: AdminOptions = AdminOptions()
     public_url: str | None = None
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: tuple[NamedNetwork, ...] = ()
     forwarding_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     keys: SecretStr | None = None
     index_key: SecretStr | None = None

@@ -7,7 +7,7 @@ was written by somebody whom nobody vouches for. aiohttp-remotes believes an unt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal
 
 import structlog
@@ -15,10 +15,10 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.logs import Seldom
+from gateway.networks import Network, within
 
 log = structlog.get_logger()
 
-Network = IPv4Network | IPv6Network
 Shown = Literal["full", "prefix", "off"]
 Header = Literal["x-forwarded-for", "forwarded"]
 
@@ -90,8 +90,7 @@ class Addresses:
 
     def _trusts(self, address: str) -> bool:
         """Whether *address* is one of our own proxies."""
-        parsed = ip_address(address)
-        return any(parsed in network for network in self._trusted if parsed.version == network.version)
+        return within(address, self._trusted)
 
     def _say_untrusted(self, peer: str) -> None:
         if self._untrusted.may():

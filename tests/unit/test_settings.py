@@ -1,6 +1,7 @@
 """The configuration: every problem at once, by key, without values."""
 
 import base64
+import json
 
 import pytest
 
@@ -60,6 +61,18 @@ def test_every_problem_is_told_at_once_by_key_and_none_shows_its_value():
         "index_key",
     }
     assert "secret" not in str(problems)
+
+
+@pytest.mark.parametrize("key", ["trusted_proxies", "policy.exempt_networks"])
+@pytest.mark.parametrize("network", ["10.0.0.0/33", "fe80::/999", "10.1.2.3/8", "a-secret-host", ""])
+def test_a_network_that_is_none_is_named_by_its_key(write, key, network):
+    *outer, inner = key.split(".")
+    given = {inner: ["192.0.2.0/24", network]}
+    path = write("gateway.yaml", json.dumps({outer[0]: given} if outer else given))
+
+    problems = problems_of(ENOUGH, path)
+
+    assert problems == {f"{key}.1": "is not a network like 192.0.2.0/24 or 2001:db8:7::/48"}
 
 
 def test_an_unknown_key_is_an_error_in_the_file_too(write):

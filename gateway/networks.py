@@ -1,0 +1,20 @@
+"""Networks: how configuration names them, and whether an address is in one."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+
+def network_named(given: object) -> Network:
+    """What *given* names. Raises ValueError, which does not repeat it."""
+    try:
+        return ip_network(str(given))
+    except ValueError:
+        raise ValueError("is not a network like 192.0.2.0/24 or 2001:db8:7::/48") from None
+
+
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Whether the canonical *address* is in one of *networks*."""
+    parsed = ip_address(address)
+    return any(parsed in network for network in networks)
