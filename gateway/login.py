@@ -110,9 +110,10 @@ class LoginFlow:
         # One end for both: a session that was due before its transaction would be ended under a valid code.
         until = self._clock() + self._rules.lifetime_seconds
         # In one breath, and so in one round trip; but nothing else happens unless the session is parked.
-        parked, familiar, _ = await asyncio.gather(
+        parked, familiar, enrolment, _ = await asyncio.gather(
             self._parking.park(key, session, until=until),
             self._flood.demand_unlocked(session.uid, visitor.address),
+            self._proof.enrolment(session.uid),
             self._flood.right(reserved),
             return_exceptions=True,
         )
@@ -121,10 +122,9 @@ class LoginFlow:
         try:
             if isinstance(familiar, BaseException):
                 raise familiar
-            described, enrolment = await asyncio.gather(
-                self._exemption.account(self._drupal.describe(session, visitor=visitor), session),
-                self._proof.enrolment(session.uid),
-            )
+            if isinstance(enrolment, BaseException):
+                raise enrolment
+            described = await self._exemption.account(self._drupal.describe(session, visitor=visitor), session)
             account = replace(
                 dialable(described, channels=self._channels, numbers=self._rules.numbers),
                 language=self._languages.of(described.language, visitor.accept_language),
