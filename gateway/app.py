@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -22,7 +22,7 @@ from gateway.factors import Code, RecoveryCodes, Totp
 from gateway.fallback import Fallback
 from gateway.flood import Limits
 from gateway.floodgate import Floodgate
-from gateway.interfaces import Authenticator, Channel
+from gateway.interfaces import Authenticator, Backend, Channel
 from gateway.languages import Languages
 from gateway.login import LoginFlow
 from gateway.manage_token import ManageTokens
@@ -33,6 +33,7 @@ from gateway.proof import Proof
 from gateway.reaper import Reaper
 from gateway.settings import Settings, configured
 from gateway.steps import Rules
+from gateway.store import Sealer
 from gateway.web.client_ip import Addresses
 from gateway.web.clients import Clients, origin_of
 from gateway.web.keys import (
@@ -74,111 +75,20 @@ class Gateway:
 async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Gateway]:
     """Open every part; closing lets the courier finish, and logs out what a dying store has parked."""
     async with AsyncExitStack() as stack:
-        if settings.webhook:
-            await stack.enter_async_context(settings.webhook.open())
-        sealer = settings.sealer()
         running = Running()
-        drupal = await stack.enter_async_context(settings.seen_drupal().open())
-        backend = await stack.enter_async_context(settings.store.open(sealer, clock=clock))
-        channels: dict[str, Channel] = {
-            name: await stack.enter_async_context(options.open())
-            for name, options in configured(settings.channels).items()
-        }
-        if settings.totp.enabled and not backend.durable:
-            # It is as old as the process: nothing can have been lost from it.
-            await backend.enrolments.initialise()
-            log.warning("totp.not_kept")
-        factor = Code(settings.code)
-        totp = Totp(issuer=settings.totp.issuer or settings.texts.site or "Headgate")
-        recovery = RecoveryCodes()
-        stack.callback(recovery.close)
-        tokens = ManageTokens(sealer, clock=clock)
-        notices = Notices(backend.outbox, channels.keys())
-        texts = Texts(settings.texts, public_url=settings.public_url)
-        proof = Proof(
-            code=factor,
-            totp=totp,
-            recovery=recovery,
-            enabled=settings.totp.enabled,
-            backend=backend,
-            notices=notices,
-            clock=clock,
-        )
-        # It spreads retries and blurs answers; nothing secret is made of it.
-        rng = random.Random()  # noqa: S311
-        flood = Floodgate(backend.counters, Limits(settings.flood, sealer.index), clock=clock)
-        flow = LoginFlow(
-            drupal=drupal,
-            backend=backend,
-            parking=Parking(drupal=drupal, backend=backend, clock=clock),
-            factor=factor,
-            proof=proof,
-            tokens=tokens,
-            channels=frozenset(channels),
-            methods=partial(
-                methods_of,
-                channels=channels.keys(),
-                preferred=settings.method,
-                prefer_authenticator=settings.totp.prefer,
-            ),
-            rules=Rules(
-                lifetime_seconds=settings.code.lifetime_seconds,
-                attempts=settings.code.attempts,
-                resends=settings.code.resends,
-                resend_wait_seconds=settings.code.resend_wait_seconds,
-                numbers=settings.numbers,
-                fallback=settings.fallback,
-            ),
-            flood=flood,
-            exemption=Exemption(
-                settings.policy.policy(proxies=settings.trusted_proxies),
-                settings.policy.remember,
-                enrolments=backend.enrolments,
-                notices=notices,
-                clock=clock,
-            ),
-            notices=notices,
-            alike=Alike(rng, most_seconds=settings.drupal.timeout_seconds),
-            languages=texts.choice,
-            index=sealer.index,
-            clock=clock,
-        )
-        enrolment = EnrolmentFlow(
-            enabled=settings.totp.enabled,
-            totp=totp,
-            recovery=recovery,
-            proof=proof,
-            enrolments=backend.enrolments,
-            flood=flood,
-            tokens=tokens,
-            notices=notices,
-            clock=clock,
-        )
-        courier = Courier(
-            outbox=backend.outbox,
-            transactions=backend.transactions,
-            channels=channels,
-            code_of=factor.code,
-            counted=flood.counted,
-            texts=texts,
-            clock=clock,
-            rng=rng,
-            options=settings.courier,
-            claim_seconds=settings.store.claim_seconds,
-            fall_back=Fallback(backend, flood=flood, methods=settings.fallback, clock=clock),
-            # With a fallback a message's deadline is before its code's end, up to which /status is asked.
-            remembered_seconds=REMEMBERED_SECONDS + (settings.code.lifetime_seconds if settings.fallback else 0),
-        )
-        reaper = Reaper(drupal=drupal, backend=backend, clock=clock)
-        if not backend.durable:
+        parts = await open_parts(settings, stack, clock=clock)
+        flow, courier = login_flow(parts), courier_of(parts)
+        reaper = Reaper(drupal=parts.drupal, backend=parts.backend, clock=clock)
+        if not parts.backend.durable:
             stack.push_async_callback(drain, reaper, running, settings.shutdown_seconds)
         await stack.enter_async_context(background(courier.run(), stop=courier.stop))
         await stack.enter_async_context(background(reaper.run()))
-        stack.push_async_callback(finish, drupal, running, settings.shutdown_seconds)
+        stack.push_async_callback(finish, parts.drupal, running, settings.shutdown_seconds)
         stack.push_async_callback(settle, running, settings.shutdown_seconds)
+        app = headless(enabled=settings.headless.enabled)
         yield Gateway(
-            headless=expose(headless(enabled=settings.headless.enabled), settings, flow, enrolment, running),
-            admin=oversee(admin(), {"store": backend.ping}, flow, running),
+            headless=expose(app, settings, flow, enrolment_flow(parts), running),
+            admin=oversee(admin(), {"store": parts.backend.ping}, flow, running),
             running=running,
             doorman=Doorman(
                 most=settings.listen.max_connections,
@@ -186,6 +96,146 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
                 addresses=Addresses(settings.trusted_proxies),
             ),
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What more than one of the flows is made of, opened."""
+
+    settings: Settings
+    sealer: Sealer = field(repr=False)
+    drupal: Authenticator
+    backend: Backend
+    channels: dict[str, Channel]
+    code: Code
+    totp: Totp
+    recovery: RecoveryCodes
+    proof: Proof
+    tokens: ManageTokens
+    notices: Notices
+    texts: Texts
+    flood: Floodgate
+    rng: random.Random
+    clock: Callable[[], float]
+
+
+async def open_parts(settings: Settings, stack: AsyncExitStack, *, clock: Callable[[], float]) -> Parts:
+    """Open them in the order in which they need each other; *stack* closes them."""
+    if settings.webhook:
+        await stack.enter_async_context(settings.webhook.open())
+    sealer = settings.sealer()
+    drupal = await stack.enter_async_context(settings.seen_drupal().open())
+    backend = await stack.enter_async_context(settings.store.open(sealer, clock=clock))
+    channels: dict[str, Channel] = {
+        name: await stack.enter_async_context(options.open()) for name, options in configured(settings.channels).items()
+    }
+    if settings.totp.enabled and not backend.durable:
+        # It is as old as the process: nothing can have been lost from it.
+        await backend.enrolments.initialise()
+        log.warning("totp.not_kept")
+    code, recovery = Code(settings.code), RecoveryCodes()
+    stack.callback(recovery.close)
+    totp = Totp(issuer=settings.totp.issuer or settings.texts.site or "Headgate")
+    notices = Notices(backend.outbox, channels.keys())
+    return Parts(
+        settings=settings,
+        sealer=sealer,
+        drupal=drupal,
+        backend=backend,
+        channels=channels,
+        code=code,
+        totp=totp,
+        recovery=recovery,
+        proof=Proof(
+            code=code,
+            totp=totp,
+            recovery=recovery,
+            enabled=settings.totp.enabled,
+            backend=backend,
+            notices=notices,
+            clock=clock,
+        ),
+        tokens=ManageTokens(sealer, clock=clock),
+        notices=notices,
+        texts=Texts(settings.texts, public_url=settings.public_url),
+        flood=Floodgate(backend.counters, Limits(settings.flood, sealer.index), clock=clock),
+        # It spreads retries and blurs answers; nothing secret is made of it.
+        rng=random.Random(),  # noqa: S311
+        clock=clock,
+    )
+
+
+def login_flow(parts: Parts) -> LoginFlow:
+    settings = parts.settings
+    return LoginFlow(
+        drupal=parts.drupal,
+        backend=parts.backend,
+        parking=Parking(drupal=parts.drupal, backend=parts.backend, clock=parts.clock),
+        factor=parts.code,
+        proof=parts.proof,
+        tokens=parts.tokens,
+        channels=frozenset(parts.channels),
+        methods=partial(
+            methods_of,
+            channels=parts.channels.keys(),
+            preferred=settings.method,
+            prefer_authenticator=settings.totp.prefer,
+        ),
+        rules=Rules(
+            lifetime_seconds=settings.code.lifetime_seconds,
+            attempts=settings.code.attempts,
+            resends=settings.code.resends,
+            resend_wait_seconds=settings.code.resend_wait_seconds,
+            numbers=settings.numbers,
+            fallback=settings.fallback,
+        ),
+        flood=parts.flood,
+        exemption=Exemption(
+            settings.policy.policy(proxies=settings.trusted_proxies),
+            settings.policy.remember,
+            enrolments=parts.backend.enrolments,
+            notices=parts.notices,
+            clock=parts.clock,
+        ),
+        notices=parts.notices,
+        alike=Alike(parts.rng, most_seconds=settings.drupal.timeout_seconds),
+        languages=parts.texts.choice,
+        index=parts.sealer.index,
+        clock=parts.clock,
+    )
+
+
+def enrolment_flow(parts: Parts) -> EnrolmentFlow:
+    return EnrolmentFlow(
+        enabled=parts.settings.totp.enabled,
+        totp=parts.totp,
+        recovery=parts.recovery,
+        proof=parts.proof,
+        enrolments=parts.backend.enrolments,
+        flood=parts.flood,
+        tokens=parts.tokens,
+        notices=parts.notices,
+        clock=parts.clock,
+    )
+
+
+def courier_of(parts: Parts) -> Courier:
+    settings = parts.settings
+    return Courier(
+        outbox=parts.backend.outbox,
+        transactions=parts.backend.transactions,
+        channels=parts.channels,
+        code_of=parts.code.code,
+        counted=parts.flood.counted,
+        texts=parts.texts,
+        clock=parts.clock,
+        rng=parts.rng,
+        options=settings.courier,
+        claim_seconds=settings.store.claim_seconds,
+        fall_back=Fallback(parts.backend, flood=parts.flood, methods=settings.fallback, clock=parts.clock),
+        # With a fallback a message's deadline is before its code's end, up to which /status is asked.
+        remembered_seconds=REMEMBERED_SECONDS + (settings.code.lifetime_seconds if settings.fallback else 0),
+    )
 
 
 def expose(
