@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
 from aiohttp import web
+from apprise.plugins.twilio import NotifyTwilio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,3 +89,10 @@ async def nobody() -> str:
     """An address where nobody listens."""
     async with http_peer() as peer:
         return peer.url
+
+
+def move_twilio(monkeypatch: pytest.MonkeyPatch, peer: HttpPeer) -> None:
+    """Have Twilio's service be *peer*."""
+    for name in ("notify_sms_url", "notify_call_url"):
+        moved = getattr(NotifyTwilio, name).replace("https://api.twilio.com", peer.url)
+        monkeypatch.setattr(NotifyTwilio, name, moved)

@@ -18,7 +18,7 @@ from gateway.delivery import AppriseOptions, ChannelsOptions, WebhookOptions
 from gateway.errors import Delayed, TooLate, Undeliverable
 from gateway.interfaces import Text
 from tests.contracts.channel_contract import WRITTEN, ChannelContract, written
-from tests.http_peer import http_peer, nobody
+from tests.http_peer import http_peer, move_twilio, nobody
 
 NUMBER = "+4915112345678"
 SID = "AC" + "0" * 32
@@ -46,10 +46,7 @@ def to():
 
 @pytest.fixture
 def twilio(monkeypatch, peer):
-    """Twilio's service, moved to this machine."""
-    for name in ("notify_sms_url", "notify_call_url"):
-        moved = getattr(NotifyTwilio, name).replace("https://api.twilio.com", peer.url)
-        monkeypatch.setattr(NotifyTwilio, name, moved)
+    move_twilio(monkeypatch, peer)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-from apprise.plugins.twilio import NotifyTwilio
 
 from gateway import methods
 from gateway.demo.accounts import User, example_users
@@ -17,7 +16,7 @@ from gateway.operations import send_test
 from gateway.settings import Settings
 from tests.flows.steps import all_ended, session_of
 from tests.flows.test_status import eventually_not
-from tests.http_peer import http_peer
+from tests.http_peer import http_peer, move_twilio
 from tests.world import a_world, code_in, start_gateway, wrong
 
 TWILIO = f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}"
@@ -45,9 +44,7 @@ async def provider():
 
 @pytest.fixture
 def twilio(monkeypatch, provider):
-    for name in ("notify_sms_url", "notify_call_url"):
-        moved = getattr(NotifyTwilio, name).replace("https://api.twilio.com", provider.url)
-        monkeypatch.setattr(NotifyTwilio, name, moved)
+    move_twilio(monkeypatch, provider)
 
 
 @pytest.fixture
