@@ -117,6 +117,10 @@ class Connection(RequestHandler):
         if self._head_timer is not None and self._request_count:
             self._head_timer.cancel()
             self._head_timer = None
+        error = getattr(self._messages[-1][0], "exc", None) if self._messages else None
+        if error is not None:
+            # Its frames hold what was sent, and themselves, until the garbage collector comes by.
+            error.__traceback__ = None
         if len(self._messages) > MOST_WAITING:
             # One of each connection's in turn: a few hundred full queues would leave few turns to anybody else.
             if self._doorman is not None:
@@ -176,7 +180,15 @@ class Connection(RequestHandler):
             resp = sign(request, own(request, resp))
             if closing:
                 resp.force_close()
-        return await super().finish_response(request, resp, start_time)
+            if not request.content.is_eof():
+                # Nobody reads what is still to come: it is drained and the connection closed.
+                resp.force_close()
+        answered = await super().finish_response(request, resp, start_time)
+        # aiohttp keeps the last request until the next one comes: half a megabyte for each connection (measured), were
+        # it to keep what nobody has read of a body.
+        if request.content.exception() is None:
+            request.content.read_nowait()
+        return answered
 
 
 def has_unread(transport: asyncio.BaseTransport) -> bool:

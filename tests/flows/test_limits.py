@@ -289,6 +289,17 @@ async def test_what_waits_behind_a_slow_login_is_bounded_and_the_login_leaves_no
     await all_ended(world)
 
 
+async def test_who_is_answered_before_his_body_has_come_sends_the_rest_in_vain(world, frontend):
+    """Such a body would stay with its connection, were it to wait for another request."""
+    async with line(frontend.url) as open_line:
+        await open_line.send(request("authenticate", b"x", length=500_000))
+        reply = await open_line.reply()
+        await open_line.send(b"x" * 499_999)
+
+        assert (reply.status, reply.headers["connection"]) == (413, "close")
+        assert await closed_within(open_line, 5) < 2 * server.LINGER_SECONDS
+
+
 # Memory
 
 
@@ -298,6 +309,7 @@ def megabytes(pid: int) -> float:
 
 
 LONG_HEADERS = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 8_000) for number in range(95))
+UNREAD = [request("authenticate", b"x" * 200_000, length=200_000)]
 HOSTILE = [
     *[START + LONG_HEADERS] * 6,
     START + b"X-A: " + b"a" * 8_000,
@@ -312,11 +324,12 @@ HOSTILE = [
     request("status", {}) * 200,
     bytes(range(256)) * 400,
 ]
-# What arrives in one go of so many connections at once is kept by the allocator; of each alone, much less.
-MOST_MEGABYTES, MOST_MEGABYTES_EACH = 30, 0.1
+# Of what each of them sends, up to a megabyte, nothing is kept.
+MOST_MEGABYTES, MOST_MEGABYTES_EACH = 10, 0.02
 
 
-async def test_hostile_connections_take_a_bounded_amount_of_memory(world, tmp_path):
+@pytest.mark.parametrize("sent", [HOSTILE, UNREAD], ids=["hostile", "bodies that nobody reads"])
+async def test_hostile_connections_take_a_bounded_amount_of_memory(world, tmp_path, sent):
     many = form(short=300, long=2000)
     async with start_gateway(world, tmp_path) as process, AsyncExitStack() as stack:
         frontend = world.visit(process.url)
@@ -326,7 +339,7 @@ async def test_hostile_connections_take_a_bounded_amount_of_memory(world, tmp_pa
         async def attack(number: int) -> None:
             _, writer = await asyncio.open_connection("127.0.0.1", int(process.url.rpartition(":")[2]))
             stack.callback(abort, writer)
-            writer.write(HOSTILE[number % len(HOSTILE)])
+            writer.write(sent[number % len(sent)])
 
         for start in range(0, many, 50):
             await asyncio.gather(*(attack(number) for number in range(start, min(start + 50, many))))
