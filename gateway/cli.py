@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Concatenate, Literal, NoReturn, ParamSpec, TypeVar
 
@@ -177,6 +178,23 @@ def init_store(config: ConfigFile = None) -> None:
 
 
 @app.command()
+def reseal(config: ConfigFile = None) -> None:
+    """Seal enrolments with the first of `keys`, so that an older one can be taken out."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from gateway import logs, operations
+
+    logs.configure()
+    with Progress(SpinnerColumn(), TextColumn("{task.completed} enrolments"), console=err, transient=True) as progress:
+        seen = partial(progress.advance, progress.add_task("", total=None))
+        resealed = on_the_store(operations.reseal, config, seen=seen)
+    out.print(f"[green]Enrolments that were sealed anew: {resealed.anew}.[/]")
+    if resealed.lost:
+        err.print(f"[red]Enrolments that none of `keys` opens: {resealed.lost}.[/] Nobody of them can log in.")
+        raise typer.Exit(1)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     print(__version__)
@@ -206,8 +224,12 @@ def on_the_store(
         raise typer.Exit(1)
     try:
         return run(work(settings, *args, **kwargs))
-    except StoreUnavailable:
-        err.print("[red]The store can't be reached.[/]")
+    except StoreUnavailable as error:
+        err.print(
+            "[red]None of `keys` opens what the store holds:[/] a key was taken out before `headgate reseal` was run."
+            if error.reason == "unsealable"
+            else "[red]The store can't be reached.[/]"
+        )
         raise typer.Exit(1) from None
 
 

@@ -1,6 +1,6 @@
 """The promises that the parts make to each other; each sentence of them is tested in tests/contracts."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -273,11 +273,23 @@ class Enrolments(Protocol):
         ...
 
     async def initialise(self) -> None:
-        """Write the marker that says: this store is ours and has not been emptied."""
+        """Write the marker that says: this store is ours and has not been emptied.
+
+        One that is there stays, sealed with the first key. Raises as `initialised`: to write over a marker that does
+        not open would hide that a key is missing.
+        """
         ...
 
     async def initialised(self) -> bool:
-        """Whether the marker is there and ours."""
+        """Whether the marker is there. Raises StoreUnavailable("unsealable") where none of our keys opens it."""
+        ...
+
+    def uids(self) -> AsyncIterator[str]:
+        """Whoever has an enrolment; one may come twice."""
+        ...
+
+    async def reseal(self, uid: str) -> bool:
+        """Seal the enrolment with the first key; whether an older one had sealed it. As find otherwise."""
         ...
 
 

@@ -2,8 +2,9 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -13,7 +14,7 @@ from gateway.delivery import METHODS
 from gateway.delivery.numbers import e164
 from gateway.delivery.texts import MEDIA, Texts, Values
 from gateway.devices import forget
-from gateway.errors import DeliveryError
+from gateway.errors import DeliveryError, StoreUnavailable
 from gateway.flood import locks
 from gateway.interfaces import Text
 from gateway.settings import Settings, configured
@@ -85,7 +86,35 @@ async def reset_factors(settings: Settings, *, uid: str) -> bool:
 async def initialise(settings: Settings) -> bool:
     """Mark the store as ours and not emptied; return whether it was so already. Raises StoreUnavailable."""
     async with settings.store.open(settings.sealer()) as backend:
-        if await backend.enrolments.initialised():
-            return True
+        known = await backend.enrolments.initialised()
         await backend.enrolments.initialise()
-        return False
+        return known
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resealed:
+    """How many enrolments were sealed anew, and how many none of the keys opens."""
+
+    anew: int
+    lost: int
+
+
+async def reseal(settings: Settings, *, seen: Callable[[], None]) -> Resealed:
+    """Seal with the first key what an older one has sealed for ever: the enrolments and the store's mark.
+
+    *seen* is called after each. Raises StoreUnavailable, also for a mark that none of the keys opens.
+    """
+    async with settings.store.open(settings.sealer()) as backend:
+        enrolments = backend.enrolments
+        if await enrolments.initialised():
+            await enrolments.initialise()
+        anew, lost = 0, set()
+        async for uid in enrolments.uids():
+            try:
+                anew += await enrolments.reseal(uid)
+            except StoreUnavailable as error:
+                if error.reason != "unsealable":
+                    raise
+                lost.add(uid)
+            seen()
+        return Resealed(anew=anew, lost=len(lost))

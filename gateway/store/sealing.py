@@ -101,6 +101,10 @@ class Sealer:
         except (InvalidTag, ValueError):
             raise Unsealable from None
 
+    def is_by_first(self, sealed: bytes) -> bool:
+        """Whether the first key has sealed this."""
+        return sealed.startswith(self._front)
+
     def index(self, *parts: str) -> str:
         """A name that only this gateway can compute: 128 bits of HMAC-SHA256 under the index key."""
         # With their lengths, or ("ab", "c") would be found as ("a", "bc").

@@ -120,3 +120,18 @@ class EnrolmentsContract:
         await stores[0].initialise()
 
         assert await stores[1].initialised()
+
+    async def test_whoever_is_enrolled_is_among_the_uids(self, stores):
+        for uid in ("17", "18"):
+            await stores[0].update(uid, lambda _, uid=uid: Enrolment(uid=uid))
+        await stores[0].update("18", lambda _: None)
+
+        assert {uid async for uid in stores[1].uids()} == {"17"}
+
+    async def test_what_the_first_key_has_sealed_is_let_be(self, store):
+        before = await store.update("17", enrolled)
+
+        assert not await store.reseal("17")
+        assert not await store.reseal("18")
+        assert await store.find("17") == before
+        assert await store.find("18") is None

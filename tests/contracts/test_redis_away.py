@@ -39,6 +39,8 @@ ASKS = {
     "update enrolment": lambda backend: backend.enrolments.update("17", lambda _: None),
     "initialise": lambda backend: backend.enrolments.initialise(),
     "initialised": lambda backend: backend.enrolments.initialised(),
+    "uids": lambda backend: anext(backend.enrolments.uids()),
+    "reseal": lambda backend: backend.enrolments.reseal("17"),
 }
 
 

@@ -1,7 +1,7 @@
 """Authenticators and recovery codes, in Redis: data, without TTL."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -14,8 +14,11 @@ from gateway.store.redis.swap import ROUNDS, SWAP, read_later
 from gateway.store.redis.wire import Reply
 from gateway.store.sealing import Sealer, Unsealable
 
+_PREFIX: Final = "headgate:enrolment:"
 _MARKER: Final = "headgate:marker"
 _MARKED: Final = b"headgate"
+# Keys that Redis looks at before it lets others have a turn.
+_AT_ONCE: Final = 1000
 
 
 class RedisEnrolments:
@@ -50,14 +53,38 @@ class RedisEnrolments:
         raise StoreUnavailable("contended")
 
     async def initialise(self) -> None:
-        await self._server.ask("SET", _MARKER, self._sealer.seal("enrolment", _MARKER, _MARKED))
+        sealed = self._sealer.seal("enrolment", _MARKER, _MARKED)
+        if await self._server.ask("SET", _MARKER, sealed, "NX"):
+            return
+        stands = await self._server.ask("GET", _MARKER)
+        if self._is_marker(stands) and not self._sealer.is_by_first(stands):
+            await self._server.ask("SET", _MARKER, sealed, "XX")
 
     async def initialised(self) -> bool:
-        sealed = await self._server.ask("GET", _MARKER)
+        return self._is_marker(await self._server.ask("GET", _MARKER))
+
+    async def uids(self) -> AsyncGenerator[str]:
+        cursor: Reply = b"0"
+        # SCAN ends after one turn through the key space; 10^7 keys are 10^4 of these.
+        while True:
+            cursor, names = await self._server.ask("SCAN", cursor, "MATCH", f"{_PREFIX}*", "COUNT", _AT_ONCE)
+            for name in names:
+                yield name.decode().removeprefix(_PREFIX)
+            if cursor == b"0":
+                return
+
+    async def reseal(self, uid: str) -> bool:
+        kept = await self._server.ask("GET", _name(uid))
+        if kept is None or self._envelope.is_by_first(kept):
+            return False
+        await self.update(uid, lambda found: found and replace(found))
+        return True
+
+    def _is_marker(self, sealed: Reply) -> bool:
         try:
             return sealed is not None and self._sealer.open("enrolment", _MARKER, sealed) == _MARKED
-        except Unsealable:
-            return False
+        except Unsealable as error:
+            raise StoreUnavailable("unsealable") from error
 
     def _close(self, name: str, changed: Enrolment | None) -> bytes:
         return b"" if changed is None else self._envelope.seal(name, changed)
@@ -77,4 +104,4 @@ def _next(current: Enrolment | None) -> int:
 
 
 def _name(uid: str) -> str:
-    return f"headgate:enrolment:{uid}"
+    return _PREFIX + uid

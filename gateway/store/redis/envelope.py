@@ -47,6 +47,10 @@ class Envelope(Generic[Value]):
         log.error("store.unsealable", purpose=self._purpose)
         return None
 
+    def is_by_first(self, kept: bytes) -> bool:
+        """Whether the key that seals now has sealed what is *kept*."""
+        return self._sealer.is_by_first(kept)
+
 
 class VersionedEnvelope(Envelope[Counted]):
     """The same with the version in front, in clear, so that Redis can compare it."""
@@ -61,6 +65,9 @@ class VersionedEnvelope(Envelope[Counted]):
             log.error("store.unsealable", purpose=self._purpose)
             return None
         return value
+
+    def is_by_first(self, kept: bytes) -> bool:
+        return super().is_by_first(kept[_FRONT:])
 
 
 def front(value: Versioned | None) -> bytes:
