@@ -12,7 +12,7 @@ import structlog
 from gateway.errors import GatewayError, TransactionClosed
 from gateway.floodgate import Floodgate
 from gateway.interfaces import Backend, Message
-from gateway.methods import carrier, destinations, message_ids, messages, next_method
+from gateway.methods import awaited, carrier, destinations, message_ids, messages, next_method
 from gateway.transaction import Transaction
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class Fallback:
     def _next(self, pending: Transaction, failed: Message) -> str | None:
         """What comes now. None if somebody else has seen to it, by a resend or another courier."""
         pending.demand_open(now=self._clock())
-        return next_method(pending, self._methods) if failed.id in pending.messages else None
+        return next_method(pending, self._methods) if failed.id in awaited(pending) else None
 
     async def _was_counted(self, failed: Message) -> bool:
         """Whether it could have been sent at all: what flood control has refused goes no other way either."""

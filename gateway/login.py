@@ -30,7 +30,7 @@ from gateway.floodgate import Floodgate, Reserved
 from gateway.interfaces import Authenticator, Backend, Factor, Message
 from gateway.languages import Choice
 from gateway.manage_token import ManageTokens, granted
-from gateway.methods import destinations, dialable, message_ids, messages
+from gateway.methods import awaited, destinations, dialable, message_ids, messages, was_sent
 from gateway.notices import Notices, notice
 from gateway.parking import Parking
 from gateway.proof import Proof
@@ -314,20 +314,25 @@ class LoginFlow:
         now = self._clock()
 
         def reissue(pending: Transaction) -> Transaction:
+            if was_sent(pending, method) and not pending.may_be_resent(now=now):
+                return pending.switch(auth_type=method, now=now)
             return pending.reissue(
                 now=now, wait_seconds=self._rules.resend_wait_seconds, messages=ids, auth_type=method
             )
 
         # Tried first on what was read: a message that may not be sent is not counted.
-        await self._flood.deliveries(destinations(reissue(seen)), familiar=seen.familiar, now=now)
+        tried = reissue(seen)
+        if tried.messages == ids:
+            await self._flood.deliveries(destinations(tried), familiar=seen.familiar, now=now)
         after = await self._transactions.update(key, reissue, seen=seen)
-        await self._send(messages(key, after, browser=visitor.user_agent, now=now, fallback=self._rules.fallback))
+        if after.messages == ids:
+            await self._send(messages(key, after, browser=visitor.user_agent, now=now, fallback=self._rules.fallback))
         return opened(id, after, now=now)
 
     async def status(self, *, username: str, id: str, client: Client) -> Progress:
         """Where the login stands. Raises TransactionClosed."""
         pending = await self._bound(key_of(id), username=username, client=client)
-        words = await self._outbox.words(pending.messages)
+        words = await self._outbox.words(awaited(pending))
         return progress(pending, words, now=self._clock())
 
     async def cancel(self, *, username: str, id: str, client: Client) -> None:

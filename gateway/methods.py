@@ -87,9 +87,19 @@ def destination(channel: str, of: Account | Transaction) -> str | None:
     return of.mail if channel == "email" else of.phone
 
 
+def awaited(pending: Transaction) -> tuple[str, ...]:
+    """The messages whose code is asked for: none while something is asked for that was enrolled."""
+    return pending.messages if sends(pending.auth_type) else ()
+
+
+def was_sent(pending: Transaction, method: str) -> bool:
+    """Whether the code went by *method* before something was asked for that was enrolled."""
+    return not awaited(pending) and carrier(pending.messages) == method
+
+
 def destinations(pending: Transaction) -> list[tuple[str, str]]:
     """Channel and destination of each of the transaction's messages."""
-    channels = [channel_of(id) for id in pending.messages]
+    channels = [channel_of(id) for id in awaited(pending)]
     return [(channel, destination(channel, pending) or "") for channel in channels]
 
 
@@ -130,13 +140,13 @@ def messages(key: str, pending: Transaction, *, browser: str, now: float, fallba
             deadline=min(pending.expires_at, now + TRIED_SECONDS) if has_another else pending.expires_at,
             familiar=pending.familiar,
         )
-        for id, (channel, to) in zip(pending.messages, destinations(pending), strict=True)
+        for id, (channel, to) in zip(awaited(pending), destinations(pending), strict=True)
     ]
 
 
 def next_method(pending: Transaction, fallback: Mapping[str, str]) -> str | None:
     """The method that carries the code when its messages have failed: the first that the account has."""
-    return next((method for method in _after(carrier(pending.messages), fallback) if method in pending.methods), None)
+    return next((method for method in _after(carrier(awaited(pending)), fallback) if method in pending.methods), None)
 
 
 def _after(method: str | None, fallback: Mapping[str, str]) -> Iterator[str]:

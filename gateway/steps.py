@@ -8,7 +8,7 @@ from gateway.account import Account, Client, DrupalSession
 from gateway.delivery.numbers import NumberOptions
 from gateway.floodgate import Reserved
 from gateway.interfaces import HandOver, Word
-from gateway.methods import carrier, message_ids, sends, shown
+from gateway.methods import awaited, carrier, message_ids, sends, shown
 from gateway.policy import Decision
 from gateway.transaction import Transaction
 
@@ -131,7 +131,7 @@ def progress(pending: Transaction, words: Sequence[Word], *, now: float) -> Prog
     """Where *pending* stands, about whose messages *words* are the last ones."""
     return Progress(
         delivery=delivery_of(words),
-        carried_by=carrier([id for id, word in zip(pending.messages, words, strict=True) if word == "sent"]),
+        carried_by=carrier([id for id, word in zip(awaited(pending), words, strict=True) if word == "sent"]),
         auth_type=pending.auth_type,
         expires_in=seconds(pending.expires_at - now),
         resend_in=seconds(pending.resend_at - now),

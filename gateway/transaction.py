@@ -103,6 +103,10 @@ class Transaction:
             return replace(self, state=State.HANDING, closed_at=now)
         return self if self.attempts_left > 0 else self.end(now=now)
 
+    def may_be_resent(self, *, now: float) -> bool:
+        """Whether another message may be sent now."""
+        return self.resends_left > 0 and now >= self.resend_at
+
     def reissue(self, *, now: float, wait_seconds: float, messages: tuple[str, ...], auth_type: str) -> "Transaction":
         """Send the same code again; it buys neither time nor attempts.
 
@@ -127,14 +131,15 @@ class Transaction:
         )
 
     def switch(self, *, auth_type: str, now: float) -> "Transaction":
-        """Ask for a method that sends nothing: it needs no wait and no resend, and buys neither time nor attempts.
+        """Ask for a method without sending: it needs no wait and no resend, and buys neither time nor attempts.
 
         Raises NotEnrolled for a method not offered.
         """
         self.demand_open(now=now)
         if auth_type not in self.methods:
             raise NotEnrolled
-        return replace(self, auth_type=auth_type, messages=())
+        # What was sent stays known: whoever comes back to it may type the code that is there already.
+        return replace(self, auth_type=auth_type)
 
     def end(self, *, now: float) -> "Transaction":
         """Close without hand-over: expired, displaced, cancelled, locked. What won stays won, what ended stays so."""

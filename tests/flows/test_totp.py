@@ -259,6 +259,52 @@ async def test_who_was_asked_for_the_app_can_have_a_mail_at_once(world):
         assert (await frontend.login(switched, await mailed_code(world, mails + 1))).status == 200
 
 
+@pytest.mark.parametrize("way", [APP, RECOVERY])
+@pytest.mark.parametrize("code", [{"resend_wait_seconds": 60}, {"resends": 0}], ids=["wait", "resends"])
+async def test_who_comes_back_to_the_mail_can_type_the_code_that_is_there(world, way, code):
+    async with world.open_gateway(code=code) as frontend:
+        await enrol(world, frontend)
+        mails = len(mailed_codes(world))
+        opened = await frontend.authenticate(authType="EMAIL")
+        mailed = await mailed_code(world, mails + 1)
+        switched = await frontend.resend(opened, switchTo=way)
+        assert switched["destination"] == ""
+
+        back = await frontend.resend(switched, switchTo="EMAIL")
+
+        assert (back.status, back["authType"], back["destination"]) == (200, "EMAIL", opened["destination"])
+        assert back["resendsLeft"] == code.get("resends", 3)
+        # It came back to what was sent, and that is not sent again.
+        assert (await frontend.resend(back)).code == "too_soon"
+        await asyncio.sleep(0.2)
+        assert len(mailed_codes(world)) == mails + 1
+        status = await frontend.status(back)
+        assert (status["delivery"], status["carriedBy"]) == ("sent", "EMAIL")
+        assert (await frontend.login(back, mailed)).status == 200
+
+
+async def test_who_comes_back_when_another_may_be_sent_gets_another(world, frontend):
+    await enrol(world, frontend)
+    mails = len(mailed_codes(world))
+    opened = await frontend.authenticate(authType="EMAIL")
+    switched = await frontend.resend(opened, switchTo=APP)
+
+    back = await frontend.resend(switched, switchTo="EMAIL")
+
+    assert back["resendsLeft"] == 2
+    assert await mailed_code(world, mails + 2) == await mailed_code(world, mails + 1)
+
+
+async def test_what_was_never_sent_is_not_come_back_to(world):
+    """Somebody who starts with the app and has used up what may be sent has no mailed code."""
+    async with world.open_gateway(code={"resends": 0}) as frontend:
+        await enrol(world, frontend)
+        opened = await frontend.authenticate()
+
+        assert opened["authType"] == APP
+        assert (await frontend.resend(opened, switchTo="EMAIL")).code == "too_soon"
+
+
 async def test_a_switch_buys_no_attempts(world, frontend):
     await enrol(world, frontend)
     opened = await frontend.authenticate()

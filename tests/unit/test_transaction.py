@@ -285,7 +285,7 @@ def test_a_switch_changes_the_method_and_nothing_that_a_guess_could_use(pending)
 
     switched = tried.switch(auth_type="SMS", now=1002.0)
 
-    assert switched == replace(tried, auth_type="SMS", messages=())
+    assert switched == replace(tried, auth_type="SMS")
 
 
 def test_a_switch_to_what_was_not_offered_or_of_what_is_over_is_refused(pending):
