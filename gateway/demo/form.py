@@ -1,6 +1,6 @@
 """The pages of the simulated Drupal: markup only, every value escaped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from http import HTTPStatus
 from urllib.parse import quote
@@ -57,9 +57,12 @@ ACCOUNT = """<form class="user-form" data-user-info-from-browser data-drupal-sel
 <input class="password-confirm js-password-confirm form-text form-element" autocomplete="new-password" data-drupal-selector="edit-pass-pass2" type="password" id="edit-pass-pass2" name="pass[pass2]" size="25" maxlength="128" />
 <input data-drupal-selector="edit-user-form-form-token" type="hidden" name="form_token" value="{token}" />
 <input data-drupal-selector="edit-user-form" type="hidden" name="form_id" value="user_form" />
-{phone}<input data-drupal-selector="edit-submit" type="submit" id="edit-submit" name="op" value="Save" class="button js-form-submit form-submit" />
+{phone}{language}<input data-drupal-selector="edit-submit" type="submit" id="edit-submit" name="op" value="Save" class="button js-form-submit form-submit" />
 </form>"""  # noqa: E501 - the markup is as long as Drupal writes it
 PHONE = """<input class="js-text-full text-full form-text form-element form-element--type-text form-element--api-textfield" data-drupal-selector="edit-{id}-0-value" type="text" id="edit-{id}-0-value" name="{name}[0][value]" value="{value}" size="60" maxlength="32" placeholder="" />
+"""  # noqa: E501 - the markup is as long as Drupal writes it
+# Core's AccountForm (not measured): the select is the language module's, for languages that the site has.
+LANGUAGE = """<select data-drupal-selector="edit-preferred-langcode" id="edit-preferred-langcode" name="preferred_langcode" class="form-select form-element form-element--type-select">{options}</select>
 """  # noqa: E501 - the markup is as long as Drupal writes it
 LOGOUT = """<form class="user-logout-confirm" action="/user/logout/confirm" method="post" id="user-logout-confirm" accept-charset="UTF-8">
 <input type="hidden" name="form_token" value="{token}" />
@@ -94,14 +97,29 @@ def login(error: str = "") -> str:
     return LOGIN.format(error=f'<div role="alert">{escape(error)}</div>\n' if error else "")
 
 
-def account(user: User, *, version: str, phone_field: str | None, token: str) -> str:
-    """Return the account form of *user* with the inputs measured on *version*."""
+def account(user: User, *, version: str, phone_field: str | None, token: str, languages: Sequence[str] = ()) -> str:
+    """Return the account form of *user* with the inputs measured on *version*, and a select of *languages*."""
     phone = ""
     if phone_field is not None:
         css_id = phone_field.replace("_", "-")
         phone = PHONE.format(id=escape(css_id), name=escape(phone_field), value=escape(user.phone or ""))
     aria = ' aria-required="true"' if version == "10" else ""
-    return ACCOUNT.format(uid=user.uid, mail=escape(user.mail or ""), aria=aria, phone=phone, token=escape(token))
+    return ACCOUNT.format(
+        uid=user.uid,
+        mail=escape(user.mail or ""),
+        aria=aria,
+        phone=phone,
+        language=_language(user, languages) if languages else "",
+        token=escape(token),
+    )
+
+
+def _language(user: User, languages: Sequence[str]) -> str:
+    """Return the select; the site's own language, the first, is chosen where the account's is none of the site's."""
+    chosen = user.preferred_langcode if user.preferred_langcode in languages else languages[0]
+    selected = {chosen: ' selected="selected"'}
+    options = [f'<option value="{escape(code)}"{selected.get(code, "")}>{escape(code)}</option>' for code in languages]
+    return LANGUAGE.format(options="".join(options))
 
 
 def nginx(status: str) -> str:

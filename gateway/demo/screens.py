@@ -109,9 +109,14 @@ async def account_form(visit: Visit) -> web.Response:
     if fields.get("form_token") == token and user.accepts(fields.get("current_pass", "")):
         return _save(visit, user, fields)
     options = visit.site.options
-    return visit.html(
-        user.name, form.account(user, version=options.version, phone_field=options.phone_field, token=token)
+    page = form.account(
+        user,
+        version=options.version,
+        phone_field=options.phone_field,
+        token=token,
+        languages=("en", *options.languages) if visit.site.has("language") else (),
     )
+    return visit.html(user.name, page)
 
 
 async def one_time_login(visit: Visit) -> web.Response:

@@ -17,7 +17,7 @@ from gateway.demo.ledger import Ending, Ledger, Session, session_id
 from gateway.demo.origin import Origin
 
 Version = Literal["10", "11"]
-Module = Literal["jsonapi", "rest", "basic_auth"]
+Module = Literal["jsonapi", "rest", "basic_auth", "language"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -320,6 +320,23 @@ async def test_an_account_form_shows_odd_values_escaped(visitor: Visitor):
     assert 'name="field_phone[0][value]" value=""' in page
 
 
+@given_options(modules=frozenset({"language"}))
+@pytest.mark.parametrize(("language", "chosen"), [("de", "de"), ("en", "en"), ("", "en"), ("fi", "en")])
+async def test_an_account_form_has_the_accounts_language_chosen_or_else_the_sites(visitor: Visitor, language, chosen):
+    visitor.drupal.add_user(User(uid=20, name="odd", password="odd-pass", preferred_langcode=language))
+    login = await visitor.post(body={"name": "odd", "pass": "odd-pass"})
+    page = await (await visitor.get("/user/20/edit", cookie=cookie_of(login))).text()
+
+    assert f'<option value="{chosen}" selected="selected">' in page
+    assert page.count("selected=") == 1
+
+
+async def test_an_account_form_of_a_site_without_the_language_module_has_no_select(visitor: Visitor):
+    login = await visitor.post(body={"name": "alice", "pass": "alice-pass-1"})
+
+    assert "<select" not in await (await visitor.get("/user/2/edit", cookie=cookie_of(login))).text()
+
+
 @pytest.mark.parametrize("path", ["/user/login", "/de/User/Login/", "/index.php/user/login", "/no/such/page"])
 async def test_a_login_form_logs_in_wherever_it_is_posted(visitor: Visitor, path):
     wrong = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "wrong"})

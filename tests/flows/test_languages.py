@@ -173,6 +173,29 @@ async def test_a_code_comes_in_the_accounts_language_or_else_in_the_browsers(wor
     assert subject_of(await world.mailbox.mail(2)) == SUBJECTS[language]
 
 
+class TestByTheAccountForm:
+    """Drupal's language module shows the select, and without it there is none."""
+
+    @pytest.fixture(params=["10", "11"])
+    def version(self, request):
+        return request.param
+
+    @pytest.fixture(params=[frozenset({"language"}), frozenset()], ids=["multilingual", "stock"])
+    def modules(self, request):
+        return request.param
+
+    @pytest.fixture
+    def drupal_options(self, version, modules):
+        return DrupalOptions(version=version, users=(*example_users(), GERMAN), modules=modules)
+
+    async def test_a_code_comes_in_the_accounts_language_where_the_form_shows_one(self, world, modules):
+        async with world.open_gateway(drupal={"contacts": "form"}):
+            answer = await asking(world, "ar").authenticate("german", "x-pass-1")
+
+        assert subject_of(await world.mailbox.mail()) == SUBJECTS["de" if modules else "ar"]
+        assert answer.headers["Content-Language"] == "ar"
+
+
 async def test_whoever_has_no_language_gets_the_sites(world):
     async with world.open_gateway(texts={"default_language": "de"}) as frontend:
         answer = await frontend.authenticate("own", "x-pass-1")
