@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
-from apprise.plugins.twilio import NotifyTwilio
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +92,23 @@ async def nobody() -> str:
         return peer.url
 
 
-def move_twilio(monkeypatch: pytest.MonkeyPatch, peer: HttpPeer) -> None:
-    """Have Twilio's service be *peer*."""
-    for name in ("notify_sms_url", "notify_call_url"):
-        moved = getattr(NotifyTwilio, name).replace("https://api.twilio.com", peer.url)
-        monkeypatch.setattr(NotifyTwilio, name, moved)
+# Where each provider is asked. SNS and Sinch: the region of docs/channels.md.
+PROVIDERS = {
+    "Twilio": "https://api.twilio.com/",
+    "Vonage": "https://rest.nexmo.com/",
+    "MessageBird": "https://rest.messagebird.com/",
+    "AWS SNS": "https://sns.eu-central-1.amazonaws.com/",
+    "Sinch": "https://eu.sms.api.sinch.com/",
+}
+SEND = HTTPAdapter.send
+
+
+def move(monkeypatch: pytest.MonkeyPatch, provider: str, address: str) -> None:
+    """Have *provider* be at *address*, and nobody else be reached."""
+
+    def moved(adapter: HTTPAdapter, request: PreparedRequest, **how: object) -> Response:
+        assert request.url.startswith(PROVIDERS[provider])
+        request.url = request.url.replace(PROVIDERS[provider], f"{address}/", 1)
+        return SEND(adapter, request, **how)
+
+    monkeypatch.setattr(HTTPAdapter, "send", moved)

@@ -11,14 +11,13 @@ import threading
 import time
 
 import pytest
-from apprise.plugins.twilio import NotifyTwilio
 from pydantic import SecretStr, ValidationError
 
 from gateway.delivery import AppriseOptions, ChannelsOptions, WebhookOptions
 from gateway.errors import Delayed, TooLate, Undeliverable
 from gateway.interfaces import Text
 from tests.contracts.channel_contract import WRITTEN, ChannelContract, written
-from tests.http_peer import http_peer, move_twilio, nobody
+from tests.http_peer import http_peer, move, nobody
 
 NUMBER = "+4915112345678"
 SID = "AC" + "0" * 32
@@ -46,7 +45,7 @@ def to():
 
 @pytest.fixture
 def twilio(monkeypatch, peer):
-    move_twilio(monkeypatch, peer)
+    move(monkeypatch, "Twilio", peer.url)
 
 
 @pytest.fixture
@@ -250,7 +249,7 @@ class TestAppriseWhenRefused(Misbehaving):
         assert refused.value.reason == "refused"
 
     async def test_nobody_listening_is_worth_another_try(self, monkeypatch, channel, to):
-        monkeypatch.setattr(NotifyTwilio, "notify_sms_url", f"{await nobody()}/{{sid}}")
+        move(monkeypatch, "Twilio", await nobody())
 
         with pytest.raises(Delayed) as delayed:
             await channel.deliver(to, written, id="m1")

@@ -16,7 +16,7 @@ from gateway.operations import send_test
 from gateway.settings import Settings
 from tests.flows.steps import all_ended, session_of
 from tests.flows.test_status import eventually_not
-from tests.http_peer import http_peer, move_twilio
+from tests.http_peer import http_peer, move
 from tests.world import a_world, code_in, start_gateway, wrong
 
 TWILIO = f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}"
@@ -44,7 +44,7 @@ async def provider():
 
 @pytest.fixture
 def twilio(monkeypatch, provider):
-    move_twilio(monkeypatch, provider)
+    move(monkeypatch, "Twilio", provider.url)
 
 
 @pytest.fixture
