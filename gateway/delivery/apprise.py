@@ -133,11 +133,24 @@ class AppriseChannel:
             if service is None:
                 return Undeliverable("number")
             service.socket_connect_timeout = service.socket_read_timeout = self._timeout_seconds
-            # Not Apprise.notify(): it converts, splits, retries and logs; the text is to arrive as it is, once.
-            sent = service.send(body=plain, title="")
+            sent = _sent(service, plain)
+        except DeliveryError as problem:
+            return problem
         except Exception:  # noqa: BLE001 - a provider's plugin; its words may hold the number
             return Delayed("raised")
         return None if sent else _why(silent=time.monotonic() - began >= self._timeout_seconds)
+
+
+def _sent(service: "NotifyBase", plain: str) -> bool:
+    """Blocks. Whether *plain* was taken; raises the DeliveryError for a refusal that is in the answer's body alone."""
+    from apprise.plugins.vonage import NotifyVonage
+
+    from gateway.delivery import vonage
+
+    if isinstance(service, NotifyVonage):
+        return vonage.send(service, plain)
+    # Not Apprise.notify(): it converts, splits, retries and logs; the text is to arrive as it is, once.
+    return service.send(body=plain, title="")
 
 
 class _Heard(threading.local):

@@ -11,10 +11,14 @@ SEPTETS = 160
 UNITS = 70
 
 
+def is_gsm_7(text: str) -> bool:
+    """Whether every letter of *text* is in the alphabet that phones have without Unicode."""
+    return set(text) <= GSM_7 | GSM_7_EXTENSION
+
+
 def size_of(text: str) -> tuple[int, int]:
     """How many places *text* takes, and how many one message has."""
-    letters = set(text)
-    if letters <= GSM_7 | GSM_7_EXTENSION:
+    if is_gsm_7(text):
         return sum(2 if letter in GSM_7_EXTENSION else 1 for letter in text), SEPTETS
     return len(text.encode("utf-16-le", "replace")) // 2, UNITS
 

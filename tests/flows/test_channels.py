@@ -310,6 +310,20 @@ class TestFallback:
         (queued,) = [event for event in events if event["event"] == "fallback.queued"]
         assert (queued["failed"], queued["by"], queued["uid"]) == ("SMS", "EMAIL", "2")
 
+    async def test_a_refusal_within_a_200_goes_by_mail_too(self, world, phones, provider, events, monkeypatch):
+        move(monkeypatch, "Vonage", provider.url)
+        provider.status, provider.answer = (
+            200,
+            '{"message-count": "1", "messages": [{"status": "9", "error-text": "x"}]}',
+        )
+        phones["channels"]["sms"]["url"] = "vonage://abcdef01:0123456789abcdef@12025550100/{to}"
+        async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
+            opened = await frontend.authenticate()
+            won = await frontend.login(opened, await world.code())
+
+        assert won.status == 200
+        assert [event["reason"] for event in events if event["event"] == "courier.failed"] == ["vonage_9"]
+
     async def test_the_login_stays_bound_to_the_authtype_that_was_told(self, world, phones, provider):
         provider.status = 400
         async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
