@@ -195,13 +195,13 @@ async def peer():
 def opened(monkeypatch, peer, tmp_path):
     """Opens the channel of a provider by its lines in the page, with the provider at the peer."""
 
-    def open_it(provider: Provider, *, channel: str = "sms", seconds: float = 1):
+    def open_it(provider: Provider, *, channel: str = "sms", seconds: float = 1, threads: int = 8):
         (tmp_path / "secrets").mkdir()
         subprocess.run(["sh", "-euc", block_of(provider.name)], cwd=tmp_path, env=KEYS, check=True, timeout=10)
         move(monkeypatch, provider.name, peer.url)
         peer.status, peer.answer = provider.taken
         url = (tmp_path / "secrets" / f"{channel}-url").read_text().strip()
-        return AppriseOptions(url=url, timeout_seconds=seconds).open()
+        return AppriseOptions(url=url, timeout_seconds=seconds, threads=threads).open()
 
     return open_it
 
@@ -240,6 +240,16 @@ class TestEach:
 
         assert delayed.value.reason == "timeout"
         assert time.monotonic() - began < 3
+
+    async def test_a_silent_one_has_its_thread_no_longer_than_it_is_waited_for(self, opened, peer, provider):
+        peer.silent = True
+        async with opened(provider, seconds=0.3, threads=1) as channel:
+            with pytest.raises(Delayed):
+                await channel.deliver(NUMBER, written, id="m1")
+            peer.silent = False
+            await channel.deliver(NUMBER, written, id="m2")
+
+        assert len(peer.posts) == 2
 
     async def test_no_redirect_is_followed(self, opened, peer, provider):
         async with opened(provider) as channel:
