@@ -81,4 +81,5 @@ def qr_of(uri: str) -> str:
     """*uri* as an inline SVG, dark on a light ground also where the page is dark."""
     # Least correction: it is shown on a screen, and the fewer dots, the sooner a camera reads it.
     made = segno.make_qr(uri, error="l", boost_error=False)
-    return made.svg_inline(scale=4, border=4, dark="#000", light="#fff", title="QR code", omitsize=False)
+    # With a unit it has a viewBox, too, so that a page may show it in another size.
+    return made.svg_inline(scale=4, border=4, dark="#000", light="#fff", title="QR code", unit="px")

@@ -1,6 +1,7 @@
 """An app's code, by the RFC's own numbers."""
 
 import base64
+import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -90,6 +91,13 @@ def test_the_picture_is_one_element_that_a_page_can_take_as_it_is(totp):
     assert picture.count("<svg") == picture.count("</svg>") == 1
     assert "script" not in picture
     assert "<?xml" not in picture
+
+
+def test_a_page_may_show_the_picture_in_another_size(totp):
+    picture = qr_of(totp.uri(SECRET, "alice"))
+
+    wide, high = re.search(r'viewBox="0 0 (\d+) (\d+)"', picture).groups()
+    assert f'width="{wide}px" height="{high}px"' in picture
 
 
 @pytest.mark.parametrize("issuer", ["a:b", "a\nb", "x" * 41])
