@@ -32,6 +32,8 @@ MOST_HEADERS = 100
 HEAD_BYTES = 4 * HEADER_BYTES
 # A first request's head must be complete by then.
 HEAD_SECONDS = 15.0
+# Whoever takes nothing of an answer for so long is gone.
+UNREAD_SECONDS = 30.0
 # Requests of one connection that may wait; browsers and proxies send the next one when they have their answer.
 MOST_WAITING = 8
 # A body that nobody will read any more is drained for this long, so that the client sees the answer.
@@ -101,6 +103,7 @@ class Connection(RequestHandler):
                 self.force_close()
                 return
             self._admitted = address
+        give_up_unread(transport)
         # aiohttp bounds the wait for a next request, but not for a first one that drips.
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
 
@@ -189,6 +192,16 @@ class Connection(RequestHandler):
         if request.content.exception() is None:
             request.content.read_nowait()
         return answered
+
+
+def give_up_unread(transport: asyncio.BaseTransport) -> None:
+    """Have the system end the connection of a peer that does not take what was written to it (RFC 5482).
+
+    A transport that is closed waits for that as long as the peer likes.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sys.platform == "linux" and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
 
 
 def has_unread(transport: asyncio.BaseTransport) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from contextlib import AsyncExitStack
 
@@ -300,6 +301,30 @@ async def test_who_is_answered_before_his_body_has_come_sends_the_rest_in_vain(w
         assert await closed_within(open_line, 5) < 2 * server.LINGER_SECONDS
 
 
+async def test_who_takes_nothing_of_his_answers_is_given_up_in_bounded_time(world, events, monkeypatch):
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 1)
+    async with world.open_gateway() as frontend:
+        with socket.socket() as client:
+            # As small as it goes, or all of it would lie in the two systems' buffers.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            port = int(frontend.url.rpartition(":")[2])
+            await asyncio.to_thread(client.connect, ("127.0.0.1", port))
+            client.sendall(b"GET /headless/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * server.MOST_WAITING)
+            await world.eventually(lambda: connections_to(port))
+
+            await world.eventually(lambda: not connections_to(port))
+
+        assert (await frontend.authenticate()).status == 200
+    assert not [event for event in events if "internal" in event["event"]]
+
+
+def connections_to(port: int) -> int:
+    """How many this machine holds open at *port*."""
+    with open("/proc/net/tcp") as table:  # noqa: PTH123
+        lines = [text.split() for text in table]
+    return sum(here.endswith(f":{port:04X}") and state == ESTABLISHED for _, here, _, state, *_ in lines)
+
+
 # Memory
 
 
@@ -309,6 +334,7 @@ def megabytes(pid: int) -> float:
 
 
 LONG_HEADERS = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 8_000) for number in range(95))
+ESTABLISHED = "01"
 UNREAD = [request("authenticate", b"x" * 200_000, length=200_000)]
 HOSTILE = [
     *[START + LONG_HEADERS] * 6,
