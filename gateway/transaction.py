@@ -16,6 +16,9 @@ from gateway.errors import NotEnrolled, TooSoon, TransactionClosed
 # How long an answer that hands a session over may take to be written; after that its process is taken for dead.
 HANDING_SECONDS = 60
 
+# How far the clocks of two processes may be apart. By one that was set back further a code would live longer.
+SKEW_SECONDS = 30
+
 
 class State(StrEnum):
     """OPEN waits for the code; HANDING was won by the right one; ENDED is everything else that closes it."""
@@ -74,9 +77,11 @@ class Transaction:
             raise TransactionClosed("not_bound")
 
     def demand_open(self, *, now: float) -> None:
-        """Raise TransactionClosed when it is used, ended or expired."""
+        """Raise TransactionClosed when it is used, ended or expired, or not even open by a clock that was set back."""
         if self.state is not State.OPEN:
             raise TransactionClosed(self.state)
+        if now < self.opened_at - SKEW_SECONDS:
+            raise TransactionClosed("clock")
         if now >= self.expires_at:
             raise TransactionClosed("expired")
 

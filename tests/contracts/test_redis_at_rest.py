@@ -132,6 +132,16 @@ async def test_every_key_but_data_has_a_ttl(redis_server, raw):
     assert b"headgate:count:lock.hard:17" not in lasting
 
 
+async def test_a_clock_that_was_set_back_keeps_a_pending_login_no_longer(redis_server, raw):
+    """Its own process would refuse the code, but one that was started afterwards may not."""
+    now = time.time()
+    async with redis_options(redis_server).open(SEALER, clock=lambda: now - 3600) as backend:
+        await backend.transactions.create("key", a_transaction(opened_at=now, expires_at=now + 300), most=3, now=now)
+        await backend.transactions.update("key", lambda old: old.attempt(accepted=False, now=now))
+
+    assert raw.ttl("headgate:tx:key") in range(290, 301)
+
+
 async def test_a_parked_session_lives_as_long_as_drupals_cookie(redis_server, raw):
     async with redis_options(redis_server).open(SEALER) as backend:
         await fill(backend)

@@ -50,6 +50,17 @@ def test_the_right_code_wins(pending):
     assert (won.state, won.closed_at) == (State.HANDING, 1010.0)
 
 
+def test_clocks_of_processes_may_be_half_a_minute_apart(pending):
+    assert pending.attempt(accepted=True, now=OPENED - 30).state is State.HANDING
+
+
+def test_a_clock_that_was_set_back_gives_a_code_no_longer_life(pending):
+    with pytest.raises(TransactionClosed) as closed:
+        pending.attempt(accepted=True, now=OPENED - 31)
+
+    assert closed.value.reason == "clock"
+
+
 def test_what_won_takes_no_second_code(pending):
     won = pending.attempt(accepted=True, now=1010.0)
 

@@ -13,13 +13,17 @@ ROUNDS: Final = 1000
 _FIRST_PAUSE_SECONDS: Final = 0.001
 _LONGEST_PAUSE_SECONDS: Final = 0.1
 
-# ARGV: version read ('' for none), new value ('' to delete), milliseconds to keep it ('' for ever).
+# How long what stands there is kept is not changed: no clock but Redis's has a say in it.
+AS_BEFORE: Final = "KEEPTTL"
+
+# ARGV: version read ('' for none), new value ('' to delete), milliseconds to keep it ('' for ever) or AS_BEFORE.
 # Answers 1, or the value that stands there instead, which spares reading it.
 SWAP: Final = Script("""
 local stands = redis.call('GETRANGE', KEYS[1], 0, 7)
 if stands ~= ARGV[1] then return redis.call('GET', KEYS[1]) end
 if ARGV[2] == '' then redis.call('DEL', KEYS[1])
 elseif ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
+elseif ARGV[3] == 'KEEPTTL' then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1
 """)

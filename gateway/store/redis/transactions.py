@@ -10,7 +10,7 @@ from gateway.store.codec import decode_transaction, encode_transaction
 from gateway.store.lifetimes import TOMBSTONE_SECONDS
 from gateway.store.redis.envelope import VersionedEnvelope, front
 from gateway.store.redis.server import Script, Server
-from gateway.store.redis.swap import ROUNDS, SWAP, read_later
+from gateway.store.redis.swap import AS_BEFORE, ROUNDS, SWAP, read_later
 from gateway.store.redis.wire import Reply
 from gateway.store.sealing import Sealer
 from gateway.transaction import State, Transaction
@@ -98,10 +98,10 @@ class RedisTransactions:
 
     async def _swap(self, key: str, current: Transaction, changed: Transaction) -> Reply:
         name = _name(key)
-        left = changed.expires_at - self._clock()
         if changed.state is State.OPEN:
             kept = self._envelope.seal(name, changed)
-            return await self._server.ask(*SWAP.on(name, front(current), kept, _milliseconds(left)))
+            return await self._server.ask(*SWAP.on(name, front(current), kept, AS_BEFORE))
+        left = changed.expires_at - self._clock()
         kept = self._envelope.seal(name, changed.spent())
         swap = SWAP.on(name, front(current), kept, _milliseconds(max(left, TOMBSTONE_SECONDS)))
         # Also when the swap is lost: the next round ends it too, or finds that somebody did.
