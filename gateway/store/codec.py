@@ -43,9 +43,12 @@ def _dump(fields: list[object]) -> bytes:
 
 def _load(plain: bytes, build: Callable[[list[Any]], Value]) -> Value:
     try:
-        return build(_from_json(plain.decode("utf-8", "surrogatepass")))
+        fields = _from_json(plain.decode("utf-8", "surrogatepass"))
+        if isinstance(fields, list):
+            return build(fields)
     except (ValueError, TypeError):
-        raise Unsealable from None
+        pass
+    raise Unsealable
 
 
 def _pack(plain: bytes) -> bytes:
