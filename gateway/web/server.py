@@ -10,6 +10,9 @@ import socket
 import sys
 import termios
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+from http import HTTPStatus
 from typing import Any, cast
 
 import structlog
@@ -38,6 +41,8 @@ UNREAD_SECONDS = 30.0
 MOST_WAITING = 8
 # A body that nobody will read any more is drained for this long, so that the client sees the answer.
 LINGER_SECONDS = 2.0
+# The one expectation that there is.
+CONTINUE = "100-continue"
 
 
 class Doorman:
@@ -216,6 +221,15 @@ def has_unread(transport: asyncio.BaseTransport) -> bool:
     return any(on_its_way) or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
+async def expecting(
+    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], request: web.BaseRequest
+) -> web.StreamResponse:
+    """Refuse an unknown expectation (RFC 9110 §10.1.1) before aiohttp does: it quotes the header, text or not."""
+    if request.headers.get("Expect", CONTINUE).lower() != CONTINUE:
+        return web.Response(status=HTTPStatus.EXPECTATION_FAILED)
+    return await handle(request)
+
+
 class Server(web.Server):
     """Makes our connections."""
 
@@ -248,5 +262,6 @@ class Runner(web.AppRunner):
         # aiohttp offers no other way to replace the connection of an application's server.
         server = await super()._make_server()
         server.__class__ = Server
+        server.request_handler = partial(expecting, server.request_handler)
         cast("Server", server).doorman = self._doorman
         return server

@@ -524,3 +524,73 @@ def test_any_headers_get_our_json_or_a_closed_connection(untouched, headers):
             assert answer.startswith(b"4")
             assert b"X-Answered-By: headgate" in answer
             assert b"\r\nX-Request-ID: " in answer
+
+
+HEADERS = [
+    "Accept",
+    "Accept-Charset",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Access-Control-Request-Headers",
+    "Access-Control-Request-Method",
+    "Authorization",
+    "Cache-Control",
+    "Connection",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Type",
+    "Cookie",
+    "Date",
+    "Expect",
+    "Forwarded",
+    "From",
+    "Host",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Range",
+    "If-Unmodified-Since",
+    "Keep-Alive",
+    "Max-Forwards",
+    "Origin",
+    "Prefer",
+    "Range",
+    "Referer",
+    "Sec-Fetch-Site",
+    "Sec-WebSocket-Key",
+    "TE",
+    "Trailer",
+    "Upgrade",
+    "User-Agent",
+    "Via",
+    "X-Forwarded-For",
+    "X-HTTP-Method-Override",
+    "X-Request-ID",
+]
+ODD = ["", "\udc80", "\udcff\udcfe", "é", "\N{KEY}", ";;;", "=", '"', "\t", ",", "a" * 8000, "%", "\x7f"]
+PATHS = [
+    "POST status",
+    "OPTIONS status",
+    "GET openapi.json",
+    "GET docs",
+    "GET nowhere",
+    "POST ../nowhere",
+    "PUT status",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_no_header_makes_a_500(untouched, header):
+    async def exchange(method, endpoint, value):
+        sent = request(endpoint, VALID["status"] | {"apiKey": "unknown"}, f"{header}: {value}", method=method)
+        async with line(untouched.world.url) as open_line:
+            await open_line.send(sent)
+            return await open_line.reply()
+
+    async def exchanges():
+        return await asyncio.gather(*(exchange(*path.split(), value) for path in PATHS for value in ODD))
+
+    for answer in untouched.run(exchanges()):
+        assert answer.status < 500
+        assert answer.headers["X-Answered-By"] == "headgate"
