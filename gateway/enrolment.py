@@ -156,7 +156,7 @@ class EnrolmentFlow:
             return found
         for lock in await self._flood.wrong(grant.uid, reserved, familiar=familiar):
             log.warning(lock, uid=grant.uid)
-            await self._mail("locked", grant)
+            await self._mail("locked", grant, browser=visitor.user_agent)
         raise WrongOtp(attempts_left=max(0, SOFT_FAILURES - reserved.counts[0]))
 
     async def _count_mail(self, grant: Grant) -> None:
@@ -164,8 +164,8 @@ class EnrolmentFlow:
         where = [("email", grant.mail)] if grant.mail else []
         await self._flood.deliveries(where, familiar=False, now=self._clock())
 
-    async def _mail(self, subject: Subject, grant: Grant) -> None:
-        told = notice(subject, grant, username=grant.username, now=self._clock())
+    async def _mail(self, subject: Subject, grant: Grant, *, browser: str = "") -> None:
+        told = notice(subject, grant, username=grant.username, now=self._clock(), browser=browser)
         await self._notices.tell(told, uid=grant.uid)
 
 

@@ -250,7 +250,7 @@ class LoginFlow:
             await self._flood.not_asked(reserved)
             raise
         if after.state is not State.HANDING:
-            await self._wrong(key, after, reserved=reserved)
+            await self._wrong(key, after, visitor, reserved=reserved)
             raise WrongOtp(attempts_left=after.attempts_left)
         session = session or await self._parking.hand(key, now=now)
         return Won(
@@ -273,12 +273,14 @@ class LoginFlow:
         bind_contextvars(uid=pending.uid)
         return pending
 
-    async def _wrong(self, key: str, after: Transaction, *, reserved: Reserved) -> None:
+    async def _wrong(self, key: str, after: Transaction, visitor: Visitor, *, reserved: Reserved) -> None:
         if after.state is State.ENDED:
             await self._parking.leave_to_the_reaper(key)
         for lock in await self._flood.wrong(after.uid, reserved, familiar=after.familiar):
             log.warning(lock, uid=after.uid)
-            told = notice("locked", after, username=after.username, now=self._clock())
+            told = notice(
+                "locked", after, username=after.username, now=self._clock(), browser=visitor.user_agent
+            )
             await self._notices.tell(told, uid=after.uid)
 
     async def delivered(self, won: Won) -> None:

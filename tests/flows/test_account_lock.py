@@ -47,6 +47,14 @@ async def test_after_ten_wrong_codes_over_several_logins_the_account_waits(world
     assert alike(await frontend.login(spare, code)) == alike(await closed_one(frontend))
 
 
+async def test_the_mail_about_it_says_from_which_browser_the_codes_were_typed(world, frontend):
+    frontend.headers["User-Agent"] = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    await fail(frontend, 10)
+
+    [mail] = await locked_mails(world)
+    assert "Browser: Firefox, Windows" in mail.plain
+
+
 async def test_nine_wrong_codes_lock_nothing(frontend):
     await fail(frontend, 9)
 

@@ -451,6 +451,7 @@ async def test_a_confirmation_puts_the_new_app_in_the_place_of_the_old_one(world
 @pytest.mark.parametrize("endpoint", ["totp/confirm", "totp/remove"])
 async def test_wrong_codes_here_count_as_those_of_a_login_and_lock_the_account(world, frontend, endpoint):
     alice = await enrol(world, frontend)
+    frontend.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     await ask(frontend, "totp/enroll", alice.token)
 
     wrong = [await ask(frontend, endpoint, alice.token, otp="0000 000") for _ in range(10)]
@@ -461,6 +462,8 @@ async def test_wrong_codes_here_count_as_those_of_a_login_and_lock_the_account(w
     assert (await ask(frontend, endpoint, alice.token, otp="0000 000")).code == "account_locked"
     assert (await frontend.authenticate()).code == "account_locked"
     await world.eventually(lambda: "Somebody knows your password" in subjects(world))
+    [told] = [mail for mail in world.mailbox.mails if mail.parsed["Subject"] == "Somebody knows your password"]
+    assert "Browser: Firefox, Linux" in told.plain
 
 
 async def test_a_code_of_ones_own_proposal_clears_no_count(world, frontend):
