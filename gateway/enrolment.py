@@ -109,7 +109,10 @@ class EnrolmentFlow:
         with self._proof.room(method):
             if (await self._known(grant)).totp_secret is None:
                 raise NotEnrolled("no_authenticator")
-            await self._demand(lambda: self._proof.spend(grant.uid, method, otp), grant, visitor)
+            spent = await self._demand(lambda: self._proof.spend(grant.uid, method, otp), grant, visitor)
+        if method == RECOVERY_CODE:
+            # No mail of its own: the one about the removal is sent anyway.
+            log.warning("totp_remove.recovery_code_used", uid=grant.uid, left=len(spent.recovery_hashes))
         now = self._clock()
         await self._update(grant, lambda enrolment: enrolment.remove(now=now))
         await self._mail("authenticator_removed", grant)

@@ -10,7 +10,11 @@ from tests.flows.scenes import SCENES, SECRETS, Stage
 from tests.unit.test_docs import text_of
 
 # What no short run can bring about, and the `file::test` that does.
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE: dict[str, str] = {
+    "totp_remove.recovery_code_used": (
+        "tests/flows/test_totp.py::test_phones_get_lost_so_a_recovery_code_removes_the_app_too_and_an_event_tells"
+    ),
+}
 
 
 # The run

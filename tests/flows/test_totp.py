@@ -519,11 +519,13 @@ async def test_a_code_that_removed_the_app_or_logged_in_removes_none_again(world
     assert (await ask(frontend, "totp/remove", alice.token, otp=code)).code == "wrong_otp"
 
 
-async def test_phones_get_lost_so_a_recovery_code_removes_the_app_too(world, frontend):
+async def test_phones_get_lost_so_a_recovery_code_removes_the_app_too_and_an_event_tells(world, frontend, events):
     alice = await enrol(world, frontend)
 
     assert (await ask(frontend, "totp/remove", alice.token, otp=alice.codes[4])).status == 200
     assert await methods(world, frontend) == ["EMAIL"]
+    [used] = [event for event in events if event["event"] == "totp_remove.recovery_code_used"]
+    assert (used["uid"], used["left"], used["log_level"]) == ("2", 9, "warning")
 
 
 async def test_where_there_is_no_app_there_is_nothing_to_remove_or_renew(world, frontend):
