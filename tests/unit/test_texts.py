@@ -378,6 +378,19 @@ def test_a_mail_says_everything_in_every_language(texts, language):
             assert told in part
 
 
+WHAT_TO_DO = {"en": r"[Cc]hange\s+your\s+password", "de": r"[Ää]ndern Sie\s+(?:jetzt\s+)?Ihr\s+Passwort", "ar": "غيّر كلمة مرورك"}
+
+
+@pytest.mark.parametrize(("language", "subject"), ALL)
+def test_every_mail_says_whose_account_when_and_what_to_do_if_it_was_not_you(texts, language, subject):
+    text = texts.render(subject, language, VALUES)
+
+    for part in (text.plain, LexborHTMLParser(text.html).body.text()):
+        assert "alice" in part
+        assert "2023-11-14 22:13 UTC" in part
+        assert re.search(WHAT_TO_DO[language], part)
+
+
 @pytest.mark.parametrize("language", ["ar", "de", "en"])
 @pytest.mark.parametrize("minutes", range(1, 61))
 def test_every_time_can_be_told_in_every_language(texts, language, minutes):
