@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import GatewayError, PolicyUnreadable
 from gateway.exemption import PolicyOptions
+from gateway.factors import AUTHENTICATOR, RECOVERY_CODE
 from gateway.policy import Decision, Policy, Reason
 from gateway.settings import ConfigurationError, load
 
@@ -30,8 +31,13 @@ ROLES = {
     "kiosk": {"authenticated", "kiosk"},
     "both": {"authenticated", "pilot", "kiosk"},
 }
-REACHABLE = {"no": (), "mail": ("EMAIL",), "two": ("EMAIL", "SMS")}
-ASKED = {"-": None, "EMAIL": "EMAIL", "SMS": "SMS"}
+REACHABLE = {
+    "no": (),
+    "mail": ("EMAIL",),
+    "two": ("EMAIL", "SMS"),
+    "app": (AUTHENTICATOR, "EMAIL", RECOVERY_CODE),
+}
+ASKED = {"-": None, "EMAIL": "EMAIL", "SMS": "SMS", "APP": AUTHENTICATOR}
 TWO_WORDS = 2
 
 # The first row that fits a combination tells what becomes of it: an exemption, a method, or an error. `watch` and
@@ -51,25 +57,32 @@ observe  out      *       no          no        -       → observe no_destinati
 observe  out      *       no          *         -       → observe
 
 plain    out      *       no          no        -       → no_destination
+plain    out      *       no          app       -       → GOOGLE AUTHENTICATOR
 plain    out      *       no          *         -       → EMAIL
 all      out      hidden  no          *         -       → policy_unreadable
 all      out      kiosk   no          *         -       → role
 all      out      both    no          *         -       → role
 all      out      *       no          no        -       → no_destination
+all      out      *       no          app       -       → GOOGLE AUTHENTICATOR
 all      out      *       no          *         -       → EMAIL
 roles    out      hidden  no          *         -       → policy_unreadable
 roles    out      none    no          *         -       → role
 roles    out      kiosk   no          *         -       → role
 roles    out      both    no          *         -       → role
 roles    out      pilot   no          no        -       → no_destination
+roles    out      pilot   no          app       -       → GOOGLE AUTHENTICATOR
 roles    out      pilot   no          *         -       → EMAIL
 
 watch    *        *       *           no        *       → observe no_destination
-watch    *        *       *           mail      SMS     → observe not_enrolled
+watch    *        *       *           [ma]*     SMS     → observe not_enrolled
 observe  *        *       *           no        *       → observe no_destination
-observe  *        *       *           mail      SMS     → observe not_enrolled
+observe  *        *       *           [ma]*     SMS     → observe not_enrolled
+watch    *        *       *           [mt]*     APP     → observe not_enrolled
+observe  *        *       *           [mt]*     APP     → observe not_enrolled
 *        *        *       *           no        *       → no_destination
-*        *        *       *           mail      SMS     → not_enrolled
+*        *        *       *           [ma]*     SMS     → not_enrolled
+*        *        *       *           [mt]*     APP     → not_enrolled
+*        *        *       *           app       APP     → GOOGLE AUTHENTICATOR
 *        *        *       *           *         EMAIL   → EMAIL
 *        *        *       *           two       SMS     → SMS
 """

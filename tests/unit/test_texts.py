@@ -378,7 +378,11 @@ def test_a_mail_says_everything_in_every_language(texts, language):
             assert told in part
 
 
-WHAT_TO_DO = {"en": r"[Cc]hange\s+your\s+password", "de": r"[Ää]ndern Sie\s+(?:jetzt\s+)?Ihr\s+Passwort", "ar": "غيّر كلمة مرورك"}
+WHAT_TO_DO = {
+    "en": r"[Cc]hange\s+your\s+password",
+    "de": r"[Ää]ndern Sie\s+(?:jetzt\s+)?Ihr\s+Passwort",
+    "ar": "غيّر كلمة مرورك",
+}
 
 
 @pytest.mark.parametrize(("language", "subject"), ALL)
