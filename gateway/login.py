@@ -278,9 +278,7 @@ class LoginFlow:
             await self._parking.leave_to_the_reaper(key)
         for lock in await self._flood.wrong(after.uid, reserved, familiar=after.familiar):
             log.warning(lock, uid=after.uid)
-            told = notice(
-                "locked", after, username=after.username, now=self._clock(), browser=visitor.user_agent
-            )
+            told = notice("locked", after, username=after.username, now=self._clock(), browser=visitor.user_agent)
             await self._notices.tell(told, uid=after.uid)
 
     async def delivered(self, won: Won) -> None:
