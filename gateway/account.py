@@ -69,12 +69,16 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """A device that is remembered until *expires_at*, by the digests of the token it holds and of those it held."""
+    """A device that is remembered until *expires_at*, by digests: of its name, and of the token it holds.
 
+    *before* is that of the token it held before, until another use.
+    """
+
+    name: bytes = field(repr=False)
     digest: bytes = field(repr=False)
     client: str
     expires_at: float
-    replaced: tuple[bytes, ...] = field(default=(), repr=False)
+    before: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor
 from gateway.delivery import METHODS
-from gateway.devices import Use, digest_of, give_back, new_token, present, remember
+from gateway.devices import Use, give_back, new_token, present, remember, renewed
 from gateway.errors import DrupalInvalid, PolicyUnreadable, StoreUnavailable
 from gateway.factors import AUTHENTICATOR, RECOVERY_CODE
 from gateway.interfaces import Enrolments
@@ -177,13 +177,11 @@ class Exemption:
         self, account: Account, token: str, *, username: str, client: Client, visitor: Visitor
     ) -> Remembered | None:
         """The token that takes the place of *token*, or None for one that opens nothing."""
-        renewed, now, use = new_token(), self._clock(), Use.UNKNOWN
+        following, now, use = renewed(token), self._clock(), Use.UNKNOWN
 
         def change(enrolment: Enrolment | None) -> Enrolment | None:
             nonlocal use
-            after, use = present(
-                enrolment, digest=digest_of(token), client=client.id, renewed=digest_of(renewed), now=now
-            )
+            after, use = present(enrolment, token=token, client=client.id, following=following, now=now)
             return after
 
         try:
@@ -196,7 +194,7 @@ class Exemption:
             log.warning("attack.device_replayed", uid=account.uid)
             told = notice("replayed", account, username=username, now=now, browser=visitor.user_agent)
             await self._notices.tell(told, uid=account.uid)
-        return Remembered(uid=account.uid, token=renewed) if use is Use.RENEWED else None
+        return Remembered(uid=account.uid, token=following) if use is Use.RENEWED else None
 
     async def remember(self, uid: str, *, client: Client) -> Remembered | None:
         """Remember the device that has just proven its code, if policy does so at all."""
@@ -208,7 +206,7 @@ class Exemption:
             return remember(
                 enrolment,
                 uid=uid,
-                digest=digest_of(token),
+                token=token,
                 client=client.id,
                 now=now,
                 expires_at=now + self._options.days * DAY_SECONDS,
@@ -228,6 +226,4 @@ class Exemption:
         if remembered is None:
             return
         with contextlib.suppress(StoreUnavailable):
-            await self._enrolments.update(
-                remembered.uid, lambda known: give_back(known, renewed=digest_of(remembered.token))
-            )
+            await self._enrolments.update(remembered.uid, lambda known: give_back(known, token=remembered.token))

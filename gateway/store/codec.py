@@ -259,12 +259,12 @@ def _message(fields: list[Any]) -> Message:
 def encode_enrolment(value: Enrolment) -> bytes:
     """Write *value* as a list of its fields."""
     devices = [
-        [_text(device.digest), device.client, device.expires_at, [_text(one) for one in device.replaced]]
+        [_text(device.name), _text(device.digest), device.client, device.expires_at, _text(device.before)]
         for device in value.devices
     ]
     return _dump(
         [
-            3,
+            4,
             value.version,
             value.uid,
             _text(value.totp_secret),
@@ -290,7 +290,10 @@ def _enrolment(fields: list[Any]) -> Enrolment:
         schema, rest = 2, [*rest, []]
     if schema == 2:  # noqa: PLR2004  # the second version
         schema, rest = 3, [*rest, None, 0.0, 0.0]
-    _demand_version(schema, 3)
+    if schema == 3:  # noqa: PLR2004  # the third version
+        # Its devices had no name: they are asked for a code once more.
+        schema, rest = 4, [*rest[:5], [], *rest[6:]]
+    _demand_version(schema, 4)
     version, uid, totp_secret, last_step, recovery_hashes, devices, pending, pending_until, revoked_at = rest
     return Enrolment(
         version=version,
@@ -305,12 +308,13 @@ def _enrolment(fields: list[Any]) -> Enrolment:
     )
 
 
-def _device(digest: str, client: str, expires_at: float, replaced: list[str]) -> Device:
+def _device(name: str, digest: str, client: str, expires_at: float, before: str | None) -> Device:
     return Device(
+        name=binascii.a2b_base64(name),
         digest=binascii.a2b_base64(digest),
         client=client,
         expires_at=expires_at,
-        replaced=tuple(binascii.a2b_base64(one) for one in replaced),
+        before=_bytes(before),
     )
 
 

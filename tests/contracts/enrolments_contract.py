@@ -15,7 +15,7 @@ def enrolled(_: Enrolment | None) -> Enrolment:
         uid="17",
         totp_secret=b"\x00secret\xff",
         recovery_hashes=("a", "b"),
-        devices=(Device(digest=b"\x00digest\xff", client="web", expires_at=17.5, replaced=(b"\xfe", b"\x00")),),
+        devices=(Device(name=b"\x00", digest=b"\x00digest\xff", client="web", expires_at=17.5, before=b"\xfe"),),
         pending=b"\x00pending\xff",
         pending_until=1800000000.25,
         revoked_at=1700000000.5,

@@ -71,7 +71,7 @@ async def fill(backend: Backend) -> None:
     full = Limit(name="lock.hard", key="lock.hard:18", most=1, seconds=60, until_unlocked=True)
     destination = Limit(name="destination", key=SEALER.index("destination", MAIL), most=5, seconds=60)
     await backend.counters.take([*guesses("17", familiar=False), full, destination], now=now)
-    device = Device(digest=DEVICE.encode(), client="web", expires_at=now + 60)
+    device = Device(name=DEVICE.encode(), digest=DEVICE.encode(), client="web", expires_at=now + 60)
     enrolment = Enrolment(
         uid="17",
         totp_secret=TOTP.encode(),

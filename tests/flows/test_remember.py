@@ -217,6 +217,18 @@ async def test_a_replaced_token_forgets_all_of_the_users_and_tells_owner_and_ope
     assert "alice" in notices[0].plain
 
 
+async def test_a_thief_can_not_shake_the_owner_off_by_going_on(world, frontend, events):
+    owners = await remembered(world, frontend)
+    thiefs = owners
+    for _ in range(20):
+        thiefs = (await frontend.authenticate(rememberToken=thiefs))["rememberToken"]
+
+    assert was_asked(await frontend.authenticate(rememberToken=owners))
+
+    assert named(events, "attack.device_replayed")
+    assert was_asked(await frontend.authenticate(rememberToken=thiefs))
+
+
 async def test_after_a_theft_a_code_lets_a_device_be_remembered_anew(world, frontend):
     token = await remembered(world, frontend)
     await frontend.authenticate(rememberToken=token)

@@ -76,7 +76,12 @@ enrolments = st.builds(
     recovery_hashes=st.lists(text).map(tuple),
     devices=st.lists(
         st.builds(
-            Device, digest=st.binary(), client=text, expires_at=numbers, replaced=st.lists(st.binary()).map(tuple)
+            Device,
+            name=st.binary(),
+            digest=st.binary(),
+            client=text,
+            expires_at=numbers,
+            before=st.none() | st.binary(),
         )
     ).map(tuple),
     pending=st.none() | st.binary(),
@@ -183,15 +188,16 @@ def test_the_format_of_what_lies_in_stores_stays_as_it_is():
     assert codec.decode_transaction(FIRST_VERSION) == transaction
 
 
-def test_an_enrolment_of_before_anything_could_be_pending_is_still_read():
-    written = b'[2,7,"17","AHNlY3JldP8=",3,["a"],[["AA==","web",17.5,["/w=="]]]]'
+@pytest.mark.parametrize(("schema", "since"), [("2", ""), ("3", ",null,0.0,5.5")], ids=["pending", "names"])
+def test_an_enrolment_of_before_devices_had_names_is_still_read_without_them(schema, since):
+    written = f'[{schema},7,"17","AHNlY3JldP8=",3,["a"],[["AA==","web",17.5,["/w=="]]]{since}]'.encode()
 
     assert codec.decode_enrolment(written) == Enrolment(
         uid="17",
         totp_secret=b"\x00secret\xff",
         last_step=3,
         recovery_hashes=("a",),
-        devices=(Device(digest=b"\0", client="web", expires_at=17.5, replaced=(b"\xff",)),),
+        revoked_at=5.5 if since else 0.0,
         version=7,
     )
 
