@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import structlog
 from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.flood import network_of
@@ -33,6 +34,8 @@ HEADER_BYTES = 8190
 MOST_HEADERS = 100
 # All headers together, as nginx bounds them: a hundred of the longest would be 1.5 MB for each connection (measured).
 HEAD_BYTES = 4 * HEADER_BYTES
+# How much is parsed at once: what follows a whole request in it is counted only with the next piece.
+PIECE_BYTES = HEADER_BYTES
 # A first request's head must be complete by then.
 HEAD_SECONDS = 15.0
 # Whoever takes nothing of an answer for so long is gone.
@@ -89,13 +92,17 @@ def place_of(peer: str) -> str:
 class Connection(RequestHandler):
     """One client's connection; *broken* once it was lost while something of ours was on its way."""
 
-    __slots__ = ("_admitted", "_doorman", "_head_bytes", "_head_timer", "broken")
+    __slots__ = ("_admitted", "_body", "_deaf", "_doorman", "_head_bytes", "_head_timer", "broken")
 
     def __init__(self, *args: Any, doorman: Doorman | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._doorman = doorman
         self._admitted: str | None = None
+        # Of the last request, what came besides its body, and that.
         self._head_bytes = 0
+        self._body = EMPTY_PAYLOAD
+        # What follows malformed HTTP is nothing that could be answered.
+        self._deaf = False
         self._head_timer: asyncio.TimerHandle | None = None
         self.broken = False
 
@@ -113,22 +120,43 @@ class Connection(RequestHandler):
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
 
     def data_received(self, data: bytes) -> None:
-        known = self._request_count
-        super().data_received(data)
-        if self._request_count != known:
+        for start in range(0, len(data) or 1, PIECE_BYTES):
+            if self._deaf:
+                break
+            self._receive(data[start : start + PIECE_BYTES])
+        self._bound_waiting()
+
+    def _receive(self, piece: bytes) -> None:
+        known, body_bytes = self._request_count, self._body.total_bytes
+        super().data_received(piece)
+        if self._request_count != known and self._messages:
             self._head_bytes = 0
-        elif self._waiter is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                # What no head may hold, so that the parser refuses it in its own way.
-                super().data_received(b"\0")
-        if self._head_timer is not None and self._request_count:
-            self._head_timer.cancel()
-            self._head_timer = None
+            self._body = self._messages[-1][1]
+        else:
+            self._head_bytes += len(piece) - (self._body.total_bytes - body_bytes)
+        # While the parser pauses, it is not known what of it belongs to the body.
+        if self._head_bytes > HEAD_BYTES and not self._reading_paused:
+            self._refuse_head()
         error = getattr(self._messages[-1][0], "exc", None) if self._messages else None
         if error is not None:
             # Its frames hold what was sent, and themselves, until the garbage collector comes by.
             error.__traceback__ = None
+            self._deaf = True
+
+    def _refuse_head(self) -> None:
+        """Have the request refused whose head, or whose trailers or chunks, are too long; nothing more is parsed."""
+        if self._body.is_eof():
+            # What no head may hold, so that the parser refuses it in its own way.
+            super().data_received(b"\0")
+        else:
+            self._body.set_exception(web.RequestPayloadError())
+            self._body.feed_eof()
+            self.close()
+
+    def _bound_waiting(self) -> None:
+        if self._head_timer is not None and self._request_count:
+            self._head_timer.cancel()
+            self._head_timer = None
         if len(self._messages) > MOST_WAITING:
             # One of each connection's in turn: a few hundred full queues would leave few turns to anybody else.
             if self._doorman is not None:
@@ -188,7 +216,7 @@ class Connection(RequestHandler):
             resp = sign(request, own(request, resp))
             if closing:
                 resp.force_close()
-            if not request.content.is_eof():
+            if self._close or not request.content.is_eof():
                 # Nobody reads what is still to come: it is drained and the connection closed.
                 resp.force_close()
         answered = await super().finish_response(request, resp, start_time)

@@ -89,6 +89,28 @@ async def test_the_next_request_on_a_connection_has_as_much_room_again(world, fr
             assert (await open_line.reply()).code == "malformed"
 
 
+async def test_many_long_headers_behind_a_whole_request_are_refused_too(world, frontend):
+    async with line(frontend.url) as open_line:
+        await open_line.send(request("authenticate", VALID) + START + LONG_HEADERS)
+
+        replies = [await open_line.reply() for _ in range(2)]
+
+        assert [reply.status for reply in replies] == [200, 400]
+        assert await closed_within(open_line, 1) < 1
+
+
+@pytest.mark.parametrize("what", ["trailers", "chunks of one byte"])
+async def test_what_comes_beside_a_body_is_bounded_too(world, frontend, what):
+    beside = b"2\r\n{}\r\n0\r\n" + LONG_HEADERS if what == "trailers" else b"1\r\n \r\n" * 10_000
+    async with line(frontend.url) as open_line:
+        await open_line.send(request("authenticate", beside, "Transfer-Encoding: chunked", length=-1))
+
+        reply = await open_line.reply(seconds=2)
+
+        assert (reply.status, reply.code, reply.headers["connection"]) == (400, "malformed", "close")
+        assert await closed_within(open_line, 1) < 1
+
+
 @pytest.mark.parametrize("sent", [b"", b"P", START, START + b"X-A: b"])
 async def test_a_head_that_never_ends_is_given_up_in_bounded_time(world, monkeypatch, sent):
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
@@ -335,6 +357,10 @@ def megabytes(pid: int) -> float:
 
 LONG_HEADERS = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 8_000) for number in range(95))
 ESTABLISHED = "01"
+BEHIND = [
+    request("status", {}) + START + LONG_HEADERS,
+    request("status", b"2\r\n{}\r\n0\r\n" + LONG_HEADERS, "Transfer-Encoding: chunked", length=-1),
+]
 UNREAD = [request("authenticate", b"x" * 200_000, length=200_000)]
 HOSTILE = [
     *[START + LONG_HEADERS] * 6,
@@ -354,7 +380,9 @@ HOSTILE = [
 MOST_MEGABYTES, MOST_MEGABYTES_EACH = 10, 0.02
 
 
-@pytest.mark.parametrize("sent", [HOSTILE, UNREAD], ids=["hostile", "bodies that nobody reads"])
+@pytest.mark.parametrize(
+    "sent", [HOSTILE, UNREAD, BEHIND], ids=["hostile", "bodies that nobody reads", "heads behind requests"]
+)
 async def test_hostile_connections_take_a_bounded_amount_of_memory(world, tmp_path, sent):
     many = form(short=300, long=2000)
     async with start_gateway(world, tmp_path) as process, AsyncExitStack() as stack:
