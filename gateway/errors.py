@@ -184,3 +184,17 @@ class Delayed(DeliveryError):
 
 class TooLate(DeliveryError):
     pass
+
+
+def unwind(error: BaseException) -> None:
+    """Let go of everything that *error* has passed through, once it has been answered.
+
+    A task keeps what was raised in it, and the frames in its traceback keep the task: a password in one of them would
+    stay until the garbage collector comes by.
+    """
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is not None and each.__traceback__ is not None:
+            each.__traceback__ = None
+            left += [each.__context__, each.__cause__]

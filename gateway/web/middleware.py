@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, unwind
 from gateway.logs import where
 from gateway.web.answers import problem, refused_by_http
 from gateway.web.client_ip import Gone, shown
@@ -42,6 +42,10 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
     bind_contextvars(request_id=request[REQUEST_ID])
     request[LANGUAGE] = request.app[LANGUAGES].asked_for(request.headers.get("Accept-Language", ""))
     endpoint = request.match_info.route.name
+    refused = request.match_info.http_exception
+    if refused is not None:
+        # Answered, not raised: it would hold the request that holds it.
+        return own(request, refused)
     if endpoint is None:
         return await handler(request)
     task = cast("asyncio.Task[object]", asyncio.current_task())
@@ -64,6 +68,7 @@ async def outcome(request: web.Request, handler: Handler, endpoint: str, address
     except GatewayError as error:
         say = log.warning if error.word in WARNED else log.info
         say(f"{endpoint}.{error.word}", address=address, reason=error.reason)
+        unwind(error)
         return problem(error, request.get(ECHO, {}), language_of(request))
     except (ConnectionError, asyncio.CancelledError):
         log.info(f"{endpoint}.client_gone", address=address)
@@ -71,6 +76,7 @@ async def outcome(request: web.Request, handler: Handler, endpoint: str, address
     except Exception as error:  # noqa: BLE001  # the last net: no client may see what it was
         # Neither its text nor its traceback: both may quote what a client sent.
         log.error(f"{endpoint}.internal", address=address, error=type(error).__name__, where=where(error))
+        unwind(error)
         return problem(GatewayError(), request.get(ECHO, {}), language_of(request))
     if request.method == "POST":
         log.info(f"{endpoint}.ok", address=address)

@@ -20,6 +20,7 @@ from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.errors import unwind
 from gateway.flood import network_of
 from gateway.logs import Seldom, where
 from gateway.web.answers import refused_by_http
@@ -175,6 +176,15 @@ class Connection(RequestHandler):
             self._admitted = None
         super().connection_lost(exc)
 
+    async def start(self) -> None:
+        try:
+            await super().start()
+        finally:
+            # What nobody will answer any more holds this connection, which holds it.
+            self._messages.clear()
+            self._message_tail = b""
+            self._body = EMPTY_PAYLOAD
+
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  # aiohttp's own signature
         """Let the request in flight finish within *timeout* seconds, then give it up."""
         try:
@@ -185,6 +195,19 @@ class Connection(RequestHandler):
             if self._task_handler is not None:
                 self._task_handler.cancel()
             self.force_close()
+
+    async def _handle_request(
+        self,
+        request: web.BaseRequest,
+        start_time: float | None,
+        request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    ) -> tuple[web.StreamResponse, bool]:
+        try:
+            return await super()._handle_request(request, start_time, request_handler)
+        except ConnectionError as error:
+            # Raised, it would hold aiohttp's task, which holds it and the request.
+            unwind(error)
+            return web.Response(), True
 
     def handle_error(
         self,
@@ -202,6 +225,8 @@ class Connection(RequestHandler):
             log.error("http.internal", error=type(exc).__name__, where=where(exc))
         else:
             log.info("http.malformed", status=status)
+        if exc is not None:
+            unwind(exc)
         if request.writer.output_size > 0:
             raise ConnectionError("answered already")
         response = refused_by_http(status)
@@ -213,6 +238,8 @@ class Connection(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         if not resp.prepared:
             closing = resp.keep_alive is False
+            if isinstance(resp, web.HTTPException):
+                unwind(resp)
             resp = sign(request, own(request, resp))
             if closing:
                 resp.force_close()
