@@ -65,6 +65,16 @@ async def test_a_header_of_eight_kilobytes_is_read(world, frontend):
     assert answer.status == 200
 
 
+async def test_a_content_type_is_read_only_if_it_is_as_short_as_those_that_there_are(world, frontend):
+    long = request("authenticate", VALID, content_type="application/json" + ";" * 8_000)
+    began = time.monotonic()
+
+    answers = await asyncio.gather(*(ask(frontend.url, long) for _ in range(10)))
+
+    assert {(answer.status, answer.code) for answer in answers} == {(415, "media_type")}
+    assert time.monotonic() - began < 0.5
+
+
 async def test_many_long_headers_are_refused_before_they_have_all_come(world, frontend):
     async with line(frontend.url) as open_line:
         await open_line.send(START)
