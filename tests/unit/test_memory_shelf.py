@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import StoreUnavailable
-from gateway.store.memory.shelf import Shelf
+from gateway.store.memory.shelf import MOST_LEFT, Shelf
 
 
 @pytest.fixture
@@ -70,3 +70,14 @@ def test_changing_one_often_does_not_grow_it(shelf):
         shelf.put("a", str(each), until=10_000 + each, now=each)
 
     assert len(shelf._queue) == 1
+
+
+def test_dropping_many_does_not_grow_it_and_what_stays_still_expires(shelf):
+    shelf.put("a", "1", until=5, now=0)
+    for each in range(10 * MOST_LEFT):
+        shelf.put(str(each), "2", until=10_000, now=0)
+        shelf.drop(str(each))
+
+    assert len(shelf._queue) <= 2 * len(shelf) + MOST_LEFT
+    shelf.purge(now=5)
+    assert len(shelf) == 0

@@ -27,7 +27,10 @@ class MemoryCounters:
             takings = self._shelf(limit).get(limit.key, now=now)
             if takings and now in takings:
                 takings.remove(now)
-                self._keep(limit, takings, now=now)
+                if takings:
+                    self._keep(limit, takings, now=now)
+                else:
+                    self._shelf(limit).drop(limit.key)
 
     async def clear(self, limits: Sequence[Limit]) -> None:
         for limit in limits:

@@ -1,19 +1,22 @@
 """A bounded dict whose entries expire."""
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Generic, TypeVar
 
 from gateway.errors import StoreUnavailable
 
 Value = TypeVar("Value")
+# Places of what was dropped, beyond as many as there are values; below that it is not worth while to look for them.
+MOST_LEFT = 1000
 
 
 class Shelf(Generic[Value]):
     """Keeps at most *most* values, each until its own time; a full one raises StoreUnavailable.
 
-    The heap has one place per name, however often its value changes, so that it grows no faster than the dict. A place
-    that comes up before its value's time is put back at the right one.
+    The heap has one place per name, however often its value changes, so that it grows no faster than the dict; places
+    of dropped values go when they are more than the others. A place that comes up before its value's time is put back
+    at the right one.
     """
 
     def __init__(self, *, most: int) -> None:
@@ -43,6 +46,10 @@ class Shelf(Generic[Value]):
     def drop(self, name: str) -> None:
         """Forget it; an unknown name is no error."""
         self._values.pop(name, None)
+        if len(self._queue) > 2 * len(self._values) + MOST_LEFT:
+            self._queue = [(until, kept) for kept, (_, until) in self._values.items() if until < inf]
+            self._queued = {kept for _, kept in self._queue}
+            heapify(self._queue)
 
     def purge(self, *, now: float) -> None:
         """Forget everything that has expired."""
