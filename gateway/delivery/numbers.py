@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # would look for the first number in it, and somebody else could hear the code.
 IS_WRITTEN = re.compile(r"(?:tel:)?\s*\+?[\d\s().\-/\u2010-\u2015]{2,40}", re.IGNORECASE)
 MOST_CHARACTERS = 256
+MOST_DIGITS = 15
 # What phonenumbers calls the numbers of no country: satellites, and premium ones that work everywhere.
 NOWHERE = "001"
 
@@ -71,7 +72,11 @@ def e164(text: str, options: NumberOptions) -> str:
         or not _may_be_sent_to(number, options.allowed_regions)
     ):
         raise Undeliverable("number")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # ITU-T E.164 §6.2.1: 15 digits. With zeros in front the library lets more pass, and reads them differently again.
+    if len(formatted) > MOST_DIGITS + 1 or phonenumbers.parse(formatted) != number:
+        raise Undeliverable("number")
+    return formatted
 
 
 def _costs(number: "PhoneNumber") -> bool:
