@@ -121,13 +121,14 @@ def check(folder: Path) -> None:
 
 def _why_unusable(environment: SandboxedEnvironment, name: str) -> str:
     """What is wrong with a template, or nothing."""
+    language = name.partition("/")[0]
     try:
         template = environment.get_template(name)
         for minutes, code, more in ((1, "012345", ""), (2, "0123456", "Example"), (30, "01234567", "Example")):
             few = {"minutes": minutes, "browser": more, "site": more, "with_code": bool(more)}
-            template.render(SAMPLE | few | {"code": code, "spoken": ", ".join(code)})
-    except TemplateNotFound:
-        return " is missing"
+            template.render(SAMPLE | few | {"language": language, "code": code, "spoken": ", ".join(code)})
+    except TemplateNotFound as error:
+        return " is missing" if error.name == name else f" includes {error.name}, which is missing"
     except TemplateSyntaxError as error:
         return f", line {error.lineno}: {error.message}"
     except Exception as error:  # noqa: BLE001 - whatever a template does, it is the operator's to know
@@ -250,6 +251,7 @@ class Texts:
 
     def _make_form(self, language: str, subject: Subject, medium: Medium, minutes: int, browser: str) -> Form:
         few = {
+            "language": language,
             "minutes": minutes,
             "browser": browser,
             "site": self.options.site,

@@ -45,6 +45,14 @@ def test_without_any_configuration_every_message_is_written(run, tmp_path):
     }
 
 
+def test_every_mail_is_shown_with_a_browser(run, tmp_path):
+    assert run().exit_code == 0
+
+    mails = [path.read_text() for path in (tmp_path / "out").rglob("*.mail.*")]
+    assert len(mails) == 3 * 2 * len(get_args(Subject))
+    assert all("Firefox, Windows" in mail for mail in mails)
+
+
 def test_what_is_missing_elsewhere_in_a_configuration_is_not_asked_for(run, tmp_path):
     done = run(
         "texts: {site: A <b>Site</b>}\n"

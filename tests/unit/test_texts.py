@@ -4,6 +4,7 @@ import re
 import shutil
 from dataclasses import replace
 from email import message_from_bytes, policy
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser
 from gateway.delivery import ChannelsOptions
 from gateway.delivery import texts as module
 from gateway.delivery.addresses import one_address
-from gateway.delivery.browser import browser_of
+from gateway.delivery.browser import BROWSERS, SYSTEMS, browser_of
 from gateway.delivery.mail import Letterhead, Sender
 from gateway.delivery.segments import size_of
 from gateway.delivery.texts import FOLDER, TextOptions, Texts, Values
@@ -226,6 +227,23 @@ def test_a_template_that_does_more_than_show_a_value_is_right_too(folder):
     assert Texts(TextOptions(folder=folder)).render("code", "fr", VALUES).plain == "012 345 100% ALICE"
 
 
+@pytest.mark.parametrize("subject", module.SUBJECTS)
+def test_a_copied_language_says_account_time_and_browser_in_its_own_words(folder, subject):
+    (folder / "fr" / "details.txt.j2").write_text("Compte : {{ username }}\n")
+
+    text = Texts(TextOptions(folder=folder)).render(subject, "fr", VALUES)
+
+    assert "\nCompte : alice\n" in text.plain
+    assert "Account:" not in text.plain
+
+
+def test_what_a_template_includes_and_is_not_there_is_told(folder):
+    (folder / "fr" / "details.html.j2").unlink()
+
+    with pytest.raises(ValidationError, match=r"fr/locked\.html\.j2 includes fr/details\.html\.j2, which is missing"):
+        TextOptions(folder=folder)
+
+
 @pytest.mark.parametrize("template", ["{{ code[3] }}", "{{ asked_at.split()[1] }}", "{{ spoken.split(',')[5] }}"])
 def test_a_template_may_take_a_value_apart(folder, template):
     (folder / "fr" / "code.txt.j2").write_text(template)
@@ -297,16 +315,24 @@ def test_a_hostile_name_breaks_no_header_of_a_mail(texts, name, language, subjec
     assert [part.get_content_type() for part in read.iter_parts()] == ["text/plain", "text/html"]
 
 
-@given(st.text(max_size=254), st.text(max_size=256))
-def test_whatever_the_client_sends_the_markup_is_ours(name, agent):
-    text = TEXTS.render("code", "en", replace(VALUES, username=name, browser=agent))
-
-    assert LexborHTMLParser(text.html).css_first("bdi").text() == module.one_line(name)
-    assert text.html.count("<") == len(re.findall(r"</?[a-z!][^<>]*>", text.html))
-    text.plain.encode()
-
-
 TEXTS = Texts(TextOptions(site="Example"))
+NAMES = [("", *dict(known).values()) for known in (BROWSERS, SYSTEMS)]
+WORDS = {", ".join(filter(None, words)) for words in product(*NAMES)} - {""}
+BROWSER_LINE = re.compile(r"^(?:Browser|المتصفح): \u2066?([^\u2069\n]*)\u2069?$", re.MULTILINE)
+AGENTS = st.text(max_size=256) | st.builds("{} Firefox/{} (Windows {})".format, *[st.text(max_size=80)] * 3)
+
+
+@pytest.mark.parametrize(("language", "subject"), ALL)
+@given(name=st.text(max_size=254), agent=AGENTS)
+def test_whatever_the_client_sends_the_markup_is_ours(language, subject, name, agent):
+    text = TEXTS.render(subject, language, replace(VALUES, username=name, browser=agent))
+    page = LexborHTMLParser(text.html)
+
+    assert module.one_line(name) in [node.text() for node in page.css("bdi")]
+    assert text.html.count("<") == len(re.findall(r"</?[a-z!][^<>]*>", text.html))
+    for part in (text.plain, page.css_first(".quiet").text()):
+        assert set(BROWSER_LINE.findall(part)) <= WORDS
+    text.plain.encode()
 
 
 @pytest.mark.parametrize(
@@ -346,10 +372,16 @@ def test_a_browser_already_told_stays_as_it_is(told):
     assert browser_of(told).removeprefix("Chrome, ") == told
 
 
-def test_an_unknown_browser_has_no_line(texts):
-    text = texts.render("code", "en", replace(VALUES, browser="curl/8.0"))
+@pytest.mark.parametrize("agent", ["curl/8.0", ""])
+@pytest.mark.parametrize(("language", "subject"), ALL)
+def test_an_unknown_browser_has_no_line(texts, language, subject, agent):
+    text = texts.render(subject, language, replace(VALUES, browser=agent))
+    known = texts.render(subject, language, VALUES)
 
     assert "Browser" not in text.plain + text.html
+    assert "المتصفح" not in text.plain + text.html
+    for part, usual in ((text.plain, known.plain), (text.html, known.html)):
+        assert len(part.splitlines()) == len(usual.splitlines()) - 1
 
 
 def test_every_language_has_every_template():
@@ -386,12 +418,15 @@ WHAT_TO_DO = {
 
 
 @pytest.mark.parametrize(("language", "subject"), ALL)
-def test_every_mail_says_whose_account_when_and_what_to_do_if_it_was_not_you(texts, language, subject):
+def test_every_mail_says_whose_account_when_from_which_browser_and_what_to_do_if_it_was_not_you(
+    texts, language, subject
+):
     text = texts.render(subject, language, VALUES)
 
     for part in (text.plain, LexborHTMLParser(text.html).body.text()):
         assert "alice" in part
         assert "2023-11-14 22:13 UTC" in part
+        assert BROWSER_LINE.findall(part) == ["Firefox, Windows"]
         assert re.search(WHAT_TO_DO[language], part)
 
 
