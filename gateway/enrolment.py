@@ -95,7 +95,7 @@ class EnrolmentFlow:
             await self._count_mail(grant)
             codes, hashes = await self._recovery.make()
         await self._update(grant, lambda known: known.confirm(secret, step=step, recovery_hashes=hashes))
-        await self._mail("authenticator_added", grant)
+        await self._mail("authenticator_added", grant, visitor)
         return codes
 
     async def remove(self, *, token: str, otp: str, client: Client, visitor: Visitor) -> None:
@@ -115,9 +115,9 @@ class EnrolmentFlow:
             log.warning("totp_remove.recovery_code_used", uid=grant.uid, left=len(spent.recovery_hashes))
         now = self._clock()
         await self._update(grant, lambda enrolment: enrolment.remove(now=now))
-        await self._mail("authenticator_removed", grant)
+        await self._mail("authenticator_removed", grant, visitor)
 
-    async def recovery_codes(self, *, token: str, client: Client) -> tuple[str, ...]:
+    async def recovery_codes(self, *, token: str, client: Client, visitor: Visitor) -> tuple[str, ...]:
         """Ten new ones; the old ones die. Raises NotEnrolled when there is no app, Flood or FactorBusy."""
         grant = await self._granted(token, client)
         await self._flood.proposal(grant.uid)
@@ -126,7 +126,7 @@ class EnrolmentFlow:
             await self._count_mail(grant)
             codes, hashes = await self._recovery.make()
         await self._update(grant, lambda enrolment: enrolment.renew(hashes))
-        await self._mail("recovery_new", grant)
+        await self._mail("recovery_new", grant, visitor)
         return codes
 
     async def _granted(self, token: str, client: Client) -> Grant:
@@ -159,7 +159,7 @@ class EnrolmentFlow:
             return found
         for lock in await self._flood.wrong(grant.uid, reserved, familiar=familiar):
             log.warning(lock, uid=grant.uid)
-            await self._mail("locked", grant, browser=visitor.user_agent)
+            await self._mail("locked", grant, visitor)
         raise WrongOtp(attempts_left=max(0, SOFT_FAILURES - reserved.counts[0]))
 
     async def _count_mail(self, grant: Grant) -> None:
@@ -167,8 +167,9 @@ class EnrolmentFlow:
         where = [("email", grant.mail)] if grant.mail else []
         await self._flood.deliveries(where, familiar=False, now=self._clock())
 
-    async def _mail(self, subject: Subject, grant: Grant, *, browser: str = "") -> None:
-        told = notice(subject, grant, username=grant.username, now=self._clock(), browser=browser)
+    async def _mail(self, subject: Subject, grant: Grant, visitor: Visitor) -> None:
+        now = self._clock()
+        told = notice(subject, grant, username=grant.username, now=now, browser=visitor.user_agent)
         await self._notices.tell(told, uid=grant.uid)
 
 

@@ -244,7 +244,8 @@ class LoginFlow:
                 is_sent = self._proof.is_sent_code(seen, otp)
                 # Fetched along when it will most likely be needed; what counts is who wins the swap.
                 fetched = self._parking.hand(key, now=now) if is_sent else nothing()
-                after, session = await asyncio.gather(self._proof.attempt(key, seen, otp, is_sent=is_sent), fetched)
+                attempt = self._proof.attempt(key, seen, otp, is_sent=is_sent, browser=visitor.user_agent)
+                after, session = await asyncio.gather(attempt, fetched)
         except (TransactionClosed, FactorBusy):
             # Lost to another answer, or no room: nothing was compared that anybody hears of.
             await self._flood.not_asked(reserved)

@@ -39,7 +39,7 @@ def notice(
     *,
     username: str,
     now: float,
-    browser: str = "",
+    browser: str,
 ) -> Message | None:
     """The mail about *subject*; None without an address."""
     if of.mail is None:

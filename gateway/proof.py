@@ -13,7 +13,7 @@ import structlog
 from gateway.account import Enrolment
 from gateway.errors import NotEnrolled, StoreUnavailable, TransactionClosed
 from gateway.factors import AUTHENTICATOR, RECOVERY_CODE, RecoveryCodes, Totp
-from gateway.interfaces import Backend, Factor
+from gateway.interfaces import Backend, Factor, Subject
 from gateway.methods import sends
 from gateway.notices import Notices, notice
 from gateway.transaction import Transaction
@@ -70,10 +70,10 @@ class Proof:
         """Whether *typed* is the code that was sent. An app's and a recovery code are no matter of the transaction."""
         return sends(pending.auth_type) and self._code.check(pending.secret, typed)
 
-    async def attempt(self, key: str, seen: Transaction, typed: str, *, is_sent: bool) -> Transaction:
+    async def attempt(self, key: str, seen: Transaction, typed: str, *, is_sent: bool, browser: str) -> Transaction:
         """Count one try of *typed* and return what became of the transaction. Asked for with *room*.
 
-        *is_sent* is what `is_sent_code` said of it.
+        *is_sent* is what `is_sent_code` said of it; *browser* is told in a mail about it.
 
         Raises TransactionClosed, and then nothing was compared that anybody hears of.
         """
@@ -93,12 +93,13 @@ class Proof:
         tried = await self._transactions.update(key, counted, seen=seen)
         spent = await self.spend(seen.uid, method, typed)
         if spent and method == RECOVERY_CODE:
-            await self._tell_used(seen, left=len(spent.recovery_hashes), now=now)
+            await self._tell_used(seen, left=len(spent.recovery_hashes), now=now, browser=browser)
         return await self._settled(key, tried, accepted=spent is not None)
 
-    async def _tell_used(self, by: Transaction, *, left: int, now: float) -> None:
+    async def _tell_used(self, by: Transaction, *, left: int, now: float, browser: str) -> None:
         log.warning("login.recovery_code_used", uid=by.uid, left=left)
-        told = notice("recovery_low" if left < FEW_CODES else "recovery_used", by, username=by.username, now=now)
+        subject: Subject = "recovery_low" if left < FEW_CODES else "recovery_used"
+        told = notice(subject, by, username=by.username, now=now, browser=browser)
         await self._notices.tell(told, uid=by.uid)
 
     async def _settled(self, key: str, tried: Transaction, *, accepted: bool) -> Transaction:

@@ -206,7 +206,9 @@ async def totp_remove(request: web.Request) -> web.Response:
 async def recovery_codes(request: web.Request) -> web.Response:
     body = await schemas.RecoveryCodes.read(request)
     client = who(request, body)
-    codes = await request.app[ENROLMENT].recovery_codes(token=body.manage_token, client=client)
+    codes = await request.app[ENROLMENT].recovery_codes(
+        token=body.manage_token, client=client, visitor=visitor(request)
+    )
     said = msgid("Keep these recovery codes in a safe place. The old ones no longer work.")
     return shown_once(said, codes, language_of(request))
 

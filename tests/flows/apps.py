@@ -12,6 +12,8 @@ from tests.world import Answer, Frontend, World, code_in
 STEP = 30
 APP, RECOVERY = "GOOGLE AUTHENTICATOR", "RECOVERY CODE"
 ON = {"totp": {"enabled": True}}
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 Version/17.4 Safari/604.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,13 @@ async def enrol(world: World, frontend: Frontend, username: str = "alice") -> En
     # The mail about it, so that a test which counts mails may begin here.
     await world.eventually(lambda: "app was added" in world.mailbox.mails[-1].parsed["Subject"])
     return Enrolled(secret=secret, codes=confirmed["recoveryCodes"], token=token)
+
+
+async def mail_about(world: World, subject: str) -> str:
+    """What the one mail with that subject says."""
+    await world.eventually(lambda: subject in subjects(world))
+    [told] = [mail.plain for mail in world.mailbox.mails if mail.parsed["Subject"] == subject]
+    return told
 
 
 def subjects(world: World) -> list[str]:

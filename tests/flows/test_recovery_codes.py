@@ -14,12 +14,15 @@ from tests.chaos.accounts import crowd
 from tests.chaos.peers import Request, typing
 from tests.flows.apps import (
     APP,
+    FIREFOX,
     ON,
     RECOVERY,
+    SAFARI,
     app_code,
     ask,
     by_mail,
     enrol,
+    mail_about,
     mark,
     methods,
     subjects,
@@ -144,6 +147,28 @@ async def test_new_codes_kill_the_old_ones(world, frontend):
     assert (await by_recovery(frontend, alice.codes[0])).code == "wrong_otp"
     assert (await by_recovery(frontend, renewed["recoveryCodes"][0])).status == 200
     await world.eventually(lambda: "You have new recovery codes" in subjects(world))
+
+
+async def test_the_mail_about_new_ones_says_from_which_browser_they_were_made(world, frontend):
+    alice = await enrol(world, frontend)
+    frontend.headers["User-Agent"] = SAFARI
+
+    await ask(frontend, "recovery-codes", alice.token)
+
+    assert "Browser: Safari, iPhone\n" in await mail_about(world, "You have new recovery codes")
+
+
+async def test_the_mails_about_used_ones_say_from_which_browser_they_were_typed(world, frontend):
+    alice = await enrol(world, frontend)
+    opened = await frontend.authenticate(authType=RECOVERY)
+    frontend.headers["User-Agent"] = SAFARI
+    assert (await frontend.login(opened, alice.codes[0])).status == 200
+    assert "Browser: Safari, iPhone\n" in await mail_about(world, "A recovery code was used")
+
+    frontend.headers["User-Agent"] = FIREFOX
+    for code in alice.codes[1:8]:
+        assert (await by_recovery(frontend, code)).status == 200
+    assert "Browser: Firefox, Linux\n" in await mail_about(world, "You have few recovery codes left")
 
 
 async def test_new_ones_are_not_made_without_end_also_where_no_mail_is_counted(world, frontend):

@@ -11,14 +11,17 @@ from gateway.operations import reset_factors
 from gateway.settings import Settings
 from tests.flows.apps import (
     APP,
+    FIREFOX,
     ON,
     RECOVERY,
+    SAFARI,
     STEP,
     app_code,
     ask,
     by_mail,
     early_in_a_step,
     enrol,
+    mail_about,
     mailed_code,
     mailed_codes,
     mark,
@@ -451,7 +454,7 @@ async def test_a_confirmation_puts_the_new_app_in_the_place_of_the_old_one(world
 @pytest.mark.parametrize("endpoint", ["totp/confirm", "totp/remove"])
 async def test_wrong_codes_here_count_as_those_of_a_login_and_lock_the_account(world, frontend, endpoint):
     alice = await enrol(world, frontend)
-    frontend.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    frontend.headers["User-Agent"] = FIREFOX
     await ask(frontend, "totp/enroll", alice.token)
 
     wrong = [await ask(frontend, endpoint, alice.token, otp="0000 000") for _ in range(10)]
@@ -461,9 +464,7 @@ async def test_wrong_codes_here_count_as_those_of_a_login_and_lock_the_account(w
     ]
     assert (await ask(frontend, endpoint, alice.token, otp="0000 000")).code == "account_locked"
     assert (await frontend.authenticate()).code == "account_locked"
-    await world.eventually(lambda: "Somebody knows your password" in subjects(world))
-    [told] = [mail for mail in world.mailbox.mails if mail.parsed["Subject"] == "Somebody knows your password"]
-    assert "Browser: Firefox, Linux" in told.plain
+    assert "Browser: Firefox, Linux" in await mail_about(world, "Somebody knows your password")
 
 
 async def test_a_code_of_ones_own_proposal_clears_no_count(world, frontend):
@@ -495,6 +496,16 @@ async def test_secrets_are_not_proposed_without_end(world, frontend):
 
 
 # Removing
+
+
+async def test_the_mails_about_an_app_say_from_which_browser_it_was_added_and_removed(world, frontend):
+    frontend.headers["User-Agent"] = FIREFOX
+    alice = await enrol(world, frontend)
+    frontend.headers["User-Agent"] = SAFARI
+    await ask(frontend, "totp/remove", alice.token, otp=app_code(alice.secret, world.clock()))
+
+    assert "Browser: Firefox, Linux\n" in await mail_about(world, "An authenticator app was added")
+    assert "Browser: Safari, iPhone\n" in await mail_about(world, "Your authenticator app was removed")
 
 
 async def test_the_app_is_removed_by_a_code_of_it_and_what_was_granted_before_is_void(world, frontend):

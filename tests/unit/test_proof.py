@@ -59,7 +59,8 @@ class Bench:
         await self.backend.transactions.update("key", change)
 
     async def attempt(self, seen, typed):
-        return await self.proof.attempt("key", seen, typed, is_sent=self.proof.is_sent_code(seen, typed))
+        is_sent = self.proof.is_sent_code(seen, typed)
+        return await self.proof.attempt("key", seen, typed, is_sent=is_sent, browser="")
 
     def app_code(self):
         return self.totp.code(SECRET, int(time.time()) // 30)
