@@ -1,4 +1,7 @@
 import asyncio
+import json
+import os
+import sys
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -52,6 +55,25 @@ async def frontend(world):
     """A frontend in front of one running gateway."""
     async with world.open_gateway() as made:
         yield made
+
+
+@pytest.fixture
+def headgate(world, tmp_path):
+    """Run a command of the product on this world's store; returns its exit status and what it wrote."""
+
+    async def run(*command, **changes):
+        path = tmp_path / "gateway.yaml"
+        path.write_text(json.dumps(world.configuration(**changes)))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", *command, "--config", str(path)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={"PATH": os.environ["PATH"]},
+        )
+        written, _ = await asyncio.wait_for(process.communicate(), 20)
+        return process.returncode, " ".join(written.decode().split())
+
+    return run
 
 
 @pytest.fixture

@@ -1,14 +1,9 @@
 """Changing the seal key: nobody is asked to enrol again, and nobody is let in without what he has enrolled."""
 
-import asyncio
-import json
-import os
-import sys
-
 import pytest
 
 from tests.flows.apps import APP, ON, STEP, app_code, enrol
-from tests.world import INDEX_KEY, SEAL_KEY
+from tests.world import INDEX_KEY, SEAL_KEY, a_world
 
 NEW_KEY = "new:" + INDEX_KEY
 
@@ -19,29 +14,16 @@ def store(redis_server):
 
 
 @pytest.fixture
-async def headgate(world, tmp_path):
-    """Run a command of the product with those seal keys; returns its exit status and what it wrote."""
-
-    async def run(command, *, keys):
-        path = tmp_path / "gateway.yaml"
-        path.write_text(json.dumps(world.configuration(**ON, keys=keys)))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", command, "--config", str(path)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={"PATH": os.environ["PATH"]},
-        )
-        written, _ = await asyncio.wait_for(process.communicate(), 20)
-        return process.returncode, " ".join(written.decode().split())
-
-    return run
+async def world(store, drupal_options):
+    async with a_world(store=store, drupal=drupal_options, **ON) as made:
+        yield made
 
 
 @pytest.fixture
 async def alice(world, headgate):
     """She enrolled an app while the old key sealed."""
     assert (await headgate("init-store", keys=[SEAL_KEY]))[0] == 0
-    async with world.open_gateway(**ON, keys=[SEAL_KEY]) as frontend:
+    async with world.open_gateway(keys=[SEAL_KEY]) as frontend:
         return await enrol(world, frontend)
 
 
@@ -49,21 +31,21 @@ async def test_after_resealing_the_old_key_can_be_taken_out(world, headgate, ali
     assert await headgate("reseal", keys=[NEW_KEY, SEAL_KEY]) == (0, "Enrolments that were sealed anew: 1.")
     assert await headgate("reseal", keys=[NEW_KEY, SEAL_KEY]) == (0, "Enrolments that were sealed anew: 0.")
 
-    async with world.open_gateway(**ON, keys=[NEW_KEY]) as frontend:
+    async with world.open_gateway(keys=[NEW_KEY]) as frontend:
         opened = await frontend.authenticate()
         assert opened["authType"] == APP
         assert (await frontend.login(opened, app_code(alice.secret, world.clock() + STEP))).status == 200
 
 
 async def test_it_can_be_done_while_a_gateway_serves(world, headgate, alice):
-    async with world.open_gateway(**ON, keys=[NEW_KEY, SEAL_KEY]) as frontend:
+    async with world.open_gateway(keys=[NEW_KEY, SEAL_KEY]) as frontend:
         opened = await frontend.authenticate()
         assert (await headgate("reseal", keys=[NEW_KEY, SEAL_KEY]))[0] == 0
         assert (await frontend.login(opened, app_code(alice.secret, world.clock() + STEP))).status == 200
 
 
 async def test_an_old_key_that_was_taken_out_too_early_lets_nobody_in_until_it_is_back(world, headgate, alice, events):
-    async with world.open_gateway(**ON, keys=[NEW_KEY]) as frontend:
+    async with world.open_gateway(keys=[NEW_KEY]) as frontend:
         assert (await frontend.authenticate()).code == "store_unavailable"
     assert [event["reason"] for event in events if event["event"] == "authenticate.store_unavailable"] == ["unsealable"]
 
@@ -72,7 +54,7 @@ async def test_an_old_key_that_was_taken_out_too_early_lets_nobody_in_until_it_i
         assert status == 1
         assert "a key was taken out before `headgate reseal` was run" in written
 
-    async with world.open_gateway(**ON, keys=[NEW_KEY, SEAL_KEY]) as frontend:
+    async with world.open_gateway(keys=[NEW_KEY, SEAL_KEY]) as frontend:
         opened = await frontend.authenticate()
         assert (await frontend.login(opened, app_code(alice.secret, world.clock() + STEP))).status == 200
 
@@ -85,5 +67,5 @@ async def test_what_no_key_opens_is_counted_and_the_rest_is_sealed_anew(world, h
     assert status == 1
     assert "sealed anew: 1." in written
     assert "none of `keys` opens: 1." in written
-    async with world.open_gateway(**ON, keys=[NEW_KEY]) as frontend:
+    async with world.open_gateway(keys=[NEW_KEY]) as frontend:
         assert (await frontend.authenticate())["authType"] == APP
