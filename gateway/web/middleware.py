@@ -42,10 +42,6 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
     bind_contextvars(request_id=request[REQUEST_ID])
     request[LANGUAGE] = request.app[LANGUAGES].asked_for(request.headers.get("Accept-Language", ""))
     endpoint = request.match_info.route.name
-    refused = request.match_info.http_exception
-    if refused is not None:
-        # Answered, not raised: it would hold the request that holds it.
-        return own(request, refused)
     if endpoint is None:
         return await handler(request)
     task = cast("asyncio.Task[object]", asyncio.current_task())
