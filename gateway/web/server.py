@@ -196,19 +196,6 @@ class Connection(RequestHandler):
                 self._task_handler.cancel()
             self.force_close()
 
-    async def _handle_request(
-        self,
-        request: web.BaseRequest,
-        start_time: float | None,
-        request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-    ) -> tuple[web.StreamResponse, bool]:
-        try:
-            return await super()._handle_request(request, start_time, request_handler)
-        except ConnectionError as error:
-            # Raised, it would hold aiohttp's task, which holds it and the request.
-            unwind(error)
-            return web.Response(), True
-
     def handle_error(
         self,
         request: web.BaseRequest,
