@@ -22,7 +22,7 @@ check: .venv/.dev ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo 
 
 format: .venv/.dev ## let ruff put the code in order
 	@$(BIN)/ruff check --fix-only --quiet .

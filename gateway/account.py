@@ -4,14 +4,11 @@ Fields that are somebody's secret or personal data hide from `repr`, so that no
 log line or traceback can show them.
 """
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Literal
 
 from gateway.errors import NotEnrolled
-from gateway.spellings import SPELLINGS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,30 +171,3 @@ def masked(destination: str) -> str:
         name, dot, ending = domain.rpartition(".")
         return f"{local[:1]}•••@{(name or domain)[:1]}••••{dot}{ending if name else ''}"
     return f"{destination[:2]}•••••••{destination[-4:]}"
-
-
-HIGHEST_OF_THE_BASIC_PLANE = 0xFFFF
-
-
-def fold(name: str) -> str:
-    """Merge every spelling that a collation of Drupal's database may hold equal, and more.
-
-    Merging two names costs a shared counter; splitting one lets an attacker evade it by spelling (`alıce` and `àlicé`
-    log in as alice: measured, Drupal 10.6 and 11.4). NFKD and casefold, the letters of *SPELLINGS*, marks, formats and
-    separators dropped, every digit an ASCII one, ss one s, everything else above U+FFFF one symbol: `general_ci` has no
-    more for it, and in `0900_ai_ci` 𝐚 is an a, so that no rule could merge both without merging all letters.
-    """
-    # Twice: casefold can bring out new compositions, and a compatibility form a new capital.
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).casefold()
-    return "".join([_weight(letter) for letter in folded.translate(SPELLINGS)]).replace("ss", "s")
-
-
-@lru_cache(1024)
-def _weight(letter: str) -> str:
-    category = unicodedata.category(letter)
-    if category[0] in "MZ" or category in ("Cf", "Cc"):
-        return ""
-    # ١ and ⓵ are 1 in every version of the Unicode Collation Algorithm.
-    if category[0] == "N" and (number := unicodedata.numeric(letter)).is_integer():
-        return str(int(number))
-    return "\ufffd" if ord(letter) > HIGHEST_OF_THE_BASIC_PLANE else letter

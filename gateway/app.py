@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,47 +12,35 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from gateway.alike import Alike
 from gateway.delivery.courier import REMEMBERED_SECONDS, Courier
-from gateway.delivery.texts import Texts
-from gateway.enrolment import EnrolmentFlow
-from gateway.exemption import Exemption
+from gateway.delivery.notices import Notices
+from gateway.enrolment.flow import EnrolmentFlow
 from gateway.factors import Code, RecoveryCodes, Totp
-from gateway.fallback import Fallback
-from gateway.flood import Limits
-from gateway.floodgate import Floodgate
+from gateway.flood.gate import Floodgate
+from gateway.flood.limits import Limits
 from gateway.interfaces import Authenticator, Backend, Channel
-from gateway.languages import Languages
-from gateway.login import LoginFlow
-from gateway.manage_token import ManageTokens
-from gateway.methods import methods_of
-from gateway.notices import Notices
-from gateway.parking import Parking
-from gateway.proof import Proof
-from gateway.reaper import Reaper
+from gateway.login.fallback import Fallback
+from gateway.login.flow import LoginFlow
+from gateway.login.manage_token import ManageTokens
+from gateway.login.methods import methods_of
+from gateway.login.outcome import Rules
+from gateway.login.parking import Parking
+from gateway.login.reaper import Reaper
+from gateway.login.refusal_timing import RefusalTiming
+from gateway.login.second_factor import SecondFactor
+from gateway.policy.check import PolicyCheck
 from gateway.settings import Settings, configured
-from gateway.steps import Rules
 from gateway.store import Sealer
-from gateway.web.client_ip import Addresses
-from gateway.web.clients import Clients, origin_of
-from gateway.web.keys import (
-    ADDRESSES,
-    AUDIT,
-    CHECKS,
-    CLIENTS,
-    DETAILS,
-    ENROLMENT,
-    FLOW,
-    LANGUAGES,
-    PUBLIC_URL,
-    RUNNING,
-    Audit,
-    Check,
-    PublicUrl,
-    Running,
-)
-from gateway.web.routes import admin, headless
-from gateway.web.server import Doorman, Runner
+from gateway.texts.catalogues import Languages
+from gateway.texts.messages import Texts
+from gateway.web.admin.health import CHECKS, DETAILS, Check, admin
+from gateway.web.headless.clients import Clients, origin_of
+from gateway.web.headless.keys import CLIENTS, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
+from gateway.web.headless.routes import headless
+from gateway.web.http.client_ip import Addresses
+from gateway.web.http.connections import ConnectionLimit
+from gateway.web.http.keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, Audit
+from gateway.web.http.running import Running
 
 log = structlog.get_logger()
 
@@ -68,7 +55,7 @@ class Gateway:
     headless: web.Application
     admin: web.Application
     running: Running
-    doorman: Doorman
+    connection_limit: ConnectionLimit
 
 
 @asynccontextmanager
@@ -90,7 +77,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
             headless=expose(app, settings, flow, enrolment_flow(parts), running),
             admin=oversee(admin(), {"store": parts.backend.ping}, flow, running),
             running=running,
-            doorman=Doorman(
+            connection_limit=ConnectionLimit(
                 most=settings.listen.max_connections,
                 most_per_address=settings.listen.max_connections_per_address,
                 addresses=Addresses(settings.trusted_proxies),
@@ -99,7 +86,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Parts:
+class Components:
     """What more than one of the flows is made of, opened."""
 
     settings: Settings
@@ -110,7 +97,7 @@ class Parts:
     code: Code
     totp: Totp
     recovery: RecoveryCodes
-    proof: Proof
+    proof: SecondFactor
     tokens: ManageTokens
     notices: Notices
     texts: Texts
@@ -119,7 +106,7 @@ class Parts:
     clock: Callable[[], float]
 
 
-async def open_parts(settings: Settings, stack: AsyncExitStack, *, clock: Callable[[], float]) -> Parts:
+async def open_parts(settings: Settings, stack: AsyncExitStack, *, clock: Callable[[], float]) -> Components:
     """Open them in the order in which they need each other; *stack* closes them."""
     if settings.webhook:
         await stack.enter_async_context(settings.webhook.open())
@@ -137,7 +124,7 @@ async def open_parts(settings: Settings, stack: AsyncExitStack, *, clock: Callab
     stack.callback(recovery.close)
     totp = Totp(issuer=settings.totp.issuer or settings.texts.site or "Headgate")
     notices = Notices(backend.outbox, channels.keys())
-    return Parts(
+    return Components(
         settings=settings,
         sealer=sealer,
         drupal=drupal,
@@ -146,7 +133,7 @@ async def open_parts(settings: Settings, stack: AsyncExitStack, *, clock: Callab
         code=code,
         totp=totp,
         recovery=recovery,
-        proof=Proof(
+        proof=SecondFactor(
             code=code,
             totp=totp,
             recovery=recovery,
@@ -165,7 +152,7 @@ async def open_parts(settings: Settings, stack: AsyncExitStack, *, clock: Callab
     )
 
 
-def login_flow(parts: Parts) -> LoginFlow:
+def login_flow(parts: Components) -> LoginFlow:
     settings = parts.settings
     return LoginFlow(
         drupal=parts.drupal,
@@ -190,7 +177,7 @@ def login_flow(parts: Parts) -> LoginFlow:
             fallback=settings.fallback,
         ),
         flood=parts.flood,
-        exemption=Exemption(
+        exemption=PolicyCheck(
             settings.policy.policy(proxies=settings.trusted_proxies),
             settings.policy.remember,
             enrolments=parts.backend.enrolments,
@@ -198,14 +185,14 @@ def login_flow(parts: Parts) -> LoginFlow:
             clock=parts.clock,
         ),
         notices=parts.notices,
-        alike=Alike(parts.rng, most_seconds=settings.drupal.timeout_seconds),
+        alike=RefusalTiming(parts.rng, most_seconds=settings.drupal.timeout_seconds),
         languages=parts.texts.choice,
         index=parts.sealer.index,
         clock=parts.clock,
     )
 
 
-def enrolment_flow(parts: Parts) -> EnrolmentFlow:
+def enrolment_flow(parts: Components) -> EnrolmentFlow:
     return EnrolmentFlow(
         enabled=parts.settings.totp.enabled,
         totp=parts.totp,
@@ -219,7 +206,7 @@ def enrolment_flow(parts: Parts) -> EnrolmentFlow:
     )
 
 
-def courier_of(parts: Parts) -> Courier:
+def courier_of(parts: Components) -> Courier:
     settings = parts.settings
     return Courier(
         outbox=parts.backend.outbox,
@@ -303,56 +290,3 @@ async def give_up(tasks: Collection[asyncio.Task[None]]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=LAST_SECONDS)
-
-
-async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Answer on both listeners until SIGTERM or SIGINT, then go down gently (promise 14)."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with (
-        gateway(settings) as opened,
-        listening(opened.admin, settings.admin.host, settings.admin.port, seconds=1),
-        listening(
-            opened.headless,
-            settings.listen.host,
-            settings.listen.port,
-            seconds=settings.shutdown_seconds,
-            doorman=opened.doorman,
-        ),
-    ):
-        log.info("serve.started", port=settings.listen.port, admin_port=settings.admin.port)
-        ready()
-        await stop.wait()
-        opened.running.stopping = True
-        log.info("serve.stopping")
-        await drained(stop, settings.drain_seconds)
-        opened.running.stop(within_seconds=settings.shutdown_seconds)
-    log.info("serve.stopped")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # The loop would put back what kills: an impatient second signal must not spoil the exit status.
-        asyncio.get_running_loop().remove_signal_handler(number)
-        signal.signal(number, signal.SIG_IGN)
-
-
-async def drained(stop: asyncio.Event, seconds: float) -> None:
-    """Wait until nobody sends requests here any more, since we are not ready; another signal ends the wait."""
-    stop.clear()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-
-
-@asynccontextmanager
-async def listening(
-    app: web.Application, host: str, port: int, *, seconds: float, doorman: Doorman | None = None
-) -> AsyncGenerator[int]:
-    """Serve *app* and yield the port; closing lets requests in flight finish for up to *seconds*."""
-    runner = Runner(app, shutdown_seconds=seconds, doorman=doorman)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port, backlog=1024)
-        await site.start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()

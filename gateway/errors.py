@@ -186,7 +186,7 @@ class TooLate(DeliveryError):
     pass
 
 
-def unwind(error: BaseException) -> None:
+def drop_tracebacks(error: BaseException) -> None:
     """Let go of everything that *error* has passed through, once it has been answered.
 
     A task keeps what was raised in it, and the frames in its traceback keep the task: a password in one of them would

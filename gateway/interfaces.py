@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from gateway.account import Account, DrupalSession, Enrolment, Visitor
+from gateway.limit import Limit, Taken
 from gateway.transaction import Transaction
 
 Word = Literal["queued", "sent", "failed"]
@@ -124,7 +125,7 @@ class Message:
     asked_at: float
     deadline: float
     # Opened from a network that the account has lately logged in from: where it was counted.
-    familiar: bool = False
+    known_network: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,39 +137,13 @@ class Claimed:
     times: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limit:
-    """At most *most* takings of *key* within *seconds*.
-
-    With *wait_first* it refuses instead for that many seconds after the last taking, doubling with each further one
-    up to *wait_most*. With *until_unlocked* a full one stays full until it is cleared.
-    """
-
-    name: str
-    key: str
-    most: int
-    seconds: float
-    wait_first: float = 0
-    wait_most: float = 0
-    until_unlocked: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Taken:
-    """What a taking came to: *refused* is the limit that said no, with the seconds to wait; *counts* after it."""
-
-    refused: Limit | None = None
-    retry_after: float = 0
-    counts: tuple[int, ...] = ()
-
-
 class Transactions(Protocol):
     """Keeps logins that wait for their code. Every method raises StoreUnavailable when the store can't be asked."""
 
     async def create(self, key: str, transaction: Transaction, *, most: int, now: float) -> list[str]:
         """Keep *transaction* until it expires; return the keys of the account's open ones beyond *most*, oldest first.
 
-        Those from familiar networks and all others are counted apart. The displaced ones are still open: whoever
+        Those from known networks and all others are counted apart. The displaced ones are still open: whoever
         created ends them.
         """
         ...
@@ -196,7 +171,7 @@ class Parked(Protocol):
         """Keep *session*; from *due_at* on the reaper may claim it."""
         ...
 
-    async def hand(self, key: str, *, until: float) -> DrupalSession:
+    async def take_for_handover(self, key: str, *, until: float) -> DrupalSession:
         """Mark as being handed over, so that it is not due before *until*. Raises TransactionClosed if it is gone."""
         ...
 

@@ -1,7 +1,8 @@
 """Networks: how configuration names them, and whether an address is in one."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
 
@@ -18,3 +19,16 @@ def within(address: str, networks: Iterable[Network]) -> bool:
     """Whether the canonical *address* is in one of *networks*."""
     parsed = ip_address(address)
     return any(parsed in network for network in networks)
+
+
+# A login asks for its own four times.
+@lru_cache(1024)
+def network_of(address: str) -> str:
+    """What counts as one place: an IPv4 address, or the /64 that one subscriber has (promise 10)."""
+    parsed = ip_address(address)
+    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
+
+
+def network_or_none(address: str | None) -> str:
+    """The network of *address* as `network_of` counts it; empty without an address."""
+    return network_of(address) if address else ""

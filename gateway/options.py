@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
 
 from gateway.networks import Network, network_named
+from gateway.signing import signing_key
 
 # Before the union, whose own problems have names that nobody can read.
 NamedNetwork = Annotated[Network, BeforeValidator(network_named)]
@@ -80,3 +81,17 @@ def _content(path: object) -> str | Problem:
         return Path(str(path)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return Problem("can't be read")
+
+
+def _usable(secret: SecretStr) -> SecretStr:
+    try:
+        length = len(signing_key(secret.get_secret_value()))
+    except ValueError:
+        length = 0
+    if not 24 <= length <= 64:  # noqa: PLR2004  # Standard Webhooks' own bounds
+        raise ValueError("must be whsec_ and base64 of 24 to 64 bytes")
+    return secret
+
+
+SigningSecret = Annotated[SecretStr, AfterValidator(_usable)]
+"""`whsec_` and base64 of 24 to 64 bytes, as Standard Webhooks has it."""

@@ -12,18 +12,19 @@ import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from gateway.account import Client
-from gateway.delivery import METHODS, ChannelOptions, ChannelsOptions
+from gateway.auth_types import AUTHENTICATOR, METHODS, RECOVERY_CODE
+from gateway.delivery.channels import ChannelOptions, ChannelsOptions
 from gateway.delivery.courier import CourierOptions
 from gateway.delivery.numbers import NumberOptions
-from gateway.delivery.texts import TextOptions
 from gateway.drupal import DrupalOptions, SessionOptions
-from gateway.exemption import PolicyOptions
-from gateway.factors import AUTHENTICATOR, RECOVERY_CODE, CodeOptions, TotpOptions
-from gateway.flood import FloodOptions
-from gateway.methods import fallback_problems
+from gateway.factors import CodeOptions, TotpOptions
+from gateway.flood.limits import FloodOptions
+from gateway.login.methods import fallback_problems
 from gateway.options import NamedNetwork, Options, Problem, http_address, split
+from gateway.policy.options import PolicyOptions
 from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey, StoreOptions, parse_secret
-from gateway.webhook import WebhookOptions
+from gateway.telemetry.event_webhook import EventWebhookOptions
+from gateway.texts.messages import TextOptions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PREFIX = "HEADGATE_"
@@ -140,7 +141,7 @@ class Settings(Options):
     flood: FloodOptions = FloodOptions()
     policy: PolicyOptions = PolicyOptions()
     audit: AuditOptions = AuditOptions()
-    webhook: WebhookOptions | None = None
+    webhook: EventWebhookOptions | None = None
     log: LogOptions = LogOptions()
     drain_seconds: float = Field(default=0, ge=0, le=600)
     shutdown_seconds: float = Field(default=30, gt=0, le=600)

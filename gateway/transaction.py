@@ -14,7 +14,7 @@ from enum import StrEnum
 from gateway.errors import NotEnrolled, TooSoon, TransactionClosed
 
 # How long an answer that hands a session over may take to be written; after that its process is taken for dead.
-HANDING_SECONDS = 60
+DELIVERING_SECONDS = 60
 
 # How far the clocks of two processes may be apart. By one that was set back further a code would live longer.
 SKEW_SECONDS = 30
@@ -24,7 +24,7 @@ class State(StrEnum):
     """OPEN waits for the code; HANDING was won by the right one; ENDED is everything else that closes it."""
 
     OPEN = "open"
-    HANDING = "handing"
+    DELIVERING = "delivering"
     ENDED = "ended"
 
 
@@ -33,7 +33,7 @@ def new_id() -> str:
     return secrets.token_urlsafe(32)
 
 
-def key_of(id: str) -> str:
+def transaction_key(id: str) -> str:
     """The name under which stores know a transaction: 128 bits of SHA-256, so that a dump brings no id back."""
     return urlsafe_b64encode(hashlib.sha256(id.encode()).digest()[:16]).rstrip(b"=").decode()
 
@@ -59,7 +59,7 @@ class Transaction:
     resend_at: float
     messages: tuple[str, ...] = ()
     # Opened from a network that the account has lately logged in from.
-    familiar: bool = False
+    known_network: bool = False
     state: State = State.OPEN
     closed_at: float = 0.0
     # Counts the changes; a store swaps only what it has read (compare-and-swap).
@@ -105,7 +105,7 @@ class Transaction:
         """What a counted comparison came to: the right one wins, a wrong one ends it when none is left."""
         self.demand_open(now=now)
         if accepted:
-            return replace(self, state=State.HANDING, closed_at=now)
+            return replace(self, state=State.DELIVERING, closed_at=now)
         return self if self.attempts_left > 0 else self.end(now=now)
 
     def may_be_resent(self, *, now: float) -> bool:

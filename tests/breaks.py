@@ -53,7 +53,7 @@ BREAKS = (
     Break(
         promise=3,
         says="the reaper forgets instead of logging out",
-        file="gateway/reaper.py",
+        file="gateway/login/reaper.py",
         old="            await self._drupal.log_out(session)\n",
         new="",
         test="tests/flows/test_login.py::test_the_reaper_ends_what_nobody_finished",
@@ -69,7 +69,7 @@ BREAKS = (
     Break(
         promise=4,
         says="a fallback binds the login to another authType",
-        file="gateway/fallback.py",
+        file="gateway/login/fallback.py",
         old="return replace(pending, messages=ids)",
         new="return replace(pending, messages=ids, auth_type=method)",
         test="tests/flows/test_channels.py::TestFallback::test_the_login_stays_bound_to_the_authtype_that_was_told",
@@ -77,7 +77,7 @@ BREAKS = (
     Break(
         promise=5,
         says="names and addresses stand in Redis as they are",
-        file="gateway/flood.py",
+        file="gateway/flood/limits.py",
         old='key = f"{name}:{self._index(name, *counted)}"',
         new="key = f\"{name}:{':'.join(counted)}\"",
         test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
@@ -85,7 +85,7 @@ BREAKS = (
     Break(
         promise=6,
         says="the name stands in the log",
-        file="gateway/web/middleware.py",
+        file="gateway/web/http/middleware.py",
         old='log.info(f"{endpoint}.ok", address=address)',
         new='log.info(f"{endpoint}.ok", address=address, username=request.get(ECHO, {}).get("username"))',
         test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
@@ -93,7 +93,7 @@ BREAKS = (
     Break(
         promise=6,
         says="the libraries of the providers log numbers",
-        file="gateway/delivery/apprise.py",
+        file="gateway/delivery/channels/apprise.py",
         old="logging.getLogger(name).propagate = False",
         new="logging.getLogger(name).propagate = True",
         test="tests/contracts/test_phone_channels.py::TestAppriseWhenRefused::test_no_log_line_holds_number_text_or_key",
@@ -101,7 +101,7 @@ BREAKS = (
     Break(
         promise=7,
         says="without its store nothing is counted and Drupal is asked all the same",
-        file="gateway/floodgate.py",
+        file="gateway/flood/gate.py",
         old="        taken = await self._counters.take(limits, now=now)\n        if taken.refused:",
         new="        try:\n            taken = await self._counters.take(limits, now=now)\n        except StoreUnavailable:\n"
         "            return Reserved(limits=tuple(limits), counts=(0, 0), at=now)\n        if taken.refused:",
@@ -126,7 +126,7 @@ BREAKS = (
     Break(
         promise=10,
         says="forwarding headers are read from the left",
-        file="gateway/web/client_ip.py",
+        file="gateway/web/http/client_ip.py",
         old='return [hop for header in reversed(headers) for hop in reversed(header.split(","))]',
         new='return [hop for header in headers for hop in header.split(",")]',
         test="tests/flows/test_addresses.py::test_from_a_trusted_proxy_the_nearest_untrusted_hop_is_the_visitor",
@@ -134,7 +134,7 @@ BREAKS = (
     Break(
         promise=11,
         says="a refusal is answered as soon as it is known",
-        file="gateway/login.py",
+        file="gateway/login/flow.py",
         old="            await self._alike.wait(since=began)\n",
         new="",
         test="tests/flows/test_alike.py::test_no_refusal_can_be_told_from_another_by_its_time",
@@ -150,7 +150,7 @@ BREAKS = (
     Break(
         promise=13,
         says="16,000 brackets are a bug",
-        file="gateway/web/schemas.py",
+        file="gateway/web/http/json_body.py",
         old="except (ValueError, RecursionError):",
         new="except ValueError:",
         test="tests/flows/test_bad_input.py::test_a_malformed_body_is_400_and_drupal_hears_nothing",
@@ -158,7 +158,7 @@ BREAKS = (
     Break(
         promise=14,
         says="it stays ready while it goes down",
-        file="gateway/app.py",
+        file="gateway/process.py",
         old="        opened.running.stopping = True\n",
         new="",
         test="tests/chaos/test_shutdown.py::test_while_it_drains_it_is_not_ready_and_still_answers_who_comes",

@@ -15,7 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCALE = ROOT / "gateway" / "locale"
+LOCALE = ROOT / "gateway" / "texts"
 
 
 def sentences() -> dict[str, list[str]]:

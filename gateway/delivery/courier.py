@@ -15,10 +15,10 @@ from typing import Annotated, Literal, Protocol
 import structlog
 from pydantic import Field
 
-from gateway.delivery.texts import MEDIA, Texts, Values
 from gateway.errors import Delayed, GatewayError, StoreUnavailable, TooLate, TransactionClosed, Undeliverable
 from gateway.interfaces import Channel, Claimed, Message, Outbox, Text, Transactions
 from gateway.options import Options
+from gateway.texts.messages import MEDIA, Texts, Values
 from gateway.transaction import Transaction
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ class CourierOptions(Options):
 class Counted(Protocol):
     """Flood control's word on a message of *at*: one that it refused may be in the outbox, and is not sent."""
 
-    async def __call__(self, channel: str, to: str, *, familiar: bool, at: float) -> bool: ...
+    async def __call__(self, channel: str, to: str, *, known_network: bool, at: float) -> bool: ...
 
 
 async def no_fallback(failed: Message) -> None:
@@ -250,7 +250,7 @@ class Courier:
         message = held.message
         if message.subject == "code" and not held.is_counted:
             at = message.asked_at
-            if not await self._counted(message.channel, message.to, familiar=message.familiar, at=at):
+            if not await self._counted(message.channel, message.to, known_network=message.known_network, at=at):
                 raise TooLate("flood")
             # Once: the count's window may end before a peer that is away is back.
             held.is_counted = True

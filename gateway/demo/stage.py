@@ -10,12 +10,13 @@ from pathlib import Path
 from aiohttp import web
 from rich.console import Console
 
-from gateway import logs
-from gateway.app import Gateway, gateway, listening
-from gateway.demo.drupal import SimulatedDrupal, running
+from gateway.app import Gateway, gateway
+from gateway.demo.drupal.server import SimulatedDrupal, running
+from gateway.demo.drupal.site import DrupalOptions
 from gateway.demo.mailbox import Mailbox
-from gateway.demo.site import DrupalOptions
+from gateway.process import listening
 from gateway.settings import Settings
+from gateway.telemetry import logs
 
 PAGES = Path(__file__).parent / "pages"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}

@@ -54,7 +54,7 @@ def session_cookie(cookies: Sequence[str]) -> tuple[str, str, str] | None:
 def opened_session(answer: Answer) -> DrupalSession:
     """Return the session of a login that Drupal accepted. Raises what the answer means otherwise."""
     if answer.status != HTTPStatus.OK:
-        raise refusal(answer)
+        raise login_refusal(answer)
     document = answer.json()
     user = document.get("current_user")
     uid = user.get("uid") if isinstance(user, dict) else None
@@ -74,7 +74,7 @@ def opened_session(answer: Answer) -> DrupalSession:
     )
 
 
-def refusal(answer: Answer) -> GatewayError:
+def login_refusal(answer: Answer) -> GatewayError:
     """The error that an answer to a login other than 200 stands for."""
     message = answer.json().get("message")
     if answer.status == HTTPStatus.BAD_REQUEST and isinstance(message, str):

@@ -13,7 +13,7 @@ from yarl import URL
 from gateway.drupal.answers import Answer
 from gateway.drupal.bulkhead import Breaker, Bulkhead
 from gateway.errors import DrupalInvalid, DrupalUnavailable
-from gateway.flood import network_of
+from gateway.networks import network_of
 
 # The account form is some 55 kB (measured); anything much larger is not it.
 MOST_BYTES = 1 << 20
@@ -76,7 +76,7 @@ class Peer:
         *follow_up*: for a login that Drupal has accepted.
         Raises DrupalBusy, DrupalUnavailable, DrupalInvalid.
         """
-        place = place_of(headers.get("X-Forwarded-For"))
+        place = network_or_none(headers.get("X-Forwarded-For"))
         self._breaker.demand_closed()
         async with self._bulkhead.slot(place, follow_up=follow_up):
             try:
@@ -104,10 +104,10 @@ class Peer:
 
     def timed_out(self, address: str) -> None:
         """Say that a call for *address* was given up."""
-        self._breaker.failed(place_of(address))
+        self._breaker.failed(network_or_none(address))
 
 
-def place_of(address: str | None) -> str:
+def network_or_none(address: str | None) -> str:
     """What shares a quarter: one address or IPv6 /64; calls of our own have no place."""
     return network_of(address) if address else ""
 

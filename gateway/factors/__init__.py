@@ -4,13 +4,7 @@ from gateway.factors.code import Code, CodeOptions, digits_of
 from gateway.factors.recovery import RecoveryCodes
 from gateway.factors.totp import Totp, TotpOptions, qr_of, text_of
 
-# authTypes that send nothing; the words are the module's.
-AUTHENTICATOR = "GOOGLE AUTHENTICATOR"
-RECOVERY_CODE = "RECOVERY CODE"
-
 __all__ = [
-    "AUTHENTICATOR",
-    "RECOVERY_CODE",
     "Code",
     "CodeOptions",
     "RecoveryCodes",

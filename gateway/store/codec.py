@@ -106,7 +106,7 @@ def encode_transaction(value: Transaction) -> bytes:
                 value.messages,
                 value.state,
                 value.closed_at,
-                value.familiar,
+                value.known_network,
             ]
         )
     )
@@ -142,7 +142,7 @@ def _transaction(fields: list[Any]) -> Transaction:
         messages,
         state,
         closed_at,
-        familiar,
+        known_network,
     ) = fields
     _demand_version(schema, 2)
     return Transaction(
@@ -163,7 +163,7 @@ def _transaction(fields: list[Any]) -> Transaction:
         resends_left=resends_left,
         resend_at=resend_at,
         messages=tuple(messages),
-        familiar=familiar,
+        known_network=known_network,
         state=State(state),
         closed_at=closed_at,
     )
@@ -223,7 +223,7 @@ def encode_message(value: Message) -> bytes:
             value.browser,
             value.asked_at,
             value.deadline,
-            value.familiar,
+            value.known_network,
         ]
     )
 
@@ -237,9 +237,20 @@ def _message(fields: list[Any]) -> Message:
     if fields[:1] == [1]:
         # Before networks were familiar, as with transactions.
         fields = [2, *fields[1:], False]
-    schema, message_id, subject, transaction, channel, to, language, username, browser, asked_at, deadline, familiar = (
-        fields
-    )
+    (
+        schema,
+        message_id,
+        subject,
+        transaction,
+        channel,
+        to,
+        language,
+        username,
+        browser,
+        asked_at,
+        deadline,
+        known_network,
+    ) = fields
     _demand_version(schema, 2)
     return Message(
         id=message_id,
@@ -252,7 +263,7 @@ def _message(fields: list[Any]) -> Message:
         browser=browser,
         asked_at=asked_at,
         deadline=deadline,
-        familiar=familiar,
+        known_network=known_network,
     )
 
 

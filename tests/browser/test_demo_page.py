@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.app import listening
 from gateway.demo.stage import stage
+from gateway.process import listening
 
 pytestmark = pytest.mark.browser
 WIDTHS = (320, 1280)

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from gateway.delivery.texts import MESSAGES, SUBJECTS
-from gateway.preview import pages, write
+from gateway.cli.preview import pages, write
 from gateway.settings import Settings
+from gateway.texts.messages import MESSAGES, SUBJECTS
 from tests.browser.contrast import CONTRAST
 
 pytestmark = pytest.mark.browser

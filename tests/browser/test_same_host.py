@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.site import DrupalOptions
 from tests.https_front import https_front
 from tests.smtp_server import certificate, server_tls
 from tests.world import KEY, a_world

@@ -1,6 +1,6 @@
 """As many accounts as a test wants, and the codes that were mailed to each."""
 
-from gateway.demo.accounts import User
+from gateway.demo.drupal.accounts import User
 from tests.smtp_server import Mail
 from tests.world import CODE, World
 

@@ -3,8 +3,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gateway.demo.accounts import example_users
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.accounts import example_users
+from gateway.demo.drupal.site import DrupalOptions
 from tests.chaos.accounts import crowd
 from tests.chaos.peers import Tap
 from tests.world import a_world, start_gateway

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.demo.accounts import User
-from gateway.demo.ledger import Ending
+from gateway.demo.drupal.accounts import User
+from gateway.demo.drupal.ledger import Ending
 from tests.chaos.accounts import code_for, codes_for, crowd, mails_to
 from tests.chaos.forms import form
 

@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from gateway import reaper
-from gateway.demo.accounts import example_users
-from gateway.demo.drupal import running
-from gateway.demo.faults import Endpoint, Fault, Kind
-from gateway.demo.ledger import Ending
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.accounts import example_users
+from gateway.demo.drupal.faults import Endpoint, Fault, Kind
+from gateway.demo.drupal.ledger import Ending
+from gateway.demo.drupal.server import running
+from gateway.demo.drupal.site import DrupalOptions
+from gateway.login import reaper
 from tests.chaos.accounts import code_for, crowd
 from tests.chaos.forms import form
 from tests.flows.steps import session_of

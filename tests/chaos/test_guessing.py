@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from gateway.demo.accounts import example_users
-from gateway.demo.site import DrupalOptions, Times
+from gateway.demo.drupal.accounts import example_users
+from gateway.demo.drupal.site import DrupalOptions, Times
 from tests.chaos.accounts import code_for, codes_for, crowd, warnings_in
 from tests.chaos.forms import form
 from tests.world import pending, wrong

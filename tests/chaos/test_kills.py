@@ -7,9 +7,9 @@ import asyncio
 
 import pytest
 
-from gateway.demo.faults import Endpoint, Fault, Gate, Kind
-from gateway.demo.ledger import Ending
-from gateway.transaction import HANDING_SECONDS, key_of
+from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.ledger import Ending
+from gateway.transaction import DELIVERING_SECONDS, transaction_key
 from tests.chaos.accounts import code_for, codes_for, crowd, mails_to
 from tests.chaos.forms import form
 from tests.chaos.peers import HAND, PARK, POST, REMOVE, STORE, WIN, Request, opening, typing
@@ -167,15 +167,15 @@ async def test_a_session_that_a_killed_process_was_handing_over_ends_after_the_g
     sessions = [session_of(world, user) for user in users]
     for waiting in opened:
         # As for who answers in the last moment: the deadline comes right after the code has won.
-        redis_server.ask(f"ZADD headgate:deadlines XX 0 {key_of(waiting['transactionID'])}")
-    world.clock.ahead = HANDING_SECONDS - 15
+        redis_server.ask(f"ZADD headgate:deadlines XX 0 {transaction_key(waiting['transactionID'])}")
+    world.clock.ahead = DELIVERING_SECONDS - 15
     async with world.open_gateway() as frontend:
         for waiting, code in zip(opened, codes, strict=True):
             assert (await frontend.login(waiting, code)).code == "transaction_closed"
         await asyncio.sleep(QUIET_SECONDS)
         assert all(session.is_alive for session in sessions)
 
-        world.clock.ahead = HANDING_SECONDS + 1
+        world.clock.ahead = DELIVERING_SECONDS + 1
         await world.eventually(lambda: all(session.how is Ending.LOGGED_OUT for session in sessions))
 
         world.clock.ahead = 0

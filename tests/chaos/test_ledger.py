@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.demo.accounts import User, example_users
-from gateway.demo.faults import Endpoint, Fault, Gate, Kind
-from gateway.demo.ledger import Ending, Session
-from gateway.demo.site import DrupalOptions, Times
-from gateway.transaction import key_of
+from gateway.demo.drupal.accounts import User, example_users
+from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.ledger import Ending, Session
+from gateway.demo.drupal.site import DrupalOptions, Times
+from gateway.transaction import transaction_key
 from tests.chaos.accounts import code_for, codes_for, crowd
 from tests.chaos.conftest import CROWD
 from tests.chaos.forms import form
@@ -243,7 +243,7 @@ def unheard(world, visits: list[Visit], fleet: Fleet, events: list) -> list[Visi
     return [
         visit
         for visit in opened
-        if visit.user.mail not in mailed and key_of(visit.opened.body["transactionID"]) not in told
+        if visit.user.mail not in mailed and transaction_key(visit.opened.body["transactionID"]) not in told
     ]
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from gateway.transaction import HANDING_SECONDS
+from gateway.transaction import DELIVERING_SECONDS
 from tests.chaos.accounts import code_for, crowd
 from tests.chaos.forms import form
 from tests.chaos.peers import WIN, load_scripts
@@ -163,7 +163,7 @@ async def test_a_swap_that_happened_unseen_hands_nothing_over_and_its_session_is
     assert not unseen.cookies
     assert not again.cookies
     [session] = world.drupal.ledger.sessions
-    world.clock.ahead = 300 + HANDING_SECONDS
+    world.clock.ahead = 300 + DELIVERING_SECONDS
     async with world.open_gateway():
         await world.eventually(lambda: not session.is_alive)
     await logs_in(world, frontend, two)

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from gateway.demo.accounts import User
+from gateway.demo.drupal.accounts import User
 from tests.chaos.accounts import code_for
 from tests.chaos.forms import form
 from tests.chaos.peers import Request

@@ -7,8 +7,8 @@ import time
 import aiohttp
 import pytest
 
-from gateway.demo.faults import Endpoint, Fault, Gate, Kind
-from gateway.demo.ledger import Ending
+from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.ledger import Ending
 from tests.chaos.accounts import code_for, codes_for, crowd
 from tests.chaos.forms import form
 from tests.chaos.peers import Request, opening, typing

@@ -1,4 +1,4 @@
-"""The contract of Counters: what `gateway/flood.py` says, kept by every store."""
+"""The contract of Counters: what `gateway/limit.py` says, kept by every store."""
 
 import asyncio
 import itertools
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway import flood
-from gateway.interfaces import Backend, Counters, Limit, Taken
+from gateway.interfaces import Backend, Counters
+from gateway.limit import Limit, Taken, held, judge, taken
 
 START = 1_800_000_000.123456
 FRESH = itertools.count()
@@ -48,19 +48,19 @@ def histories(draw):
 
 
 class Model:
-    """Counters as `flood.py` says them, in the plainest form."""
+    """Counters as `limit.py` says them, in the plainest form."""
 
     def __init__(self):
         self.takings = {}
 
     def take(self, limits, *, now, taking):
-        held = [list(flood.held(limit, self.takings.get(limit, []), now)) for limit in limits]
+        held = [list(held(limit, self.takings.get(limit, []), now)) for limit in limits]
         for limit, takings in zip(limits, held, strict=True):
-            wait = flood.judge(limit, takings, now)
+            wait = judge(limit, takings, now)
             if wait is not None:
                 return Taken(refused=limit, retry_after=wait)
         if taking:
-            held = [flood.taken(limit, takings, now) for limit, takings in zip(limits, held, strict=True)]
+            held = [taken(limit, takings, now) for limit, takings in zip(limits, held, strict=True)]
             self.takings.update(zip(limits, held, strict=True))
         return Taken(counts=tuple(len(takings) for takings in held))
 

@@ -57,7 +57,7 @@ class ParkedContract:
     async def test_handing_returns_the_session_and_puts_it_off(self, stores):
         await stores[0].park("key", a_session(), due_at=100)
 
-        handed = await stores[1].hand("key", until=160)
+        handed = await stores[1].take_for_handover("key", until=160)
 
         assert handed == a_session()
         assert await due(stores[0], 159) == []
@@ -66,7 +66,7 @@ class ParkedContract:
     async def test_what_is_being_handed_over_is_due_sooner_than_it_would_have_been(self, store):
         await store.park("key", a_session(), due_at=300)
 
-        await store.hand("key", until=60)
+        await store.take_for_handover("key", until=60)
 
         assert await due(store, 60) == ["key"]
 
@@ -74,7 +74,7 @@ class ParkedContract:
         await store.park("key", a_session(), due_at=100)
         await due(store, 100, lease_seconds=10)
 
-        await store.hand("key", until=160)
+        await store.take_for_handover("key", until=160)
 
         assert await due(store, 111) == []
 
@@ -83,7 +83,7 @@ class ParkedContract:
         await store.remove("key")
 
         with pytest.raises(TransactionClosed):
-            await store.hand("key", until=160)
+            await store.take_for_handover("key", until=160)
         assert await due(store, 1000) == []
 
     async def test_it_can_be_made_due_sooner_and_later(self, store):

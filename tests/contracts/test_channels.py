@@ -6,7 +6,7 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
-from gateway.delivery import ConsoleOptions, SmtpOptions
+from gateway.delivery.channels import ConsoleOptions, SmtpOptions
 from gateway.errors import Delayed, TooLate, Undeliverable
 from gateway.interfaces import Text
 from tests.contracts.channel_contract import WRITTEN, ChannelContract, written

@@ -13,7 +13,7 @@ import time
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from gateway.delivery import AppriseOptions, ChannelsOptions, WebhookOptions
+from gateway.delivery.channels import AppriseOptions, ChannelsOptions, WebhookOptions
 from gateway.errors import Delayed, TooLate, Undeliverable
 from gateway.interfaces import Text
 from tests.contracts.channel_contract import WRITTEN, ChannelContract, written

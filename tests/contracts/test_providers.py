@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from gateway.delivery import AppriseOptions
+from gateway.delivery.channels import AppriseOptions
 from gateway.errors import Delayed, Undeliverable
 from gateway.interfaces import Text
 from tests.http_peer import PROVIDERS, HttpPeer, Post, http_peer, move

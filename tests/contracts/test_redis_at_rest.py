@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 
 from gateway.account import Device, Enrolment
 from gateway.errors import StoreUnavailable, TransactionClosed
-from gateway.flood import guesses
-from gateway.interfaces import Backend, Limit
+from gateway.flood.limits import guesses
+from gateway.interfaces import Backend
+from gateway.limit import Limit
 from gateway.store import RedisOptions, Sealer, SealKey
 from tests.contracts.stores import INDEX_KEY, NEW, OLD, SEALER, a_message, a_session, a_transaction, redis_options
 from tests.redis_server import RedisServer
@@ -70,7 +71,7 @@ async def fill(backend: Backend) -> None:
     await backend.outbox.finish(done[1], word="sent", until=now + 60)
     full = Limit(name="lock.hard", key="lock.hard:18", most=1, seconds=60, until_unlocked=True)
     destination = Limit(name="destination", key=SEALER.index("destination", MAIL), most=5, seconds=60)
-    await backend.counters.take([*guesses("17", familiar=False), full, destination], now=now)
+    await backend.counters.take([*guesses("17", known_network=False), full, destination], now=now)
     device = Device(name=DEVICE.encode(), digest=DEVICE.encode(), client="web", expires_at=now + 60)
     enrolment = Enrolment(
         uid="17",
@@ -163,7 +164,7 @@ async def test_what_an_old_key_sealed_opens_after_a_new_one_was_put_first(redis_
 
     async with redis_options(redis_server).open(Sealer([NEW, OLD], INDEX_KEY)) as after:
         assert (await after.transactions.find("open")).username == NAME
-        assert (await after.parked.hand("open", until=time.time())).cookie_value == COOKIE
+        assert (await after.parked.take_for_handover("open", until=time.time())).cookie_value == COOKIE
         [message] = await after.outbox.claim(courier="two", most=1, wait_seconds=0)
         assert message.message.to == MAIL
         assert (await after.enrolments.find("17")).totp_secret == TOTP.encode()
@@ -179,7 +180,7 @@ async def test_after_its_key_is_gone_everything_is_unknown_and_said_to_be(redis_
             with pytest.raises(TransactionClosed):
                 await after.transactions.find("open")
             with pytest.raises(TransactionClosed):
-                await after.parked.hand("open", until=time.time())
+                await after.parked.take_for_handover("open", until=time.time())
             assert await after.parked.claim(now=time.time() + 1e6, lease_seconds=1, most=10) == []
             [claimed] = await after.outbox.claim(courier="two", most=1, wait_seconds=0)
             # Not None: who lost a key must not let everybody in without the factor.

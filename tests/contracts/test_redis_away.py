@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.errors import StoreUnavailable
-from gateway.interfaces import Backend, Limit
+from gateway.interfaces import Backend
+from gateway.limit import Limit
 from gateway.store import RedisOptions
 from gateway.store.redis.server import Script, Server
 from gateway.store.redis.wire import MOST_ASKED
@@ -23,7 +24,7 @@ ASKS = {
     "find": lambda backend: backend.transactions.find("key"),
     "update": lambda backend: backend.transactions.update("key", lambda old: old.end(now=1)),
     "park": lambda backend: backend.parked.park("key", a_session(), due_at=1),
-    "hand": lambda backend: backend.parked.hand("key", until=1),
+    "take_for_handover": lambda backend: backend.parked.take_for_handover("key", until=1),
     "postpone": lambda backend: backend.parked.postpone("key", due_at=1),
     "claim parked": lambda backend: backend.parked.claim(now=1, lease_seconds=1, most=1),
     "remove": lambda backend: backend.parked.remove("key"),

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from gateway.demo.accounts import User
-from gateway.demo.drupal import SimulatedDrupal, running
-from gateway.demo.faults import Endpoint, Fault, Gate, Kind
-from gateway.demo.site import Door, DrupalOptions, Times
+from gateway.demo.drupal.accounts import User
+from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.server import SimulatedDrupal, running
+from gateway.demo.drupal.site import Door, DrupalOptions, Times
 from tests.contracts.recorded.given import Clock, Replay, given, options
 from tests.contracts.recorded.visitor import ALICE, LOGIN, STATUS, Visitor, cookie_of
 from tests.contracts.recorded.wire import Exchange, described, expected, recorded, recorded_forms

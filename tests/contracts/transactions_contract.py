@@ -8,12 +8,12 @@ import pytest
 
 from gateway.errors import TooSoon, TransactionClosed
 from gateway.interfaces import Backend, Transactions
-from gateway.transaction import State, Transaction, key_of, new_id
+from gateway.transaction import State, Transaction, new_id, transaction_key
 from tests.contracts.stores import a_transaction
 
 
 async def opened(store: Transactions, *, most: int = 3, **fields) -> str:
-    key = key_of(new_id())
+    key = transaction_key(new_id())
     await store.create(key, a_transaction(**fields), most=most, now=time.time())
     return key
 
@@ -136,7 +136,7 @@ class TransactionsContract:
         answers = await asyncio.gather(*right, return_exceptions=True)
 
         won = [answer for answer in answers if isinstance(answer, Transaction)]
-        assert [winner.state for winner in won] == [State.HANDING]
+        assert [winner.state for winner in won] == [State.DELIVERING]
         assert sum(isinstance(answer, TransactionClosed) for answer in answers) == 49
 
     async def test_a_resend_buys_no_attempts(self, store):
@@ -159,16 +159,16 @@ class TransactionsContract:
     async def test_those_from_familiar_networks_are_counted_apart(self, store):
         now = time.time()
         for each in range(3):
-            await store.create(f"home{each}", a_transaction(familiar=True), most=3, now=now)
+            await store.create(f"home{each}", a_transaction(known_network=True), most=3, now=now)
         for each in range(3):
             assert await store.create(f"away{each}", a_transaction(), most=3, now=now) == []
 
         assert await store.create("away3", a_transaction(), most=3, now=now) == ["away0"]
         await store.update("home1", cancelled)
-        assert await store.create("home3", a_transaction(familiar=True), most=3, now=now) == []
-        assert await store.create("home4", a_transaction(familiar=True), most=3, now=now) == ["home0"]
+        assert await store.create("home3", a_transaction(known_network=True), most=3, now=now) == []
+        assert await store.create("home4", a_transaction(known_network=True), most=3, now=now) == ["home0"]
 
-    @pytest.mark.parametrize("close", [cancelled, lambda old: tried(old, accepted=True)], ids=["ended", "handing"])
+    @pytest.mark.parametrize("close", [cancelled, lambda old: tried(old, accepted=True)], ids=["ended", "delivering"])
     async def test_of_a_closed_one_nothing_of_anybody_is_kept(self, store, close):
         key = await opened(store)
         closed = await store.update(key, close)
@@ -220,7 +220,7 @@ class TransactionsContract:
 
         assert await store.create("other", a_transaction(uid="18"), most=3, now=time.time()) == []
 
-    @pytest.mark.parametrize("close", [cancelled, lambda old: tried(old, accepted=True)], ids=["ended", "handing"])
+    @pytest.mark.parametrize("close", [cancelled, lambda old: tried(old, accepted=True)], ids=["ended", "delivering"])
     async def test_closed_ones_do_not_count(self, store, close):
         keys = [await opened(store) for _ in range(3)]
         await store.update(keys[1], close)

@@ -5,7 +5,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from gateway.operations import initialise
+from gateway.cli.operations import initialise
 from gateway.settings import Settings
 from tests.world import Answer, Frontend, World, code_in
 

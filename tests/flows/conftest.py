@@ -11,9 +11,9 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from gateway import reaper
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.site import DrupalOptions
 from gateway.factors import recovery
+from gateway.login import reaper
 from tests.world import Frontend, World, a_world
 
 

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from gateway import parking, webhook
-from gateway.demo.accounts import User
-from gateway.demo.faults import Endpoint, Fault, Gate, Kind
-from gateway.demo.site import DrupalOptions
+from gateway.cli.operations import reset_factors
+from gateway.demo.drupal.accounts import User
+from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.site import DrupalOptions
 from gateway.drupal import session
 from gateway.drupal.bulkhead import Breaker
 from gateway.factors import recovery
-from gateway.operations import reset_factors
+from gateway.login import parking
 from gateway.settings import Settings
-from gateway.web import handlers
-from gateway.web.server import MOST_WAITING
+from gateway.telemetry import event_webhook
+from gateway.web.headless import handlers
+from gateway.web.http.connections import MOST_WAITING
 from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
 from tests.flows.apps import ON, RECOVERY, enrol
 from tests.redis_server import RedisServer
@@ -162,12 +163,12 @@ async def what_is_no_http_and_what_is_a_bug(stage: Stage) -> None:
             patch.setattr(handlers, "who", bug)
             await web.authenticate()
         with stage.patch.context() as patch:
-            patch.setattr("gateway.web.middleware.new_request_id", bug)
+            patch.setattr("gateway.web.http.middleware.new_request_id", bug)
             async with line(web.url) as open_line:
                 await open_line.send(request("status", {}))
                 await open_line.rest()
         with stage.patch.context() as patch:
-            patch.setattr("gateway.reaper.Reaper.sweep", bug)
+            patch.setattr("gateway.login.reaper.Reaper.sweep", bug)
             await world.eventually(lambda: stage.has("reaper.internal"))
 
 
@@ -176,7 +177,7 @@ async def who_guesses(stage: Stage) -> None:
     everywhere = {"everywhere": {"most": 5, "seconds": 600}, "codes": {"most": 1000, "seconds": 3600}}
     async with stage.world(flood=everywhere, code={"attempts": 20, "lifetime_seconds": 3600}) as world:
         hook = {"url": "http://127.0.0.1:1/hook", "secret": "whsec_" + "A" * 44}
-        stage.patch.setattr(webhook, "TRIES_AFTER_SECONDS", (0,))
+        stage.patch.setattr(event_webhook, "TRIES_AFTER_SECONDS", (0,))
         async with world.open_gateway(webhook=hook) as web:
             await fail(web, await web.authenticate(), 10)
             assert (await web.authenticate()).code == "account_locked"
@@ -250,7 +251,7 @@ async def mail_that_does_not_arrive(stage: Stage) -> None:
             await web.cancel(opened)
         await world.eventually(lambda: stage.has("courier.too_late"))
         with stage.patch.context() as patch:
-            patch.setattr("gateway.delivery.smtp.SmtpChannel.deliver", lambda *_, **__: 1 / 0)
+            patch.setattr("gateway.delivery.channels.smtp.SmtpChannel.deliver", lambda *_, **__: 1 / 0)
             await web.authenticate()
             await world.eventually(lambda: stage.has("courier.poison"))
 
@@ -353,7 +354,7 @@ async def a_code_that_goes_another_way(stage: Stage) -> None:
             await web.authenticate()
             await world.eventually(lambda name=name: stage.has(name))
         with stage.patch.context() as patch:
-            patch.setattr("gateway.fallback.Fallback._send", bug)
+            patch.setattr("gateway.login.fallback.Fallback._send", bug)
             await web.authenticate()
             await world.eventually(lambda: stage.has("fallback.error"))
         await web.authenticate(odd.name, odd.password)

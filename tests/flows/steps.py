@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from gateway.demo.ledger import Ending, Session
+from gateway.demo.drupal.ledger import Ending, Session
 from tests.world import Answer, Frontend, World, cookie_pair
 
 ECHOED = ("username", "transactionID", "authType")

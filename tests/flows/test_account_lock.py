@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gateway.operations import unlock
+from gateway.cli.operations import unlock
 from gateway.settings import Settings
 from tests.flows.steps import alike, all_ended, closed_one
 from tests.world import code_in

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.site import DrupalOptions
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from gateway.demo.site import DrupalOptions, Times
+from gateway.demo.drupal.site import DrupalOptions, Times
 from tests.chaos.forms import form
 
 TRIES = form(short=50, long=400)

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from gateway.app import gateway, listening
-from gateway.demo.accounts import User, example_users
-from gateway.demo.ledger import Ending
-from gateway.demo.signing_in import BY_ACCOUNT, BY_ADDRESS
-from gateway.demo.site import DrupalOptions
+from gateway.app import gateway
+from gateway.demo.drupal.accounts import User, example_users
+from gateway.demo.drupal.ledger import Ending
+from gateway.demo.drupal.signing_in import BY_ACCOUNT, BY_ADDRESS
+from gateway.demo.drupal.site import DrupalOptions
+from gateway.process import listening
 from gateway.settings import Settings
 from tests.flows.steps import alike, all_ended
 from tests.world import OTHER_KEY, PASSWORDS, SERVER_KEY, code_in

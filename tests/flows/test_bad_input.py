@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from gateway.web import schemas
+from gateway.web.http import json_body
 from tests.wire import ask, assert_ours, line, post, request
 from tests.world import KEY
 
@@ -336,7 +336,7 @@ async def test_a_body_that_is_cut_short_leaves_nothing_behind(world, frontend, e
 
 
 async def test_a_body_that_drips_is_given_up(world, frontend, monkeypatch):
-    monkeypatch.setattr(schemas, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(json_body, "BODY_SECONDS", 0.2)
     began = time.monotonic()
     async with line(world.url) as open_line:
         await open_line.send(request("authenticate", VALID["authenticate"])[:-5])

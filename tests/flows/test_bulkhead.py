@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateway.demo.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
 from gateway.drupal.bulkhead import Breaker
 from tests.ports import free_port
 from tests.world import KEY, PASSWORDS

@@ -1,6 +1,6 @@
 """/headless/cancel: the login is over, and Drupal's session with it."""
 
-from gateway.demo.faults import Endpoint, Fault, Kind
+from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from tests.flows.steps import logged_out
 
 

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from gateway import methods
-from gateway.demo.accounts import User, example_users
-from gateway.demo.site import DrupalOptions
-from gateway.operations import send_test
+from gateway.cli.operations import send_test
+from gateway.demo.drupal.accounts import User, example_users
+from gateway.demo.drupal.site import DrupalOptions
+from gateway.login import methods
 from gateway.settings import Settings
 from tests.flows.steps import all_ended, session_of
 from tests.flows.test_status import eventually_not

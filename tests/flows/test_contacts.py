@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.demo.accounts import User, example_users
-from gateway.demo.faults import Endpoint, Fault, Kind
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.accounts import User, example_users
+from gateway.demo.drupal.faults import Endpoint, Fault, Kind
+from gateway.demo.drupal.site import DrupalOptions
 from tests.flows.steps import all_ended
 
 PATHS = {

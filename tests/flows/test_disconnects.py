@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from gateway import reaper
-from gateway.demo.faults import Gate
-from gateway.demo.ledger import Ending
+from gateway.demo.drupal.faults import Gate
+from gateway.demo.drupal.ledger import Ending
+from gateway.login import reaper
 from tests.flows.steps import all_ended
 from tests.wire import line, request
 from tests.world import KEY, PASSWORDS, code_in, pending

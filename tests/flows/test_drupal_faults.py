@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from gateway.demo.drupal import SimulatedDrupal, running
-from gateway.demo.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.server import SimulatedDrupal, running
 from tests.flows.steps import all_ended
 from tests.ports import free_port
 

@@ -4,9 +4,9 @@ import pytest
 
 from gateway import errors
 from gateway.errors import GatewayError
-from gateway.web.answers import problem
-from gateway.web.client_ip import Gone
-from gateway.web.errors import STATUS, WORDS, HttpError, MediaType, TooLarge, status_of
+from gateway.web.http.client_ip import Gone
+from gateway.web.http.responses import problem
+from gateway.web.http.statuses import STATUS, WORDS, HttpError, MediaType, TooLarge, status_of
 
 CONTRACT = {
     "malformed": 400,

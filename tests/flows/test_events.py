@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gateway.delivery import METHODS
-from gateway.web.routes import ENDPOINTS
+from gateway.auth_types import METHODS
+from gateway.web.headless.routes import ENDPOINTS
 from tests.flows.apps import APP, RECOVERY
 from tests.flows.audit import BOUND, OUTCOME, documented
 from tests.flows.scenes import SCENES, SECRETS, Stage

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from gateway import logs
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.site import DrupalOptions
+from gateway.telemetry import logs
 from tests.world import OTHER_KEY, wrong
 
 HERE = {"X-Forwarded-For": "203.0.113.7"}

@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack
 import pytest
 from pydantic import ValidationError
 
-from gateway import alike, logs
-from gateway.demo.signing_in import BY_ADDRESS
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.signing_in import BY_ADDRESS
+from gateway.demo.drupal.site import DrupalOptions
+from gateway.login import refusal_timing
 from gateway.settings import ConfigurationError, Settings, load
+from gateway.telemetry import logs
 from tests.flows.steps import all_ended
 from tests.ports import free_port
 from tests.wire import ask, line, request
@@ -23,7 +24,7 @@ HOUR, DAY = 3600, 86_400
 @pytest.fixture(autouse=True)
 def _refusals_at_once(monkeypatch):
     """That they all take the same time is another file's subject."""
-    monkeypatch.setattr(alike, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(refusal_timing, "LEAST_SECONDS", 0.01)
 
 
 async def knock(frontend, username="alice", password="nope", *, at=HERE):

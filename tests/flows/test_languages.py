@@ -6,11 +6,10 @@ import shutil
 
 import pytest
 
-from gateway.delivery.texts import FOLDER
-from gateway.demo.accounts import User, example_users
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.accounts import User, example_users
+from gateway.demo.drupal.site import DrupalOptions
 from gateway.errors import PolicyUnreadable
-from gateway.languages import Languages
+from gateway.texts.catalogues import TEXTS, Languages
 from tests.flows.test_alike import KINDS
 from tests.unit.test_languages import FRENCH
 from tests.unit.test_languages import HOSTILE as HEADERS
@@ -264,7 +263,7 @@ async def test_a_code_typed_in_the_readers_own_digits_logs_in(world, frontend, z
 
 
 async def test_a_language_is_added_by_a_folder_for_answers_and_messages(world, tmp_path):
-    shutil.copytree(FOLDER / "en", tmp_path / "fr")
+    shutil.copytree(TEXTS / "en", tmp_path / "fr")
     (tmp_path / "fr" / "code.subject.j2").write_text("Votre code")
     (tmp_path / "fr" / "LC_MESSAGES").mkdir()
     (tmp_path / "fr" / "LC_MESSAGES" / "headgate.po").write_text(FRENCH)

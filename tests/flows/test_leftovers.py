@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 
 import pytest
 
-from gateway.web.server import MOST_WAITING, Connection
+from gateway.web.http.connections import MOST_WAITING, Connection
 from tests.wire import line, request
 from tests.world import KEY
 

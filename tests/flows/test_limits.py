@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gateway.demo.faults import Gate
-from gateway.web import schemas, server
-from gateway.web.client_ip import Addresses
-from gateway.web.server import Doorman
+from gateway.demo.drupal.faults import Gate
+from gateway.web.http import connections, json_body, server
+from gateway.web.http.client_ip import Addresses
+from gateway.web.http.connections import ConnectionLimit
 from tests.chaos.forms import form
 from tests.flows.steps import all_ended
 from tests.wire import Line, ask, assert_ours, line, request
@@ -123,7 +123,7 @@ async def test_what_comes_beside_a_body_is_bounded_too(world, frontend, what):
 
 @pytest.mark.parametrize("sent", [b"", b"P", START, START + b"X-A: b"])
 async def test_a_head_that_never_ends_is_given_up_in_bounded_time(world, monkeypatch, sent):
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     async with world.open_gateway() as frontend, line(frontend.url) as open_line:
         await open_line.send(sent)
 
@@ -131,7 +131,7 @@ async def test_a_head_that_never_ends_is_given_up_in_bounded_time(world, monkeyp
 
 
 async def test_a_head_that_drips_is_given_up_in_bounded_time(world, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     async with world.open_gateway() as frontend, line(frontend.url) as open_line:
         drip = asyncio.create_task(dripping(open_line, START * 3))
 
@@ -151,7 +151,7 @@ async def test_a_second_head_that_drips_is_given_up_too(world, monkeypatch):
 
 
 async def test_a_head_in_two_pieces_is_as_good_as_in_one(world, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     async with world.open_gateway() as frontend, line(frontend.url) as open_line:
         whole = request("authenticate", VALID)
         await open_line.send(whole[:40])
@@ -168,7 +168,7 @@ async def test_a_head_in_two_pieces_is_as_good_as_in_one(world, monkeypatch):
 
 
 async def test_fifty_bodies_that_drip_hold_nobody_up_and_are_given_up(world, frontend, monkeypatch):
-    monkeypatch.setattr(schemas, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(json_body, "BODY_SECONDS", 0.5)
     async with AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(line(frontend.url)) for _ in range(50)]
         for open_line in slow:
@@ -260,19 +260,19 @@ async def test_operators_are_answered_however_many_clients_there_are(world):
 
 
 def test_ipv6_connections_count_by_their_64():
-    doorman = Doorman(most=100, most_per_address=2, addresses=Addresses([]))
+    connection_limit = ConnectionLimit(most=100, most_per_address=2, addresses=Addresses([]))
 
-    assert [doorman.admit(f"2001:db8::{number}") for number in range(1, 4)] == [True, True, False]
-    assert doorman.admit("2001:db8:0:1::1")
-    assert doorman.admit("203.0.113.7")
-    doorman.leave("2001:db8::1")
-    assert doorman.admit("2001:db8::9")
+    assert [connection_limit.admit(f"2001:db8::{number}") for number in range(1, 4)] == [True, True, False]
+    assert connection_limit.admit("2001:db8:0:1::1")
+    assert connection_limit.admit("203.0.113.7")
+    connection_limit.leave("2001:db8::1")
+    assert connection_limit.admit("2001:db8::9")
 
 
 def test_who_has_no_address_is_counted_and_trusted_by_nobody():
-    doorman = Doorman(most=100, most_per_address=2, addresses=Addresses([]))
+    connection_limit = ConnectionLimit(most=100, most_per_address=2, addresses=Addresses([]))
 
-    assert [doorman.admit("") for _ in range(3)] == [True, True, False]
+    assert [connection_limit.admit("") for _ in range(3)] == [True, True, False]
 
 
 # Pipelining
@@ -309,7 +309,7 @@ async def test_what_waits_behind_a_slow_login_is_bounded_and_the_login_leaves_no
     async with line(frontend.url) as open_line:
         await open_line.send(request("authenticate", VALID))
         await gate.reached()
-        for _ in range(server.MOST_WAITING):
+        for _ in range(connections.MOST_WAITING):
             await open_line.send(NOWHERE)
         await asyncio.sleep(0.1)
         assert not open_line.reader.at_eof()
@@ -334,14 +334,14 @@ async def test_who_is_answered_before_his_body_has_come_sends_the_rest_in_vain(w
 
 
 async def test_who_takes_nothing_of_his_answers_is_given_up_in_bounded_time(world, events, monkeypatch):
-    monkeypatch.setattr(server, "UNREAD_SECONDS", 1)
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", 1)
     async with world.open_gateway() as frontend:
         with socket.socket() as client:
             # As small as it goes, or all of it would lie in the two systems' buffers.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
             port = int(frontend.url.rpartition(":")[2])
             await asyncio.to_thread(client.connect, ("127.0.0.1", port))
-            client.sendall(b"GET /headless/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * server.MOST_WAITING)
+            client.sendall(b"GET /headless/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * connections.MOST_WAITING)
             await world.eventually(lambda: connections_to(port))
 
             await world.eventually(lambda: not connections_to(port))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.site import DrupalOptions
 from tests.flows.steps import alike, all_ended, closed_one, session_of
 from tests.wire import line, request
 from tests.world import OTHER_KEY, SERVER_KEY, cookie_pair, pending, wrong

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.demo.faults import Endpoint, Fault, Kind
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.faults import Endpoint, Fault, Kind
+from gateway.demo.drupal.site import DrupalOptions
 from tests.flows.steps import logged_out, session_of
 from tests.world import OTHER_KEY, cookie_pair
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from gateway.demo.accounts import User, example_users
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.accounts import User, example_users
+from gateway.demo.drupal.site import DrupalOptions
 from tests.chaos.forms import form
 from tests.flows.steps import addresses
 from tests.world import CODE, OTHER_KEY, Answer, a_world, wrong

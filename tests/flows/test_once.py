@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from gateway.demo.faults import Endpoint, Fault, Kind
+from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from tests.flows.steps import all_ended
 from tests.world import cookie_pair
 

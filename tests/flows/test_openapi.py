@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from gateway.web import openapi
-from gateway.web.routes import ENDPOINTS
+from gateway.web.headless import openapi
+from gateway.web.headless.routes import ENDPOINTS
 from tests.world import KEY
 
 EXAMPLES = 500 if os.environ.get("HEADGATE_LONG") else 25

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 
-from gateway.demo.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
 from gateway.drupal import session
 from tests.flows.steps import all_ended
 from tests.wire import line, request

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from gateway.demo.accounts import User
-from gateway.demo.faults import Gate
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.accounts import User
+from gateway.demo.drupal.faults import Gate
+from gateway.demo.drupal.site import DrupalOptions
 from tests.flows.steps import all_ended, session_of
 from tests.wire import line, request
 from tests.world import KEY, PASSWORDS, wrong

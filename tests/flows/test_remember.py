@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.demo.faults import Gate
-from gateway.operations import forget_devices
+from gateway.cli.operations import forget_devices
+from gateway.demo.drupal.faults import Gate
 from gateway.settings import Settings
 from tests.flows.steps import addresses, session_of
 from tests.wire import line, request

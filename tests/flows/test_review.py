@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from gateway.demo.faults import Endpoint, Fault, Kind
+from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from gateway.drupal.contacts import Contacts
 from gateway.drupal.session import SessionDrupal
 from gateway.errors import DrupalUnavailable
-from gateway.web.client_ip import from_forwarded
+from gateway.web.http.client_ip import from_forwarded
 from tests.wire import ask, post
 from tests.world import KEY, cookie_pair
 
@@ -105,7 +105,7 @@ async def test_a_session_that_cannot_be_ended_keeps_no_other_from_being_ended(wo
     async with world.open_gateway() as frontend:
         for username in ("alice", "alice", "alice", "bob"):
             assert (await frontend.authenticate(username)).status == 200
-        monkeypatch.setattr("gateway.reaper.AT_ONCE", 3)
+        monkeypatch.setattr("gateway.login.reaper.AT_ONCE", 3)
         monkeypatch.setattr(SessionDrupal, "log_out", refusing)
 
     assert not world.drupal.ledger.alive(3)

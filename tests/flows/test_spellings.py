@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway import alike
-from gateway.demo.accounts import fold as general_ci
+from gateway.demo.drupal.accounts import fold as general_ci
+from gateway.login import refusal_timing
 
 # By the collation under which Drupal would take each for the others; a stock MySQL has 0900_ai_ci, a stock MariaDB
 # general_ci or one of the uca14 family, older sites unicode_ci.
@@ -37,7 +37,7 @@ def store():
 
 @pytest.fixture(autouse=True)
 def _refusals_at_once(monkeypatch):
-    monkeypatch.setattr(alike, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(refusal_timing, "LEAST_SECONDS", 0.01)
 
 
 async def guess(frontend, name, *, at="203.0.113.9"):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateway.demo.faults import Gate
+from gateway.demo.drupal.faults import Gate
 from tests.flows.steps import all_ended, session_of
 from tests.world import cookie_pair
 

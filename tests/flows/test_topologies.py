@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.site import DrupalOptions
 from tests.flows.steps import session_of
 from tests.world import SERVER_KEY, cookie_pair
 

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from gateway.demo.faults import Endpoint, Fault, Kind
-from gateway.operations import reset_factors
+from gateway.cli.operations import reset_factors
+from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from gateway.settings import Settings
 from tests.flows.apps import (
     APP,

@@ -12,8 +12,8 @@ from aiohttp import web
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from gateway import webhook
-from gateway.webhook import Webhook, WebhookOptions
+from gateway.telemetry import event_webhook
+from gateway.telemetry.event_webhook import EventWebhook, EventWebhookOptions
 from tests.world import wrong
 
 SECRET = b"a webhook secret of 32 bytes ..."
@@ -47,10 +47,10 @@ async def receiver():
 @pytest.mark.parametrize("host", ["x" * 64 + ".example.org", "a..example.org", "127.0.0.1:1"])
 async def test_a_host_that_is_none_loses_its_event_and_the_poster_lives(receiver, monkeypatch, host):
     url, posts = receiver
-    monkeypatch.setattr(webhook, "TRIES_AFTER_SECONDS", (0, 0))
+    monkeypatch.setattr(event_webhook, "TRIES_AFTER_SECONDS", (0, 0))
     secret = SecretStr("whsec_" + base64.b64encode(SECRET).decode())
     async with aiohttp.ClientSession() as http:
-        hook = Webhook(http, WebhookOptions(url=f"http://{host}/", secret=secret))
+        hook = EventWebhook(http, EventWebhookOptions(url=f"http://{host}/", secret=secret))
         poster = asyncio.create_task(hook.run())
         with capture_logs() as events:
             hook(None, "warning", {"event": "lock.soft"})

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor, fold, masked
-from gateway.demo.accounts import fold as general_ci
-from gateway.spellings import EQUAL, SPELLINGS
+from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor, masked
+from gateway.collation import EQUAL, SPELLINGS, fold
+from gateway.demo.drupal.accounts import fold as general_ci
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.drupal.answers import Answer, opened_session, refusal, session_cookie, unusable
+from gateway.drupal.answers import Answer, login_refusal, opened_session, session_cookie, unusable
 from gateway.errors import BadCredentials, DrupalInvalid, DrupalMaintenance, Flood
 from tests.contracts.recorded.wire import recorded
 
@@ -163,7 +163,7 @@ def test_a_refusal_that_is_not_drupals_is_nobodys_wrong_password(status, fields)
 
 
 def test_who_must_wait_is_told_for_how_long():
-    flood = refusal(answer(403, {"message": "IP based flood prevention"}))
+    flood = login_refusal(answer(403, {"message": "IP based flood prevention"}))
     maintenance = unusable(answer(503, b"", content_type="text/plain"))
 
     assert (flood.retry_after, maintenance.retry_after) == (3600, 30)

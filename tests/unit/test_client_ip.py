@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
-from gateway import logs
-from gateway.web.client_ip import Addresses, Gone, canonical, shown, without_port
+from gateway.telemetry import logs
+from gateway.web.http.client_ip import Addresses, Gone, audited, canonical, without_port
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")]
 PROXY, VISITOR = "10.0.0.1", "198.51.100.7"
@@ -222,6 +222,6 @@ def test_events_carry_as_much_of_an_address_as_configured(audit, peer, told):
     with capture_logs() as events:
         addresses.of(asked(peer, ("Forwarded", "for=192.0.2.1")))
 
-    assert shown(peer, audit) == told
+    assert audited(peer, audit) == told
     assert events[0]["peer"] == told
     assert events[0]["add"] == f"trusted_proxies: [{told or 'YOUR PROXY'}]"

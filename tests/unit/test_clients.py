@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 
 from gateway.account import Client
 from gateway.errors import ForeignOrigin, UnknownApiKey
-from gateway.web.clients import Clients, origin_of
+from gateway.web.headless.clients import Clients, origin_of
 
 WEB = Client(id="web", kind="browser", origins=frozenset({"https://app.example.org"}))
 OTHER = Client(id="other", kind="browser", origins=frozenset({"https://other.example.org"}))

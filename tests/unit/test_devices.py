@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from gateway.account import Device, Enrolment
-from gateway.devices import Use, digest_of, forget, give_back, name_of, new_token, present, remember, renewed
+from gateway.policy.devices import Use, digest_of, forget, give_back, name_of, new_token, present, remember, renewed
 
 NOW, LATER = 1000.0, 5000.0
 

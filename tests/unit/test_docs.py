@@ -15,11 +15,12 @@ import structlog.testing
 import typer.main
 import yaml
 
-from gateway import cli, errors
+from gateway import errors
+from gateway.cli import main
 from gateway.settings import NOT_KEYS, PREFIX, load
-from gateway.web import errors as web_errors
-from gateway.web.routes import ENDPOINTS
-from gateway.webhook import TOLD
+from gateway.telemetry.event_webhook import TOLD
+from gateway.web.headless.routes import ENDPOINTS
+from gateway.web.http import statuses as web_errors
 from tests.unit.test_configuration_file import KEYS, shown_default
 from tests.world import KEY, SERVER_KEY, a_world
 
@@ -92,7 +93,7 @@ def test_every_make_target_that_is_named_exists(name):
 
 
 def commands():
-    return set(typer.main.get_command(cli.app).commands)
+    return set(typer.main.get_command(main.app).commands)
 
 
 @pytest.mark.parametrize("name", [*NAMES, "config/gateway.yaml"])
@@ -338,7 +339,7 @@ def test_the_events_that_the_webhook_tells_are_listed():
 
 
 def test_every_warning_of_an_outcome_is_told_as_one():
-    from gateway.web.middleware import WARNED
+    from gateway.web.http.middleware import WARNED
 
     levels = {
         name.removeprefix("ENDPOINT."): level for name, level in documented().items() if name.startswith("ENDPOINT.")

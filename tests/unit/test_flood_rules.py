@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.flood import BEYOND, held, judge, taken
-from gateway.interfaces import Limit
+from gateway.limit import BEYOND, Limit, held, judge, taken
 
 WINDOW = Limit(name="address", key="a", most=2, seconds=60)
 WAIT = replace(WINDOW, wait_first=30, wait_most=900, seconds=3600)

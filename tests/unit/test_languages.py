@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway import errors, languages
-from gateway.delivery.texts import FOLDER, TextOptions
-from gateway.languages import ENGLISH, LOCALE, Choice, Languages
-from gateway.web.client_ip import Gone
+from gateway.languages import ENGLISH, Choice
+from gateway.texts import catalogues
+from gateway.texts.catalogues import TEXTS, Languages
+from gateway.texts.messages import TextOptions
+from gateway.web.http.client_ip import Gone
 from tests.catalogues import ROOT, read, renewed, said_in_english_only, sentences
 from tests.flows.test_errors import family
 
-CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/headgate.po"))
+CATALOGUES = sorted(TEXTS.glob("*/LC_MESSAGES/headgate.po"))
 NAMES = [path.parts[-3] for path in CATALOGUES]
 HOSTILE = [
     "",
@@ -62,7 +64,7 @@ def told(catalogue):
 
 
 def test_english_german_and_arabic_come_along():
-    assert {*NAMES, "en"} == {path.name for path in FOLDER.iterdir() if path.is_dir()} == {"ar", "de", "en"}
+    assert {*NAMES, "en"} == {path.name for path in TEXTS.iterdir() if path.is_dir()} == {"ar", "de", "en"}
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
@@ -78,7 +80,7 @@ def test_every_sentence_of_the_code_is_in_every_language_and_nothing_else(path):
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
 def test_a_translation_shows_what_the_english_sentence_shows(path):
     for message in read(path):
-        assert languages.is_whole(str(message.id), str(message.string)), message.id
+        assert catalogues.is_whole(str(message.id), str(message.string)), message.id
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
@@ -159,7 +161,7 @@ def test_a_sentence_that_no_catalogue_has_is_said_in_english():
 
 
 def test_the_start_does_not_wait_for_babel():
-    code = "import sys, gateway.app, gateway.languages as l; l.Languages(); sys.exit('babel' in sys.modules)"
+    code = "import sys, gateway.app, gateway.texts.catalogues as l; l.Languages(); sys.exit('babel' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
@@ -248,8 +250,8 @@ def own(tmp_path):
     def write(text, tag="fr"):
         folder = tmp_path / tag / "LC_MESSAGES"
         if not folder.exists():
-            if not (FOLDER / tag).exists():
-                shutil.copytree(FOLDER / "en", tmp_path / tag)
+            if not (TEXTS / tag).exists():
+                shutil.copytree(TEXTS / "en", tmp_path / tag)
             folder.mkdir(parents=True)
         (folder / "headgate.po").write_text(text, encoding="latin-1")
         return tmp_path
@@ -279,7 +281,7 @@ def test_a_sentence_there_wins_and_the_rest_comes_along(own):
 
 
 def test_a_language_without_a_catalogue_is_answered_in_the_next_that_is_asked_for(tmp_path):
-    shutil.copytree(FOLDER / "en", tmp_path / "fr")
+    shutil.copytree(TEXTS / "en", tmp_path / "fr")
 
     assert Languages(folder=tmp_path).asked_for("fr, de;q=0.5").tag == "de"
 

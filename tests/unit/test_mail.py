@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.addresses import one_address
-from gateway.delivery.mail import Letterhead, Sender
-from gateway.delivery.texts import TextOptions, Texts, Values, one_line
+from gateway.delivery.channels.mail import Letterhead, Sender
 from gateway.interfaces import Text
+from gateway.texts.messages import TextOptions, Texts, Values, one_line
 
 NOW = 1_700_000_000.0
 SENDER = "Example <no-reply@example.org>"

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.account import Grant
 from gateway.errors import TransactionClosed
-from gateway.manage_token import LIFETIME_SECONDS, ManageTokens
+from gateway.login.manage_token import LIFETIME_SECONDS, ManageTokens
 from gateway.store import Sealer, SealKey
 
 KEY = SealKey.fresh("k1")

@@ -1,6 +1,6 @@
 """The counters of a single process."""
 
-from gateway.interfaces import Limit
+from gateway.limit import Limit
 from gateway.store.memory.counters import MemoryCounters
 
 

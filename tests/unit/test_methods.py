@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.factors import AUTHENTICATOR, RECOVERY_CODE
-from gateway.methods import awaited, destinations, messages, next_method, was_sent
+from gateway.auth_types import AUTHENTICATOR, RECOVERY_CODE
+from gateway.login.methods import awaited, destinations, messages, next_method, was_sent
 from tests.contracts.stores import a_transaction
 
 FALLBACK = {"SMS": "EMAIL"}

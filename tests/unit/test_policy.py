@@ -6,10 +6,10 @@ from itertools import product
 
 import pytest
 
+from gateway.auth_types import AUTHENTICATOR, RECOVERY_CODE
 from gateway.errors import GatewayError, PolicyUnreadable
-from gateway.exemption import PolicyOptions
-from gateway.factors import AUTHENTICATOR, RECOVERY_CODE
-from gateway.policy import Decision, Policy, Reason
+from gateway.policy.options import PolicyOptions
+from gateway.policy.rules import Decision, Policy, Reason
 from gateway.settings import ConfigurationError, load
 
 OFFICE = (ip_network("192.0.2.0/24"), ip_network("2001:db8:7::/48"))

@@ -5,9 +5,9 @@ from typing import get_args
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli.main import app
+from gateway.cli.preview import pages
 from gateway.interfaces import Subject
-from gateway.preview import pages
 from gateway.settings import ConfigurationError, Settings, load
 
 ONLY = frozenset({"texts", "public_url", "code"})

@@ -5,7 +5,7 @@ from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
-from gateway.web.relay import ADVICE, sessions_in, warn_if_unusable, why_unusable
+from gateway.web.headless.relay import ADVICE, sessions_in, warn_if_unusable, why_unusable
 
 NAME, SECURE_NAME = "SESS" + "0a" * 16, "SSESS" + "0b" * 16
 

@@ -4,7 +4,7 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from gateway.web.keys import Running
+from gateway.web.http.running import Running
 
 
 async def test_what_is_kept_is_known_until_it_has_ended():

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from gateway.errors import Malformed
-from gateway.web.errors import MediaType, TooLarge
-from gateway.web.schemas import ECHO, MOST_BYTES, Authenticate, Login, Logout, Resend, Status, echo_of, parse
+from gateway.web.headless.bodies import Authenticate, Login, Logout, Resend, Status, echo_of
+from gateway.web.http.json_body import MOST_BYTES, parse
+from gateway.web.http.keys import ECHO
+from gateway.web.http.statuses import MediaType, TooLarge
 
 JSON = ("Content-Type", "application/json")
 LOGIN = {"username": "alice", "transactionID": "t", "authType": "EMAIL", "otp": "123456", "apiKey": "key"}

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from selectolax.lexbor import LexborHTMLParser
 
-from gateway.delivery import ChannelsOptions
-from gateway.delivery import texts as module
 from gateway.delivery.addresses import one_address
-from gateway.delivery.browser import BROWSERS, SYSTEMS, browser_of
-from gateway.delivery.mail import Letterhead, Sender
-from gateway.delivery.segments import size_of
-from gateway.delivery.texts import FOLDER, TextOptions, Texts, Values
+from gateway.delivery.channels import ChannelsOptions
+from gateway.delivery.channels.mail import Letterhead, Sender
 from gateway.settings import ConfigurationError, load
+from gateway.texts import messages as module
+from gateway.texts.browser import BROWSERS, SYSTEMS, browser_of
+from gateway.texts.catalogues import TEXTS, languages_in
+from gateway.texts.messages import TextOptions, Texts, Values
+from gateway.texts.sms_length import size_of
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 VALUES = Values(username="alice", code="012345", seconds=299.9, asked_at=1_700_000_000, browser=FIREFOX)
@@ -121,7 +122,7 @@ def test_a_kind_of_a_language_gets_the_language(texts, language, told):
 @pytest.fixture
 def folder(tmp_path):
     """French, as an operator adds it: English copied, one text translated."""
-    shutil.copytree(FOLDER / "en", tmp_path / "fr")
+    shutil.copytree(TEXTS / "en", tmp_path / "fr")
     (tmp_path / "fr" / "code.subject.j2").write_text("Votre code{% if site %} pour {{ site }}{% endif %}")
     return tmp_path
 
@@ -136,7 +137,7 @@ def test_a_language_is_added_by_a_folder_alone(folder):
 
 def test_a_file_there_wins_and_the_rest_comes_along(tmp_path):
     (tmp_path / "de").mkdir()
-    for path in (FOLDER / "de").iterdir():
+    for path in (TEXTS / "de").glob("*.j2"):
         (tmp_path / "de" / path.name).write_text(path.read_text())
     (tmp_path / "de" / "code.subject.j2").write_text("Dein Code")
     (tmp_path / "de" / "code.html.j2").unlink()
@@ -315,7 +316,7 @@ def test_a_hostile_name_breaks_no_header_of_a_mail(texts, name, language, subjec
     assert [part.get_content_type() for part in read.iter_parts()] == ["text/plain", "text/html"]
 
 
-TEXTS = Texts(TextOptions(site="Example"))
+RENDERER = Texts(TextOptions(site="Example"))
 NAMES = [("", *dict(known).values()) for known in (BROWSERS, SYSTEMS)]
 WORDS = {", ".join(filter(None, words)) for words in product(*NAMES)} - {""}
 BROWSER_LINE = re.compile(r"^(?:Browser|المتصفح): \u2066?([^\u2069\n]*)\u2069?$", re.MULTILINE)
@@ -325,7 +326,7 @@ AGENTS = st.text(max_size=256) | st.builds("{} Firefox/{} (Windows {})".format, 
 @pytest.mark.parametrize(("language", "subject"), ALL)
 @given(name=st.text(max_size=254), agent=AGENTS)
 def test_whatever_the_client_sends_the_markup_is_ours(language, subject, name, agent):
-    text = TEXTS.render(subject, language, replace(VALUES, username=name, browser=agent))
+    text = RENDERER.render(subject, language, replace(VALUES, username=name, browser=agent))
     page = LexborHTMLParser(text.html)
 
     assert module.one_line(name) in [node.text() for node in page.css("bdi")]
@@ -385,11 +386,10 @@ def test_an_unknown_browser_has_no_line(texts, language, subject, agent):
 
 
 def test_every_language_has_every_template():
-    names = {path.name for path in (FOLDER / "en").iterdir()}
+    names = {path.name for path in (TEXTS / "en").glob("*.j2")}
 
-    for language in FOLDER.iterdir():
-        if language.is_dir():
-            assert {path.name for path in language.iterdir()} == names
+    for language in languages_in(TEXTS).values():
+        assert {path.name for path in language.glob("*.j2")} == names
 
 
 @pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl")])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import NotEnrolled, TooSoon, TransactionClosed
-from gateway.transaction import State, Transaction, key_of, new_id
+from gateway.transaction import State, Transaction, new_id, transaction_key
 
 OPENED, EXPIRES = 1000.0, 1300.0
 
@@ -47,11 +47,11 @@ def resent(login, *, now, auth_type="EMAIL"):
 def test_the_right_code_wins(pending):
     won = pending.attempt(accepted=True, now=1010.0)
 
-    assert (won.state, won.closed_at) == (State.HANDING, 1010.0)
+    assert (won.state, won.closed_at) == (State.DELIVERING, 1010.0)
 
 
 def test_clocks_of_processes_may_be_half_a_minute_apart(pending):
-    assert pending.attempt(accepted=True, now=OPENED - 30).state is State.HANDING
+    assert pending.attempt(accepted=True, now=OPENED - 30).state is State.DELIVERING
 
 
 def test_a_clock_that_was_set_back_gives_a_code_no_longer_life(pending):
@@ -86,7 +86,7 @@ def test_the_last_wrong_code_ends_it(pending):
 def test_the_last_attempt_may_be_the_right_one(pending):
     last = replace(pending, attempts_left=1)
 
-    assert last.attempt(accepted=True, now=1010.0).state is State.HANDING
+    assert last.attempt(accepted=True, now=1010.0).state is State.DELIVERING
 
 
 def test_a_code_that_comes_as_it_expires_comes_too_late(pending):
@@ -94,7 +94,7 @@ def test_a_code_that_comes_as_it_expires_comes_too_late(pending):
         pending.attempt(accepted=True, now=EXPIRES)
 
     assert refused.value.reason == "expired"
-    assert pending.attempt(accepted=True, now=EXPIRES - 0.001).state is State.HANDING
+    assert pending.attempt(accepted=True, now=EXPIRES - 0.001).state is State.DELIVERING
 
 
 def test_a_change_changes_another(pending):
@@ -146,7 +146,7 @@ def test_a_way_that_is_not_offered_costs_nothing_and_is_refused(pending):
         resent(pending, now=1060.0, auth_type="WHATSAPP")
 
 
-@pytest.mark.parametrize("state", [State.HANDING, State.ENDED])
+@pytest.mark.parametrize("state", [State.DELIVERING, State.ENDED])
 def test_what_is_closed_is_not_sent_again(pending, state):
     with pytest.raises(TransactionClosed):
         resent(replace(pending, state=state), now=1060.0)
@@ -158,7 +158,7 @@ def test_ending_closes_what_is_open(pending):
     assert (ended.state, ended.closed_at) == (State.ENDED, 1010.0)
 
 
-@pytest.mark.parametrize("state", [State.HANDING, State.ENDED])
+@pytest.mark.parametrize("state", [State.DELIVERING, State.ENDED])
 def test_what_won_stays_won_and_what_ended_stays_so(pending, state):
     closed = replace(pending, state=state, closed_at=1005.0)
 
@@ -222,7 +222,7 @@ def test_a_key_tells_nothing_of_its_id():
     id = new_id()
     digest = hashlib.sha256(id.encode()).digest()
 
-    assert base64.urlsafe_b64decode(f"{key_of(id)}==") == digest[:16]
+    assert base64.urlsafe_b64decode(f"{transaction_key(id)}==") == digest[:16]
 
 
 STEPS = st.lists(
@@ -255,7 +255,7 @@ def test_whatever_happens_it_compares_five_codes_wins_once_and_is_sent_three_tim
         assert now < EXPIRES or step == "end"
 
     assert compared == 5 - login.attempts_left <= 5
-    assert won == (login.state is State.HANDING)
+    assert won == (login.state is State.DELIVERING)
     assert sent == 3 - login.resends_left <= 3
 
 
@@ -277,14 +277,14 @@ def test_while_the_last_ones_are_compared_nothing_more_is(pending):
         last.count(now=1010.0)
     with pytest.raises(TransactionClosed):
         last.attempt(accepted=True, now=1010.0)
-    assert last.settle(accepted=True, now=1010.0).state is State.HANDING
+    assert last.settle(accepted=True, now=1010.0).state is State.DELIVERING
     assert last.settle(accepted=False, now=1010.0).state is State.ENDED
 
 
 def test_what_was_right_too_late_wins_nothing(pending):
     counted = pending.count(now=1010.0)
 
-    for over in (counted.end(now=1011.0), replace(counted, state=State.HANDING)):
+    for over in (counted.end(now=1011.0), replace(counted, state=State.DELIVERING)):
         with pytest.raises(TransactionClosed):
             over.settle(accepted=True, now=1012.0)
     with pytest.raises(TransactionClosed):

@@ -11,9 +11,9 @@ import structlog
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
-from gateway import webhook
-from gateway.signing import key_of, signed
-from gateway.webhook import MOST_WAITING, TOLD, TRIES_AFTER_SECONDS, Webhook, WebhookOptions
+from gateway.signing import signed, signing_key
+from gateway.telemetry import event_webhook
+from gateway.telemetry.event_webhook import MOST_WAITING, TOLD, TRIES_AFTER_SECONDS, EventWebhook, EventWebhookOptions
 
 # The test vector of the Standard Webhooks libraries.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -22,7 +22,7 @@ ID, AT = "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330
 SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 URL = "https://hooks.example.org/headgate"
-OPTIONS = WebhookOptions(url=URL, secret=SecretStr(SECRET))
+OPTIONS = EventWebhookOptions(url=URL, secret=SecretStr(SECRET))
 LOCKED = {"event": "lock.soft", "level": "warning", "timestamp": "2026-11-24T00:00:00Z", "uid": "2"}
 
 
@@ -56,7 +56,7 @@ def waits(monkeypatch):
             waits.append(seconds)
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(webhook, "asyncio", Noted())
+    monkeypatch.setattr(event_webhook, "asyncio", Noted())
     return waits
 
 
@@ -73,7 +73,7 @@ async def told(hook, *events):
 
 
 def test_a_message_is_signed_as_the_standard_has_it():
-    headers = signed(BODY, id=ID, at=AT, key=key_of(SecretStr(SECRET)))
+    headers = signed(BODY, id=ID, at=AT, key=signing_key(SECRET))
 
     assert headers == {
         "Content-Type": "application/json",
@@ -87,16 +87,16 @@ def test_a_message_is_signed_as_the_standard_has_it():
     "change", [{"body": BODY + b" "}, {"id": f"{ID}x"}, {"at": AT + 1}, {"key": b"another key of 24 bytes.."}], ids=str
 )
 def test_whatever_is_changed_changes_the_signature(change):
-    given = {"body": BODY, "id": ID, "at": AT, "key": key_of(SecretStr(SECRET))} | change
+    given = {"body": BODY, "id": ID, "at": AT, "key": signing_key(SECRET)} | change
 
     assert signed(given.pop("body"), **given)["webhook-signature"] != SIGNATURE
 
 
 @pytest.mark.parametrize("length", [24, 32, 64])
 def test_a_secret_has_24_to_64_bytes(length):
-    options = WebhookOptions(url=URL, secret=SecretStr(f"whsec_{base64.b64encode(b'x' * length).decode()}"))
+    options = EventWebhookOptions(url=URL, secret=SecretStr(f"whsec_{base64.b64encode(b'x' * length).decode()}"))
 
-    assert key_of(options.secret) == b"x" * length
+    assert signing_key(options.secret.get_secret_value()) == b"x" * length
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_secret_has_24_to_64_bytes(length):
 )
 def test_any_other_secret_is_refused_without_being_shown(secret):
     with pytest.raises(ValidationError) as refused:
-        WebhookOptions(url=URL, secret=SecretStr(secret))
+        EventWebhookOptions(url=URL, secret=SecretStr(secret))
 
     assert "must be whsec_ and base64 of 24 to 64 bytes" in str(refused.value)
     assert len(secret) < 10 or secret not in str(refused.value)
@@ -124,7 +124,7 @@ def test_any_other_secret_is_refused_without_being_shown(secret):
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "https://hooks.example.org/a/b?c=d"])
 def test_an_address_is_http_or_https(url):
-    assert WebhookOptions(url=url, secret=SecretStr(SECRET)).url == url
+    assert EventWebhookOptions(url=url, secret=SecretStr(SECRET)).url == url
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_address_is_http_or_https(url):
 )
 def test_any_other_is_refused(url):
     with pytest.raises(ValidationError):
-        WebhookOptions(url=url, secret=SecretStr(SECRET))
+        EventWebhookOptions(url=url, secret=SecretStr(SECRET))
 
 
 def test_the_secret_does_not_show():
@@ -141,7 +141,7 @@ def test_the_secret_does_not_show():
 
 async def test_an_event_is_posted_with_its_fields_and_stays_as_it_is(waits):
     service = Service()
-    hook = Webhook(service, OPTIONS)
+    hook = EventWebhook(service, OPTIONS)
     event = dict(LOCKED)
 
     assert hook(None, "warning", event) is event
@@ -152,21 +152,24 @@ async def test_an_event_is_posted_with_its_fields_and_stays_as_it_is(waits):
     assert (url, event) == (URL, LOCKED)
     assert (document["type"], document["data"]) == ("lock.soft", {"uid": "2"})
     assert headers == signed(
-        body, id=headers["webhook-id"], at=int(headers["webhook-timestamp"]), key=key_of(OPTIONS.secret)
+        body,
+        id=headers["webhook-id"],
+        at=int(headers["webhook-timestamp"]),
+        key=signing_key(OPTIONS.secret.get_secret_value()),
     )
 
 
 @pytest.mark.parametrize("name", sorted(TOLD))
 async def test_what_should_not_wait_is_told(waits, name):
     service = Service()
-    await told(Webhook(service, OPTIONS), {"event": name})
+    await told(EventWebhook(service, OPTIONS), {"event": name})
 
     assert [json.loads(body)["type"] for _, body, _ in service.posts] == [name]
 
 
 async def test_nothing_else_is(waits):
     service = Service()
-    await told(Webhook(service, OPTIONS), {"event": "login.wrong_otp"}, {"event": None}, {})
+    await told(EventWebhook(service, OPTIONS), {"event": "login.wrong_otp"}, {"event": None}, {})
 
     assert service.posts == []
 
@@ -174,7 +177,7 @@ async def test_nothing_else_is(waits):
 @pytest.mark.parametrize("failure", [500, 302 + 100, aiohttp.ClientError(), TimeoutError()], ids=repr)
 async def test_a_failure_is_tried_again_under_the_same_id(waits, failure):
     service = Service(failure, failure, 204)
-    logs = await told(Webhook(service, OPTIONS), LOCKED)
+    logs = await told(EventWebhook(service, OPTIONS), LOCKED)
 
     assert len({headers["webhook-id"] for _, _, headers in service.posts}) == 1
     assert len({body for _, body, _ in service.posts}) == 1
@@ -183,7 +186,7 @@ async def test_a_failure_is_tried_again_under_the_same_id(waits, failure):
 
 async def test_after_four_tries_it_is_dropped_and_said_and_the_next_is_told(waits):
     service = Service(*[500] * len(TRIES_AFTER_SECONDS))
-    logs = await told(Webhook(service, OPTIONS), LOCKED, LOCKED | {"event": "lock.hard"})
+    logs = await told(EventWebhook(service, OPTIONS), LOCKED, LOCKED | {"event": "lock.hard"})
 
     assert [(log["event"], log["told"]) for log in logs] == [("webhook.dropped", "lock.soft")]
     assert json.loads(service.posts[-1][1])["type"] == "lock.hard"
@@ -191,7 +194,7 @@ async def test_after_four_tries_it_is_dropped_and_said_and_the_next_is_told(wait
 
 
 async def test_what_waits_is_bounded_and_nobody_is_held_up():
-    hook = Webhook(Service(), OPTIONS)
+    hook = EventWebhook(Service(), OPTIONS)
     with capture_logs() as logs:
         for _ in range(MOST_WAITING + 3):
             hook(None, "warning", LOCKED)
@@ -204,6 +207,6 @@ async def test_it_listens_while_it_is_open_only():
     async with OPTIONS.open():
         during = structlog.get_config()["processors"]
 
-    assert [type(one) for one in during if one not in before] == [Webhook]
+    assert [type(one) for one in during if one not in before] == [EventWebhook]
     assert during[-1] is before[-1]
     assert structlog.get_config()["processors"] == before

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
-from gateway import flood
-from gateway.interfaces import Limit, Taken
+from gateway.limit import KNOWN_NETWORK, Limit, Taken, held, judge, taken
 from gateway.store.memory.shelf import Shelf
 
 
@@ -14,7 +13,7 @@ class MemoryCounters:
     def __init__(self, *, most_entries: int) -> None:
         self._takings: Shelf[list[float]] = Shelf(most=most_entries)
         # Apart, and kept for a month: full, it makes no further network familiar, and refuses no login.
-        self._familiar: Shelf[list[float]] = Shelf(most=most_entries)
+        self._known_networks: Shelf[list[float]] = Shelf(most=most_entries)
 
     async def take(self, limits: Sequence[Limit], *, now: float) -> Taken:
         return self._take(limits, now=now, taking=True)
@@ -40,13 +39,13 @@ class MemoryCounters:
         return all(at in (self._shelf(limit).get(limit.key, now=at) or []) for limit in limits)
 
     def _take(self, limits: Sequence[Limit], *, now: float, taking: bool) -> Taken:
-        found = [flood.held(limit, self._shelf(limit).get(limit.key, now=now) or [], now) for limit in limits]
+        found = [held(limit, self._shelf(limit).get(limit.key, now=now) or [], now) for limit in limits]
         for limit, takings in zip(limits, found, strict=True):
-            wait = flood.judge(limit, takings, now)
+            wait = judge(limit, takings, now)
             if wait is not None:
                 return Taken(refused=limit, retry_after=wait)
         if taking:
-            found = [flood.taken(limit, takings, now) for limit, takings in zip(limits, found, strict=True)]
+            found = [taken(limit, takings, now) for limit, takings in zip(limits, found, strict=True)]
             for limit, takings in zip(limits, found, strict=True):
                 self._keep(limit, list(takings), now=now)
         return Taken(counts=tuple(len(takings) for takings in found))
@@ -56,4 +55,4 @@ class MemoryCounters:
         self._shelf(limit).put(limit.key, takings, until=inf if full else now + limit.seconds, now=now)
 
     def _shelf(self, limit: Limit) -> Shelf[list[float]]:
-        return self._familiar if limit.name == flood.FAMILIAR else self._takings
+        return self._known_networks if limit.name == KNOWN_NETWORK else self._takings

@@ -21,7 +21,7 @@ class MemoryParked:
         self._sessions[key] = session
         self._set_due(key, due_at)
 
-    async def hand(self, key: str, *, until: float) -> DrupalSession:
+    async def take_for_handover(self, key: str, *, until: float) -> DrupalSession:
         session = self._sessions.get(key)
         if session is None:
             raise TransactionClosed("not_parked")

@@ -58,4 +58,4 @@ class MemoryTransactions:
 
 
 def _account(of: Transaction) -> str:
-    return f"{of.uid}:familiar" if of.familiar else of.uid
+    return f"{of.uid}:known" if of.known_network else of.uid

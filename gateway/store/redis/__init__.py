@@ -3,7 +3,7 @@
 | key | holds | until |
 |---|---|---|
 | `headgate:tx:KEY` | a transaction, its version in front | it expires; closed, 180 s longer |
-| `headgate:open:UID` | the account's open transactions; `…:familiar`, those from familiar networks | the last expires |
+| `headgate:open:UID` | the account's open transactions; `…:known`, those from known networks | the last expires |
 | `headgate:parked:KEY` | a Drupal session | Drupal's cookie expires |
 | `headgate:deadlines` | when each parked session is due | |
 | `headgate:outbox` | stream of messages, consumer group `couriers` | |

@@ -8,12 +8,11 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.flood import BEYOND
-from gateway.interfaces import Limit, Taken
+from gateway.limit import BEYOND, Limit, Taken
 from gateway.store.redis.server import Script, Server
 from gateway.store.redis.wire import Command, Reply
 
-# `gateway/flood.py` in Lua, with numbers as packed doubles so that none is rounded on its way; a test holds the two
+# `gateway/limit.py` in Lua, with numbers as packed doubles so that none is rounded on its way; a test holds the two
 # together. All or none over several keys: on a Cluster they would lie in several slots, and each would be its own
 # taking, given back when a later one refuses.
 # ARGV: now, whether to take, then one packed limit per key.
@@ -70,7 +69,7 @@ _limit: Final = struct.Struct(">ddddd")
 
 
 class RedisCounters:
-    """The times of each limit's takings; what they mean is said in `flood.py`."""
+    """The times of each limit's takings; what they mean is said in `limit.py`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

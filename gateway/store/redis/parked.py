@@ -34,7 +34,7 @@ class RedisParked:
         # The session first: a deadline without one means that it was removed, and is dropped.
         await self._server.ask_all([("SET", name, sealed, "EX", PARKED_SECONDS), ("ZADD", _DEADLINES, due_at, key)])
 
-    async def hand(self, key: str, *, until: float) -> DrupalSession:
+    async def take_for_handover(self, key: str, *, until: float) -> DrupalSession:
         # Not only where there is a deadline: a failover that lost it must not leave a session that is never due.
         kept, _ = await self._server.ask_all([("GET", _name(key)), ("ZADD", _DEADLINES, until, key)])
         session = self._read(key, kept)

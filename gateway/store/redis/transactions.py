@@ -122,7 +122,7 @@ def _name(key: str) -> str:
 
 
 def _open(of: Transaction) -> str:
-    return f"headgate:open:{of.uid}:familiar" if of.familiar else f"headgate:open:{of.uid}"
+    return f"headgate:open:{of.uid}:known" if of.known_network else f"headgate:open:{of.uid}"
 
 
 def _entry(key: str, expires_at: float) -> bytes:

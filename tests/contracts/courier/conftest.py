@@ -1,7 +1,7 @@
 import pytest
 import structlog
 
-from gateway.delivery import SmtpOptions
+from gateway.delivery.channels import SmtpOptions
 from gateway.store import MemoryOptions
 from tests.contracts.courier.parts import CLAIM_SECONDS, Outbox
 from tests.smtp_server import Mailbox

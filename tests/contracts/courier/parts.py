@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from gateway.delivery.courier import Courier, CourierOptions
-from gateway.delivery.texts import TextOptions, Texts
 from gateway.errors import Delayed, StoreUnavailable
 from gateway.factors import Code, CodeOptions
 from gateway.interfaces import Claimed, Message
+from gateway.texts.messages import TextOptions, Texts
 from gateway.transaction import Transaction
 
 CODE = Code(CodeOptions())
@@ -54,7 +54,7 @@ def message(id="m1", *, seconds=30.0, **changes):
     return Message(**{**fields, **changes})
 
 
-async def counted(channel, to, *, familiar, at):
+async def counted(channel, to, *, known_network, at):
     """Flood control that lets everything be sent."""
     return True
 

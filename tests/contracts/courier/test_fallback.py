@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import StoreUnavailable, Undeliverable
-from gateway.fallback import Fallback
-from gateway.flood import FloodOptions, Limits
-from gateway.floodgate import Floodgate
-from gateway.methods import message_ids, messages
+from gateway.flood.gate import Floodgate
+from gateway.flood.limits import FloodOptions, Limits
+from gateway.login.fallback import Fallback
+from gateway.login.methods import message_ids, messages
 from gateway.store import Sealer, SealKey
 from tests.contracts.courier.parts import courier_of, pending, running, word_of
 
@@ -51,7 +51,7 @@ def count(backend, limits):
     flood = Floodgate(backend.counters, limits, clock=time.time)
 
     async def counted(message):
-        await flood.deliveries([(message.channel, message.to)], familiar=False, now=message.asked_at)
+        await flood.deliveries([(message.channel, message.to)], known_network=False, now=message.asked_at)
 
     return counted
 

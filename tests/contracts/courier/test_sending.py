@@ -60,7 +60,7 @@ async def test_a_code_whose_transaction_closed_while_the_server_held_the_recipie
     assert word == "failed"
     assert mailbox.mails == []
     assert "DATA" not in mailbox.seen
-    assert [(event["event"], event["reason"]) for event in events] == [("courier.too_late", "handing")]
+    assert [(event["event"], event["reason"]) for event in events] == [("courier.too_late", "delivering")]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_a_code_whose_transaction_closed_while_the_server_held_the_recipie
         (lambda: None, "unknown"),
         (lambda: pending(expires_at=time.time() - 1), None),
         (lambda: pending().end(now=time.time()), "ended"),
-        (lambda: pending().attempt(accepted=True, now=time.time()), "handing"),
+        (lambda: pending().attempt(accepted=True, now=time.time()), "delivering"),
     ],
 )
 async def test_a_code_that_nobody_may_use_is_not_sent(backend, channel, mailbox, events, made, reason):
@@ -87,13 +87,13 @@ async def test_a_code_that_nobody_may_use_is_not_sent(backend, channel, mailbox,
 
 
 async def test_a_code_that_flood_control_refused_is_not_sent(backend, channel, mailbox, events):
-    async def counted(channel, to, *, familiar, at):
-        asked.append((channel, to, familiar, at))
+    async def counted(channel, to, *, known_network, at):
+        asked.append((channel, to, known_network, at))
         return False
 
     asked = []
-    await backend.transactions.create("t1", pending(familiar=True), most=3, now=time.time())
-    put = message(familiar=True)
+    await backend.transactions.create("t1", pending(known_network=True), most=3, now=time.time())
+    put = message(known_network=True)
     await backend.outbox.put(put)
     async with running(courier_of(backend, channel, counted=counted)):
         word = await word_of(backend)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
-from gateway.demo.accounts import example_users
-from gateway.demo.drupal import SimulatedDrupal
-from gateway.demo.faults import Fault, Kind
-from gateway.demo.site import DrupalOptions
+from gateway.demo.drupal.accounts import example_users
+from gateway.demo.drupal.faults import Fault, Kind
+from gateway.demo.drupal.server import SimulatedDrupal
+from gateway.demo.drupal.site import DrupalOptions
 from tests.contracts.recorded.wire import Answer, Exchange, recorded_uuids, send
 
 HOST, FQDN = "127.0.0.1:8081", "drupal.example.test"

@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.demo.drupal import SimulatedDrupal
+from gateway.demo.drupal.server import SimulatedDrupal
 from tests.contracts.recorded.given import Clock
 
 LOGIN = "/user/login?_format=json"

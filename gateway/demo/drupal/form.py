@@ -1,0 +1,138 @@
+"""The pages of the simulated Drupal: markup only, every value escaped."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from http import HTTPStatus
+from urllib.parse import quote
+
+from gateway.demo.drupal.accounts import User
+
+TITLES = {
+    HTTPStatus.FORBIDDEN: "Access denied",
+    HTTPStatus.NOT_FOUND: "Page not found",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Site under maintenance",
+}
+EXPLANATIONS = {
+    HTTPStatus.FORBIDDEN: "You are not authorized to access this page.",
+    HTTPStatus.NOT_FOUND: "The requested page could not be found.",
+}
+PAGE = """<!DOCTYPE html>
+<html lang="en" dir="ltr">
+<head>
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1.0" />
+<title>{title} | {site}</title>
+</head>
+<body>
+<header><a href="/" rel="home">{site}</a> <nav>{menu}</nav></header>
+<main>
+<h1 class="page-title">{title}</h1>
+{content}
+</main>
+</body>
+</html>
+"""
+REDIRECT = """<!DOCTYPE html>
+<html>
+    <head>
+        <meta charset="UTF-8" />
+        <meta http-equiv="refresh" content="0;url='{location}'" />
+        <title>Redirecting to {location}</title>
+    </head>
+    <body>
+        Redirecting to <a href="{location}">{location}</a>.
+    </body>
+</html>"""
+LOGIN = """<form class="user-login-form" data-drupal-selector="user-login-form" action="/user/login" method="post" id="user-login-form" accept-charset="UTF-8">
+{error}<input autocorrect="none" autocapitalize="none" spellcheck="false" autofocus="autofocus" autocomplete="username" data-drupal-selector="edit-name" type="text" id="edit-name" name="name" value="" size="60" maxlength="60" class="form-text required" required="required" />
+<input autocomplete="current-password" data-drupal-selector="edit-pass" type="password" id="edit-pass" name="pass" size="60" maxlength="128" class="form-text required" required="required" />
+<input data-drupal-selector="edit-user-login-form" type="hidden" name="form_id" value="user_login_form" />
+<input data-drupal-selector="edit-submit" type="submit" id="edit-submit" name="op" value="Log in" class="button js-form-submit form-submit" />
+</form>"""  # noqa: E501 - the markup is as long as Drupal writes it
+# Measured tags; {aria} is what Drupal 10.6 writes and 11.4 does not.
+ACCOUNT = """<form class="user-form" data-user-info-from-browser data-drupal-selector="user-form" action="/user/{uid}/edit" method="post" id="user-form" accept-charset="UTF-8">
+<input autocomplete="off" data-drupal-selector="edit-current-pass" aria-describedby="edit-current-pass--description" type="password" id="edit-current-pass" name="current_pass" size="25" maxlength="128" class="form-text form-element form-element--type-password form-element--api-password" />
+<input autocomplete="off" data-drupal-selector="edit-mail" aria-describedby="edit-mail--description" type="email" id="edit-mail" name="mail" value="{mail}" size="60" maxlength="254" class="form-email required form-element form-element--type-email form-element--api-email" required="required"{aria} />
+<input class="password-field js-password-field form-text form-element" autocomplete="new-password" data-drupal-selector="edit-pass-pass1" type="password" id="edit-pass-pass1" name="pass[pass1]" size="25" maxlength="128" />
+<input class="password-confirm js-password-confirm form-text form-element" autocomplete="new-password" data-drupal-selector="edit-pass-pass2" type="password" id="edit-pass-pass2" name="pass[pass2]" size="25" maxlength="128" />
+<input data-drupal-selector="edit-user-form-form-token" type="hidden" name="form_token" value="{token}" />
+<input data-drupal-selector="edit-user-form" type="hidden" name="form_id" value="user_form" />
+{phone}{language}<input data-drupal-selector="edit-submit" type="submit" id="edit-submit" name="op" value="Save" class="button js-form-submit form-submit" />
+</form>"""  # noqa: E501 - the markup is as long as Drupal writes it
+PHONE = """<input class="js-text-full text-full form-text form-element form-element--type-text form-element--api-textfield" data-drupal-selector="edit-{id}-0-value" type="text" id="edit-{id}-0-value" name="{name}[0][value]" value="{value}" size="60" maxlength="32" placeholder="" />
+"""  # noqa: E501 - the markup is as long as Drupal writes it
+# Core's AccountForm (not measured): the select is the language module's, for languages that the site has.
+LANGUAGE = """<select data-drupal-selector="edit-preferred-langcode" id="edit-preferred-langcode" name="preferred_langcode" class="form-select form-element form-element--type-select">{options}</select>
+"""  # noqa: E501 - the markup is as long as Drupal writes it
+LOGOUT = """<form class="user-logout-confirm" action="/user/logout/confirm" method="post" id="user-logout-confirm" accept-charset="UTF-8">
+<input type="hidden" name="form_token" value="{token}" />
+<input type="hidden" name="form_id" value="user_logout_confirm" />
+<input type="submit" id="edit-submit" name="op" value="Log out" class="button button--primary js-form-submit form-submit" />
+</form>"""  # noqa: E501 - the markup is as long as Drupal writes it
+NGINX = (
+    "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n"
+    "<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
+)
+
+
+def page(site: str, title: str, content: str, visitor: str | None) -> str:
+    """Return a page around *content*, which is markup already; *visitor* is who is logged in."""
+    log_in = '<a href="/user/login">Log in</a>'
+    log_out = f'<a href="/user">{escape(visitor or "")}</a> <a href="/user/logout">Log out</a>'
+    return PAGE.format(
+        site=escape(site), title=escape(title), content=content, menu=log_in if visitor is None else log_out
+    )
+
+
+def explain(status: HTTPStatus) -> str:
+    return f"<p>{EXPLANATIONS.get(status, status.phrase)}</p>"
+
+
+def redirect(location: str) -> str:
+    """Return the page that Symfony writes under a redirect."""
+    return REDIRECT.format(location=escape(location))
+
+
+def login(error: str = "") -> str:
+    return LOGIN.format(error=f'<div role="alert">{escape(error)}</div>\n' if error else "")
+
+
+def account(user: User, *, version: str, phone_field: str | None, token: str, languages: Sequence[str] = ()) -> str:
+    """Return the account form of *user* with the inputs measured on *version*, and a select of *languages*."""
+    phone = ""
+    if phone_field is not None:
+        css_id = phone_field.replace("_", "-")
+        phone = PHONE.format(id=escape(css_id), name=escape(phone_field), value=escape(user.phone or ""))
+    aria = ' aria-required="true"' if version == "10" else ""
+    return ACCOUNT.format(
+        uid=user.uid,
+        mail=escape(user.mail or ""),
+        aria=aria,
+        phone=phone,
+        language=_language(user, languages) if languages else "",
+        token=escape(token),
+    )
+
+
+def _language(user: User, languages: Sequence[str]) -> str:
+    """Return the select; the site's own language, the first, is chosen where the account's is none of the site's."""
+    chosen = user.preferred_langcode if user.preferred_langcode in languages else languages[0]
+    selected = {chosen: ' selected="selected"'}
+    options = [f'<option value="{escape(code)}"{selected.get(code, "")}>{escape(code)}</option>' for code in languages]
+    return LANGUAGE.format(options="".join(options))
+
+
+def nginx(status: str) -> str:
+    """Return nginx's own page, as for `502 Bad Gateway`."""
+    return NGINX.format(status=status)
+
+
+def query(parameters: Mapping[str, str]) -> str:
+    """Return a query string as PHP's rawurlencode writes it, but for the underscore that it leaves alone anyway."""
+    return "?" * bool(parameters) + "&".join(
+        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items()
+    )
+
+
+def profile(user: User) -> str:
+    return f'<article typeof="schema:Person" about="/user/{user.uid}"><h4>Member for</h4> 1 day</article>'

@@ -1,0 +1,191 @@
+"""Which request reaches which handler of the simulated Drupal, and who is asking."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from gateway.demo.drupal import resources, screens, signing_in
+from gateway.demo.drupal.faults import Endpoint
+from gateway.demo.drupal.origin import ConflictingHeadersError, RefusedEarlyError
+from gateway.demo.drupal.visit import ALWAYS, ONLY_HTML, UNEXPECTED, UNEXPECTED_REASON, RefusedError, Visit, php_json
+
+Handler = Callable[[Visit], Awaitable[web.Response]]
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+READS = frozenset({"GET", "HEAD"})
+READS_AND_POST = frozenset({"GET", "HEAD", "POST"})
+TAKE_BASIC: tuple[Handler, ...] = (resources.json_api, resources.rest_user)
+IN_JSON: dict[tuple[str, str], Handler] = {
+    ("POST", "/user/login"): signing_in.log_in,
+    ("GET", "/user/login_status"): signing_in.login_status,
+    ("HEAD", "/user/login_status"): signing_in.login_status,
+    ("POST", "/user/logout"): signing_in.log_out,
+    ("POST", "/user/password"): signing_in.reset_password,
+}
+PAGES: dict[str, Handler] = {"/": screens.front, "/user/logout/confirm": screens.confirm_logout}
+IN_ANY_FORMAT: dict[str, Handler] = {
+    "/user": screens.own_profile,
+    "/user/logout": screens.log_out,
+    "/session/token": signing_in.session_token,
+}
+UNSAFE_OVERRIDE = "Changing a request's method to a safe method is not supported."
+UGLY = "JSON:API does not need that ugly '_format' query string! 🤘 Use the URL provided in 'links' 🙏"
+
+
+def endpoint_of(path: str) -> Endpoint:
+    """Return what a folded path asks for, as far as faults tell."""
+    match path[1:].split("/"):
+        case ["user", "login"]:
+            return Endpoint.LOGIN
+        case ["user", "login_status"]:
+            return Endpoint.LOGIN_STATUS
+        case ["user", "logout", *_]:
+            return Endpoint.LOGOUT
+        case ["jsonapi", *_] | ["user"]:
+            return Endpoint.CONTACTS
+        case ["user", uid] | ["user", uid, "edit"] if uid.isdecimal():
+            return Endpoint.CONTACTS
+        case _:
+            return Endpoint.OTHER
+
+
+def check_request(visit: Visit) -> None:
+    """Refuse what fails before routing: a method overridden to a safe one, `_format` as an array."""
+    override = visit.request.headers.get("X-HTTP-Method-Override", "").upper()
+    if visit.method == "POST" and override:
+        if override in SAFE_METHODS:
+            raise RefusedEarlyError(HTTPStatus.BAD_REQUEST, UNSAFE_OVERRIDE)
+        visit.method = override
+    if any(name.startswith("_format[") for name in visit.query):
+        raise RefusedEarlyError(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def early_refusal(request: web.Request, refused: RefusedEarlyError, version: str) -> web.Response:
+    """Answer in the plain form of what fails before Drupal is up (measured, Drupal 10.6 and 11.4)."""
+    headers = {**ALWAYS, "Cache-Control": "no-cache, private"}
+    charset = "UTF-8" if version == "10" else "utf-8"
+    if isinstance(refused, ConflictingHeadersError) and request.query.get("_format") == "json":
+        headers = {**ALWAYS, "Content-Type": "application/json"}
+        return web.Response(
+            status=refused.status, body=php_json({"message": refused.message}).encode(), headers=headers
+        )
+    if refused.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return unexpected(headers)
+    headers["Content-Type"] = f"text/plain; charset={charset}"
+    return web.Response(status=refused.status, body=refused.message.encode(), headers=headers)
+
+
+def unexpected(headers: dict[str, str]) -> web.Response:
+    """Return the page of an error that Drupal could not shape."""
+    headers["Content-Type"] = "text/html; charset=UTF-8"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return web.Response(status=status, reason=UNEXPECTED_REASON, body=f"{UNEXPECTED}<br />".encode(), headers=headers)
+
+
+def identify(visit: Visit) -> None:
+    """Find out who asks: by Basic if that module is on and a header was sent, otherwise by the session cookie."""
+    if visit.site.has("basic_auth"):
+        visit.basic = resources.basic_credentials(visit)
+    if visit.basic is not None:
+        visit.account = resources.basic_account(visit, *visit.basic)
+    elif visit.cookie is not None:
+        visit.session = visit.site.ledger.find(visit.cookie)
+        account = visit.site.accounts.get(visit.session.uid) if visit.session else None
+        visit.account = account if account is not None and account.active else None
+
+
+async def find_handler(visit: Visit) -> Handler:
+    """Return what answers this visit. Raises RefusedError for 404, 405 and 406."""
+    if visit.path in visit.site.doors:
+        return screens.door
+    if visit.method == "POST" and visit.format == "html":
+        fields = await visit.form()
+        if fields.get("form_id") in screens.LOGIN_FORMS:
+            return screens.log_in
+    return _route(visit)
+
+
+def _route(visit: Visit) -> Handler:
+    in_json = IN_JSON.get((visit.method, visit.path)) if visit.format == "json" else None
+    if in_json is not None:
+        return in_json
+    if visit.path == "/user/login":
+        return _login(visit)
+    if visit.is_json_api:
+        return resources.json_api
+    if visit.path in PAGES:
+        return _page(visit, PAGES[visit.path])
+    if visit.path in IN_ANY_FORMAT:
+        return _only(visit, READS_AND_POST, IN_ANY_FORMAT[visit.path])
+    return _below_user(visit)
+
+
+def _below_user(visit: Visit) -> Handler:
+    match visit.segments:
+        case ["user", _] if visit.format == "html":
+            return _page(visit, screens.profile)
+        case ["user", _]:
+            return _only(visit, READS, resources.rest_user)
+        case ["user", _, "edit"]:
+            return _page(visit, screens.account_form)
+        case ["user", "reset", _, _, _, "login"]:
+            return _page(visit, screens.one_time_login)
+        case _:
+            raise RefusedError(HTTPStatus.NOT_FOUND, f'No route found for "{visit.method} {_bare(visit)}"')
+
+
+def _login(visit: Visit) -> Handler:
+    """Return what answers at /user/login by method and format (measured, Drupal 10.6 and 11.4)."""
+    if visit.method == "OPTIONS":
+        return _options
+    if visit.method in ("DELETE", "PATCH") and visit.site.has("rest"):
+        resources.find_user(visit)
+    if visit.method == "POST" and visit.format != "html":
+        return _login_in_another_format(visit)
+    return _page(visit, screens.login_page)
+
+
+def _login_in_another_format(visit: Visit) -> Handler:
+    match visit.format:
+        case "api_json" if visit.site.has("jsonapi"):
+            return _ugly
+        case "xml" if visit.site.has("rest", "jsonapi"):
+            raise signing_in.BrokenRequestError
+        case _:
+            raise RefusedError(HTTPStatus.NOT_ACCEPTABLE, ONLY_HTML)
+
+
+def _page(visit: Visit, handler: Handler) -> Handler:
+    """Return a handler that renders a page, and only a page."""
+    _only(visit, READS_AND_POST, handler)
+    if visit.format != "html":
+        raise RefusedError(HTTPStatus.NOT_ACCEPTABLE, ONLY_HTML)
+    return handler
+
+
+def _only(visit: Visit, methods: frozenset[str], handler: Handler) -> Handler:
+    if visit.method in methods:
+        return handler
+    allowed = [method for method in ("GET", "POST", "HEAD") if method in methods]
+    allow = ", ".join([*allowed, *(["DELETE", "PATCH"] if visit.site.has("rest") else [])])
+    message = f'No route found for "{visit.method} {_bare(visit)}": Method Not Allowed (Allow: {allow})'
+    raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, {"Allow": allow})
+
+
+async def _options(visit: Visit) -> web.Response:
+    answer = visit.empty(HTTPStatus.OK, "application/json")
+    answer.headers["Allow"] = "GET, POST, DELETE, PATCH" if visit.site.has("rest") else "GET, POST"
+    return answer
+
+
+async def _ugly(visit: Visit) -> web.Response:
+    """Refuse `_format=api_json`, in JSON:API's own words."""
+    document = visit.json_api_errors(HTTPStatus.BAD_REQUEST, UGLY, info=_bare(visit))
+    answer = visit.json(document, HTTPStatus.BAD_REQUEST, "application/vnd.api+json")
+    answer.headers["Link"] = _bare(visit)
+    return answer
+
+
+def _bare(visit: Visit) -> str:
+    return visit.origin.base_url + visit.request.rel_url.raw_path

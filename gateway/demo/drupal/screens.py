@@ -1,0 +1,159 @@
+"""The pages that people see: front page, login form, profile, account form, logout, one-time links."""
+
+import asyncio
+from http import HTTPStatus
+
+from aiohttp import web
+
+from gateway.demo.drupal import form
+from gateway.demo.drupal.accounts import Changes, User
+from gateway.demo.drupal.ledger import Ending
+from gateway.demo.drupal.resources import find_user, may_see
+from gateway.demo.drupal.signing_in import (
+    BLOCKED,
+    BY_ACCOUNT_IN_FORM,
+    UNRECOGNIZED,
+    check_logout_token,
+    flood_identifier,
+    refuse_flood,
+    register_failure,
+)
+from gateway.demo.drupal.visit import RefusedError, Visit
+
+LOGIN_FORMS = frozenset({"user_login_form", "user_login_block"})
+
+
+async def front(visit: Visit) -> web.Response:
+    return visit.html("Welcome", "<p>No front page content has been created yet.</p>")
+
+
+async def login_page(visit: Visit) -> web.Response:
+    """Show the form; who is logged in is sent to the own profile. A post without the form's id is only a visit."""
+    if visit.account is not None:
+        return visit.redirect(_profile(visit, visit.account))
+    return visit.html("Log in", form.login())
+
+
+async def log_in(visit: Visit) -> web.Response:
+    """Take a posted login form, from its page or from a block on any other.
+
+    Measured, Drupal 11.4: right 303 and a cookie, wrong 200 and the form again. As in
+    core's UserLoginForm, failures by address count together with those in JSON, and
+    those by account do not.
+    """
+    visit.site.login_calls += 1
+    if visit.account is not None:
+        return visit.redirect(_profile(visit, visit.account))
+    fields, times = await visit.form(), visit.site.options.times
+    name = fields.get("name", "")
+    user = visit.site.accounts.named([name], active=True)
+    if visit.site.accounts.named([name], active=False) is not None:
+        return visit.html("Log in", form.login(BLOCKED))
+    refuse_flood(visit, user, BY_ACCOUNT_IN_FORM)
+    if user is None or not user.accepts(fields.get("pass", "")):
+        await asyncio.sleep(times.unknown if user is None else times.wrong)
+        register_failure(visit, user, BY_ACCOUNT_IN_FORM)
+        return visit.html("Log in", form.login(UNRECOGNIZED[visit.site.options.version]))
+    await asyncio.sleep(times.right)
+    visit.site.flood.clear(BY_ACCOUNT_IN_FORM, flood_identifier(visit, user))
+    await visit.log_in(user)
+    return visit.redirect(_profile(visit, user), HTTPStatus.SEE_OTHER)
+
+
+async def log_out(visit: Visit) -> web.Response:
+    """Log out with the token; without it ask for confirmation."""
+    try:
+        check_logout_token(visit)
+    except RefusedError:
+        if visit.account is None or visit.format != "html":
+            raise
+        return visit.redirect("/user/logout/confirm")
+    answer = visit.redirect(f"{visit.origin.base_url}/")
+    visit.log_out(Ending.LOGGED_OUT)
+    return answer
+
+
+async def confirm_logout(visit: Visit) -> web.Response:
+    """Show the question, and log out when it is answered on the form that was shown."""
+    if visit.account is None or visit.session is None:
+        raise RefusedError(HTTPStatus.FORBIDDEN, "")
+    fields = await visit.form()
+    if fields.get("form_token") == visit.session.rest_token and fields.get("form_id") == "user_logout_confirm":
+        visit.log_out(Ending.LOGGED_OUT)
+        return visit.redirect(f"{visit.origin.base_url}/", HTTPStatus.SEE_OTHER)
+    return visit.html("Are you sure you want to log out?", form.LOGOUT.format(token=visit.session.rest_token))
+
+
+async def own_profile(visit: Visit) -> web.Response:
+    """Send on to the profile of who asks, or to the login form."""
+    if visit.account is None:
+        return visit.redirect(f"{visit.origin.base_url}/user/login")
+    return visit.redirect(_profile(visit, visit.account))
+
+
+async def profile(visit: Visit) -> web.Response:
+    """Show an account by name, to itself and to who may see profiles."""
+    user = find_user(visit)
+    if not may_see(visit.account, user, profiles=visit.site.options.profiles_visible):
+        raise RefusedError(HTTPStatus.FORBIDDEN, "")
+    return visit.html(user.name, form.profile(user))
+
+
+async def account_form(visit: Visit) -> web.Response:
+    """Show or take the account form, to its owner and to administrators."""
+    user = find_user(visit)
+    if not may_see(visit.account, user, profiles=False):
+        raise RefusedError(HTTPStatus.FORBIDDEN, "")
+    token = visit.session.rest_token if visit.session else ""
+    fields = await visit.form()
+    if fields.get("form_token") == token and user.accepts(fields.get("current_pass", "")):
+        return _save(visit, user, fields)
+    options = visit.site.options
+    page = form.account(
+        user,
+        version=options.version,
+        phone_field=options.phone_field,
+        token=token,
+        languages=("en", *options.languages) if visit.site.has("language") else (),
+    )
+    return visit.html(user.name, page)
+
+
+async def one_time_login(visit: Visit) -> web.Response:
+    """Log in whom a one-time link was made for, once; afterwards send to the form to ask for another."""
+    user = visit.site.spend(visit.segments[4])
+    if user is None or not user.active:
+        return visit.redirect(f"{visit.origin.base_url}/user/password")
+    await visit.log_in(user)
+    return visit.redirect(f"{_profile(visit, user)}/edit?pass-reset-token={visit.segments[4]}")
+
+
+async def door(visit: Visit) -> web.Response:
+    """Open a session as some custom module would, whatever status the module then answers with."""
+    opened = visit.site.doors[visit.path]
+    user = visit.site.accounts.get(opened.uid)
+    if user is not None:
+        await visit.log_in(user)
+    else:
+        visit.send_cookie(visit.site.open_session(visit.origin, 0, instead_of=visit.session))
+    return visit.html("Custom page", "<p>A page of a custom module.</p>", opened.status)
+
+
+def _save(visit: Visit, user: User, fields: dict[str, str]) -> web.Response:
+    """Store the form. Measured: an own new password rotates the own session and ends the others."""
+    changes: Changes = {}
+    if "mail" in fields:
+        changes["mail"] = fields["mail"]
+    if fields.get("pass[pass1]") and fields["pass[pass1]"] == fields.get("pass[pass2]"):
+        changes["password"] = fields["pass[pass1]"]
+    visit.site.accounts.change(user.uid, **changes)
+    if "password" in changes and visit.account is not None:
+        own = visit.session if visit.account.uid == user.uid else None
+        visit.site.ledger.end_all(user.uid, Ending.PASSWORD_CHANGED, now=visit.site.now(), but=own)
+        if own is not None:
+            visit.send_cookie(visit.site.open_session(visit.origin, user.uid, instead_of=own))
+    return visit.redirect(f"{visit.origin.base_url}{visit.path}", HTTPStatus.SEE_OTHER)
+
+
+def _profile(visit: Visit, user: User) -> str:
+    return f"{visit.origin.base_url}/user/{user.uid}"

@@ -1,0 +1,153 @@
+"""A Drupal site in one object, answering over HTTP as the measured ones do.
+
+The order is the real one: nginx, then trusted hosts and proxies, then who it is, then
+maintenance, then the route. tests/contracts replays the recorded exchanges against it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from aiohttp import web
+
+from gateway.demo.drupal import faulty, screens
+from gateway.demo.drupal.ledger import Ending
+from gateway.demo.drupal.origin import Origin, RefusedEarlyError, read_origin
+from gateway.demo.drupal.routes import (
+    TAKE_BASIC,
+    Handler,
+    check_request,
+    early_refusal,
+    endpoint_of,
+    find_handler,
+    identify,
+)
+from gateway.demo.drupal.site import Call, DrupalOptions, Site
+from gateway.demo.drupal.visit import RefusedError, Visit, fold_path
+
+# nginx refuses more with a page of its own before Drupal hears of it.
+BODY_BYTES = 1_048_576
+KEEP_ALIVE_SECONDS = 65.0
+SHUTDOWN_SECONDS = 1.0
+BASIC_REFUSED = "The used authentication method is not allowed on this route."
+IN_MAINTENANCE_TOO: tuple[Handler, ...] = (screens.login_page, screens.log_in, screens.one_time_login)
+MAINTENANCE = "{} is currently under maintenance. We should be back shortly. Thank you for your patience."
+
+
+class SimulatedDrupal(Site):
+    """The site with its HTTP side."""
+
+    def __init__(self, options: DrupalOptions | None = None) -> None:
+        super().__init__(options or DrupalOptions())
+
+    def app(self) -> web.Application:
+        """Return the application; serve it with `auto_decompress=False`, as `running` does, or gzip is too kind."""
+        app = web.Application(client_max_size=BODY_BYTES)
+        app.router.add_route("*", "/{path:.*}", self.answer)
+        app.on_startup.append(self._open)
+        app.on_shutdown.append(self._close)
+        return app
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer as nginx, php-fpm and Drupal together do."""
+        path = fold_path(request.rel_url.raw_path, self.options.languages)
+        fault = self.fault if self.fault is not None and self.fault.strikes(endpoint_of(path)) else None
+        try:
+            origin = self._origin(request)
+            self._record(request, origin)
+            if fault is not None and not fault.is_carried_out:
+                return await faulty.instead(request, fault)
+            answer = await self._drupal(request, origin)
+        except RefusedEarlyError as refused:
+            answer = early_refusal(request, refused, self.options.version)
+        except web.HTTPRequestEntityTooLarge:
+            answer = faulty.nginx_page(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return answer if fault is None else await faulty.afterwards(request, answer, fault, self.closing)
+
+    async def _drupal(self, request: web.Request, origin: Origin | None) -> web.StreamResponse:
+        if origin is None:
+            return faulty.nginx_page(HTTPStatus.BAD_REQUEST)
+        visit = Visit(request, self, origin)
+        try:
+            answer = await self._respond(visit)
+        except RefusedError as refused:
+            answer = visit.refuse(refused)
+        return visit.finish(answer)
+
+    async def _respond(self, visit: Visit) -> web.Response:
+        check_request(visit)
+        if visit.request.rel_url.raw_path.startswith("//"):
+            path = "/" + visit.request.rel_url.raw_path.lstrip("/")
+            query = visit.request.rel_url.raw_query_string
+            return visit.redirect(visit.origin.base_url + path + ("?" + query if query else ""))
+        identify(visit)
+        handler = await find_handler(visit)
+        if visit.basic is not None and handler not in TAKE_BASIC:
+            raise RefusedError(HTTPStatus.FORBIDDEN, BASIC_REFUSED)
+        self._refuse_in_maintenance(visit, handler)
+        return await handler(visit)
+
+    def _refuse_in_maintenance(self, visit: Visit, handler: Handler) -> None:
+        """Measured, Drupal 10.6 and 11.4: whoever may not work in maintenance mode loses the session by asking."""
+        exempt = visit.account is not None and visit.account.is_administrator
+        if not self.maintenance or exempt or handler in IN_MAINTENANCE_TOO:
+            return
+        if visit.account is not None:
+            visit.log_out(Ending.MAINTENANCE)
+        retry = {"Retry-After": "7"} if visit.is_json_api else {}
+        if not visit.is_json_api and visit.format != "html":
+            visit.format = "text"
+        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, MAINTENANCE.format(self.options.name), retry)
+
+    def _origin(self, request: web.Request) -> Origin | None:
+        if not request.headers.get("Host"):
+            return None
+        options = self.options
+        peer = request.remote or ""
+        return read_origin(
+            request.headers, peer=peer, proxies=options.reverse_proxy_addresses, hosts=options.trusted_hosts
+        )
+
+    def _record(self, request: web.Request, origin: Origin | None) -> None:
+        if self.options.record_calls:
+            address = origin.address if origin else request.remote or ""
+            had_cookie = "Cookie" in request.headers
+            self.calls.append(
+                Call(
+                    method=request.method,
+                    path=request.raw_path,
+                    headers=request.headers.copy(),
+                    address=address,
+                    had_cookie=had_cookie,
+                )
+            )
+
+    async def _open(self, _app: web.Application) -> None:
+        self.closing = asyncio.Event()
+
+    async def _close(self, _app: web.Application) -> None:
+        self.closing.set()
+
+
+@asynccontextmanager
+async def running(drupal: SimulatedDrupal, *, port: int = 0) -> AsyncGenerator[str]:
+    """Serve *drupal* on loopback and yield its base URL; port 0 takes a free one.
+
+    The URL names localhost and never an address, where cookies have other rules.
+    """
+    runner = web.AppRunner(
+        drupal.app(),
+        access_log=None,
+        auto_decompress=False,
+        handle_signals=False,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        yield f"http://localhost:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

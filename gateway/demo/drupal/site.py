@@ -1,0 +1,211 @@
+"""The state of a simulated Drupal site: options, accounts, sessions, flood rows, and what a test may turn.
+
+Nothing here speaks HTTP.
+"""
+
+import asyncio
+import secrets
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.demo.drupal.accounts import Accounts, Changes, User, example_users
+from gateway.demo.drupal.faults import Fault, Gate
+from gateway.demo.drupal.ledger import Ending, Ledger, Session, session_id
+from gateway.demo.drupal.origin import Origin
+
+Version = Literal["10", "11"]
+Module = Literal["jsonapi", "rest", "basic_auth", "language"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Seconds that a login takes by its outcome; real ones differ (0.283, 0.313, 0.023 on Drupal 11.4)."""
+
+    right: float = 0.0
+    wrong: float = 0.0
+    unknown: float = 0.0
+    blocked: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrupalOptions:
+    """How the site is set up. The defaults are a stock Drupal's: no jsonapi, no rest, no reverse proxy."""
+
+    version: Version = "11"
+    name: str = "Example"
+    users: tuple[User, ...] = field(default_factory=example_users)
+    modules: frozenset[Module] = frozenset()
+    # $settings['reverse_proxy_addresses'] as addresses or networks; empty means reverse_proxy off.
+    reverse_proxy_addresses: tuple[str, ...] = ()
+    # $settings['trusted_host_patterns'] as regular expressions; empty means that any Host will do.
+    trusted_hosts: tuple[str, ...] = ()
+    # Path prefixes that mean the same page in another language.
+    languages: tuple[str, ...] = ("de",)
+    # The user.flood configuration.
+    uid_only: bool = False
+    user_limit: int = 5
+    user_window_seconds: int = 21_600
+    ip_limit: int = 50
+    ip_window_seconds: int = 3_600
+    # The permission "access user profiles" for everybody who is logged in.
+    profiles_visible: bool = False
+    # Whether accounts see their own roles, which core shows to administrators only.
+    roles_visible: bool = False
+    # The machine name of the phone field, or None for a site without one.
+    phone_field: str | None = "field_phone"
+    # Whether every session id holds a comma, which travels as %2C.
+    commas: bool = False
+    times: Times = field(default_factory=Times)
+    now: Callable[[], float] = time.time
+    # Off for load tests, where a list of every call would only grow.
+    record_calls: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request as it arrived; *address* is the client's as Drupal believes it."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    address: str
+    had_cookie: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """A route of some custom module that opens a session: for *uid*, or an anonymous one for 0."""
+
+    uid: int
+    status: int = 200
+
+
+class FloodTable:
+    """Drupal's flood rows, by event and identifier.
+
+    Measured, Drupal 11.4: a row counts until it is as old as its window.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._rows: dict[tuple[str, str], list[float]] = {}
+
+    def is_allowed(self, event: str, identifier: str, *, limit: int, window: int) -> bool:
+        """Whether fewer than *limit* rows are younger than *window* seconds."""
+        rows = self._rows.get((event, identifier), [])
+        return len(rows) - bisect_right(rows, self._now() - window) < limit
+
+    def register(self, event: str, identifier: str) -> None:
+        self._rows.setdefault((event, identifier), []).append(self._now())
+
+    def clear(self, event: str, identifier: str) -> None:
+        self._rows.pop((event, identifier), None)
+
+    def rows(self, event: str) -> dict[str, int]:
+        """Return how many rows *event* has, by identifier."""
+        return {identifier: len(rows) for (name, identifier), rows in self._rows.items() if name == event}
+
+    def empty(self) -> None:
+        self._rows.clear()
+
+
+class Site:
+    """Everything that the simulated Drupal remembers, and the switches that a test may turn at any time."""
+
+    def __init__(self, options: DrupalOptions) -> None:
+        self.options = options
+        self.accounts = Accounts(options.users)
+        self.ledger = Ledger()
+        self.flood = FloodTable(options.now)
+        # Every call in order, and how many of them tried to log in or did.
+        self.calls: list[Call] = []
+        self.login_calls = 0
+        self.logins = 0
+        # One-time login links that password resets wrote, as they stand in the mail.
+        self.reset_links: list[str] = []
+        self.maintenance = False
+        self.mail_broken = False
+        self.fault: Fault | None = None
+        self.gate: Gate | None = None
+        self.doors: dict[str, Door] = {}
+        self.closing = asyncio.Event()
+        self._one_time: dict[str, int] = {}
+
+    def now(self) -> float:
+        """Return the site's time in seconds since the epoch."""
+        return self.options.now()
+
+    def has(self, *modules: Module) -> bool:
+        """Whether any of *modules* is on."""
+        return bool(self.options.modules.intersection(modules))
+
+    def add_user(self, user: User) -> User:
+        """Add an account. Raises ValueError for a uid that is taken."""
+        return self.accounts.add(user)
+
+    def anonymous_token(self) -> str:
+        """Return a token for who is not logged in: no session keeps its seed, so each is another."""
+        return secrets.token_urlsafe(32)
+
+    def called(self, path: str) -> list[Call]:
+        """Return the calls to *path*, whatever their query."""
+        return [call for call in self.calls if call.path.partition("?")[0] == path]
+
+    def open_session(self, origin: Origin, uid: int, *, instead_of: Session | None = None) -> Session:
+        """Open a session under a fresh id.
+
+        Measured, Drupal 10.6 and 11.4: the id rotates at every login, and that of an
+        anonymous session is never promoted.
+        """
+        if instead_of is not None:
+            self.ledger.end(instead_of, Ending.ROTATED, now=self.now())
+        return self.ledger.open(
+            Session(
+                cookie=origin.cookie_name,
+                value=session_id(version=self.options.version, comma=self.options.commas),
+                uid=uid,
+                born=self.now(),
+                hostname=origin.address,
+            )
+        )
+
+    def log_in(self, origin: Origin, user: User, *, instead_of: Session | None = None) -> Session:
+        """Open *user*'s session and note the time of the login."""
+        self.logins += 1
+        self.accounts.change(user.uid, last_login=self.now())
+        return self.open_session(origin, user.uid, instead_of=instead_of)
+
+    def block(self, uid: int) -> None:
+        """Block an account. Measured: this ends its sessions on 11.4, on 10.6 they only sleep until `unblock`."""
+        self._change(uid, Ending.BLOCKED, active=False)
+
+    def unblock(self, uid: int) -> None:
+        self.accounts.change(uid, active=True)
+
+    def change_password(self, uid: int, password: str) -> None:
+        """Change a password as an administrator would. Measured: this ends the sessions on 11.4, not on 10.6."""
+        self._change(uid, Ending.PASSWORD_CHANGED, password=password)
+
+    def one_time_link(self, uid: int, base_url: str = "") -> str:
+        """Return a link that logs *uid* in, once."""
+        # Hexadecimal, because paths are compared without regard to case.
+        token = secrets.token_hex(32)
+        self._one_time[token] = uid
+        return f"{base_url}/user/reset/{uid}/{int(self.now())}/{token}/login"
+
+    def spend(self, token: str) -> User | None:
+        """Return the account that a one-time link logs in, the first time that it is asked."""
+        return self.accounts.get(self._one_time.pop(token, -1))
+
+    def _change(self, uid: int, how: Ending, *, active: bool | None = None, password: str | None = None) -> None:
+        changes: Changes = {}
+        if active is not None:
+            changes["active"] = active
+        if password is not None:
+            changes["password"] = password
+        self.accounts.change(uid, **changes)
+        if self.options.version == "11":
+            self.ledger.end_all(uid, how, now=self.now())

@@ -1,0 +1,225 @@
+"""One request as Drupal sees it once its middleware has run, and the answers that it can get."""
+
+import gzip
+import json
+import re
+from collections.abc import Mapping
+from email.utils import formatdate
+from functools import cached_property
+from http import HTTPStatus
+from urllib.parse import parse_qsl, unquote
+
+from aiohttp import web
+
+from gateway.demo.drupal import form
+from gateway.demo.drupal.accounts import User
+from gateway.demo.drupal.ledger import Ending, Session, is_well_formed, session_id
+from gateway.demo.drupal.origin import Origin
+from gateway.demo.drupal.site import Site
+
+COOKIE_SECONDS = 2_000_000
+DELETED = "deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"
+UNEXPECTED = "The website encountered an unexpected error. Try again later."
+# A door of some module may answer 500 as well; PHP then writes the same phrase.
+UNEXPECTED_REASON = "500 Service unavailable (with message)"
+ONLY_HTML = "A route that returns a rendered array as its response only supports the HTML format."
+HEX_ESCAPES = {"'": "\\u0027", "&": "\\u0026", "<": "\\u003C", ">": "\\u003E", "/": "\\/", '\\"': "\\u0022"}
+ALWAYS = {
+    "Cache-Control": "must-revalidate, no-cache, private",
+    "Expires": "Sun, 19 Nov 1978 05:00:00 GMT",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Server": "nginx",
+}
+JSON_API = "application/vnd.api+json"
+
+
+class RefusedError(Exception):
+    """An answer other than the one asked for, shaped by the format that was asked for."""
+
+    def __init__(self, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers or {}
+
+
+class Visit:
+    """A request, who makes it, and the cookies that its answer will set."""
+
+    def __init__(self, request: web.Request, site: Site, origin: Origin) -> None:
+        self.request = request
+        self.site = site
+        self.origin = origin
+        self.method = request.method
+        self.path = fold_path(request.rel_url.raw_path, site.options.languages)
+        self.query = dict(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True))
+        self.format = "api_json" if self.is_json_api else self.query.get("_format", "html")
+        self.session: Session | None = None
+        self.account: User | None = None
+        self.basic: tuple[str, str] | None = None
+        self._cookies: list[str] = []
+        self._ended: Session | None = None
+
+    @property
+    def segments(self) -> list[str]:
+        """The parts of the path; none at all for the front page."""
+        return [] if self.path == "/" else self.path[1:].split("/")
+
+    @property
+    def is_json_api(self) -> bool:
+        return self.site.has("jsonapi") and self.path.split("/")[1:2] == ["jsonapi"]
+
+    @property
+    def charset(self) -> str:
+        """Measured: Drupal 10.6 writes it in capitals, 11.4 does not."""
+        return "UTF-8" if self.site.options.version == "10" else "utf-8"
+
+    @cached_property
+    def cookie(self) -> str | None:
+        """The session id that was sent, under the one name that counts; the first of two, as PHP takes them."""
+        for pair in self.request.headers.get("Cookie", "").split(";"):
+            name, given, value = pair.strip().partition("=")
+            if given and name == self.origin.cookie_name:
+                return unquote(value)
+        return None
+
+    async def form(self) -> dict[str, str]:
+        """Return the fields of a posted form, or none of them."""
+        if not self.request.content_type.startswith("application/x-www-form-urlencoded"):
+            return {}
+        return dict(parse_qsl((await self.request.read()).decode(errors="replace"), keep_blank_values=True))
+
+    async def log_in(self, user: User) -> Session:
+        """Open the session of *user*, at the site's gate, and have the answer set its cookie."""
+        if self.site.gate is not None:
+            await self.site.gate.hold(after_birth=False)
+        session = self.site.log_in(self.origin, user, instead_of=self.session)
+        self.send_cookie(session)
+        if self.site.gate is not None:
+            await self.site.gate.hold(after_birth=True)
+        return session
+
+    def log_out(self, how: Ending) -> None:
+        """End the session of this visit."""
+        if self.session is not None:
+            self.site.ledger.end(self.session, how, now=self.site.now())
+            self._ended = self.session
+        self.session = self.account = None
+
+    def send_cookie(self, session: Session) -> None:
+        """Have the answer set the cookie of *session*, in place of any other."""
+        self.session = session
+        self._cookies = [self._live_cookie(session.value)]
+
+    def json(
+        self, document: object, status: int = HTTPStatus.OK, content_type: str = "application/json"
+    ) -> web.Response:
+        return self._answer(status, php_json(document), content_type)
+
+    def text(self, text: str, status: int = HTTPStatus.OK) -> web.Response:
+        return self._answer(status, text, f"text/plain; charset={self.charset}")
+
+    def html(self, title: str, content: str, status: int = HTTPStatus.OK) -> web.Response:
+        body = form.page(self.site.options.name, title, content, self.account.name if self.account else None)
+        return self._answer(status, body, f"text/html; charset={self.charset}")
+
+    def redirect(self, location: str, status: int = HTTPStatus.FOUND) -> web.Response:
+        """Send the client on.
+
+        Measured, Drupal 11.4: the first redirect after a login carries `check_logged_in=1`.
+        """
+        if self.session is not None and self.session.uid and self.session.check_logged_in:
+            self.session.check_logged_in = False
+            location += ("&" if "?" in location else "?") + "check_logged_in=1"
+        answer = self._answer(status, form.redirect(location), "text/html; charset=utf-8")
+        answer.headers["Location"] = location
+        return answer
+
+    def empty(self, status: int, content_type: str | None = None) -> web.Response:
+        return self._answer(status, "", content_type)
+
+    def refuse(self, refused: RefusedError) -> web.Response:
+        """Shape *refused* by the format that was asked for (measured, Drupal 11.4)."""
+        answer = self._refusal(refused.status, refused.message)
+        answer.headers.update(refused.headers)
+        return answer
+
+    def _refusal(self, status: HTTPStatus, message: str) -> web.Response:
+        match self.format:
+            case "json" if status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                return self.json({"message": message}, status)
+            case "api_json" if self.site.has("jsonapi"):
+                return self.json(self.json_api_errors(status, message), status, JSON_API)
+            case "html":
+                return self.html(form.TITLES.get(status, status.phrase), form.explain(status), status)
+            case _:
+                return self.text(message, status)
+
+    def json_api_errors(self, status: HTTPStatus, detail: str, info: str | None = None) -> dict[str, object]:
+        """Return the JSON:API document of one error."""
+        anchor = f"https://www.w3.org/Protocols/rfc2616/rfc2616-sec10.html#sec10.{status // 100}.{status % 100 + 1}"
+        links = {"via": {"href": self.url}, "info": {"href": info or anchor}}
+        error = {"title": status.phrase, "status": str(int(status)), "detail": detail, "links": links}
+        return {"jsonapi": self.json_api_version, "errors": [error]}
+
+    @property
+    def json_api_version(self) -> dict[str, object]:
+        number, scheme = ("1.0", "http") if self.site.options.version == "10" else ("1.1", "https")
+        return {"version": number, "meta": {"links": {"self": {"href": f"{scheme}://jsonapi.org/format/{number}/"}}}}
+
+    @property
+    def url(self) -> str:
+        """The absolute address that was asked for, its query encoded as PHP does."""
+        return self.origin.base_url + self.request.rel_url.raw_path + form.query(self.query)
+
+    def finish(self, answer: web.StreamResponse) -> web.StreamResponse:
+        """Add the cookies that this visit earned, and compress where that was asked for, as nginx would."""
+        for cookie in self._cookies or self._cookies_of_a_dead_session():
+            answer.headers.add("Set-Cookie", cookie)
+        body = answer.body if isinstance(answer, web.Response) else None
+        if isinstance(body, bytes) and body and "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            answer.headers["Content-Encoding"] = "gzip"
+            answer.body = gzip.compress(body)  # type: ignore[attr-defined]
+        return answer
+
+    def _cookies_of_a_dead_session(self) -> list[str]:
+        """Measured: PHP first draws a new id for one that it does not know on 11.4, for a malformed one on 10.6."""
+        if self.cookie is None or self.site.ledger.find(self.cookie) is not None:
+            return []
+        deleting = f"{self.origin.cookie_name}={DELETED}{self.origin.cookie_scope}; HttpOnly"
+        if self._ended is not None or (self.site.options.version == "10" and is_well_formed(self.cookie)):
+            return [deleting]
+        return [self._live_cookie(session_id(version=self.site.options.version, comma=False)), deleting]
+
+    def _live_cookie(self, value: str) -> str:
+        expires = formatdate(self.site.now() + COOKIE_SECONDS, usegmt=True)
+        scope = self.origin.cookie_scope
+        lifetime = f"expires={expires}; Max-Age={COOKIE_SECONDS}; path=/{scope}"
+        return f"{self.origin.cookie_name}={value}; {lifetime}; HttpOnly; SameSite=Lax"
+
+    def _answer(self, status: int, body: str, content_type: str | None) -> web.Response:
+        headers = {**ALWAYS, "X-Generator": f"Drupal {self.site.options.version} (https://www.drupal.org)"}
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        reason = UNEXPECTED_REASON if status == HTTPStatus.INTERNAL_SERVER_ERROR else None
+        return web.Response(status=status, reason=reason, body=body.encode(), headers=headers)
+
+
+def fold_path(raw: str, languages: tuple[str, ...]) -> str:
+    """Return the path that Drupal routes by.
+
+    Measured, Drupal 10.6 and 11.4: case, one trailing slash and a leading
+    `/index.php` do not count, nor does the prefix of a language that the site has.
+    """
+    path = re.sub(r"^/index\.php(?=/|$)", "", unquote(raw).lower()).removesuffix("/")
+    language = path.split("/")[1:2]
+    if language and language[0] in languages:
+        path = path.removeprefix(f"/{language[0]}")
+    return path or "/"
+
+
+def php_json(document: object) -> str:
+    """Encode as Drupal does: JSON_HEX_TAG, _APOS, _AMP and _QUOT, slashes and everything beyond ASCII escaped."""
+    encoded = json.dumps(document, separators=(",", ":"))
+    return re.sub(r"\\.|['&<>/]", lambda found: HEX_ESCAPES.get(found[0], found[0]), encoded)

@@ -1,0 +1,102 @@
+"""What becomes of a Drupal session between password and hand-over: parked, forgotten, or ended (promise 3)."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from gateway.account import DrupalSession
+from gateway.errors import GatewayError, StoreUnavailable, TransactionClosed
+from gateway.interfaces import Authenticator, Backend
+from gateway.transaction import DELIVERING_SECONDS, new_id, transaction_key
+
+log = structlog.get_logger()
+
+AGAIN_SECONDS = (0.1, 0.5, 2, 5, 10, 20)
+
+
+class Parking:
+    """Parks sessions, and ends them at Drupal; what can't be ended now is left to the reaper."""
+
+    def __init__(self, *, drupal: Authenticator, backend: Backend, clock: Callable[[], float]) -> None:
+        self._drupal = drupal
+        self._transactions = backend.transactions
+        self._parked = backend.parked
+        self._clock = clock
+
+    async def park(self, key: str, session: DrupalSession, *, until: float) -> None:
+        """Keep *session*; raises StoreUnavailable, and then it has ended."""
+        try:
+            await self._parked.park(key, session, due_at=until)
+        except BaseException:
+            # Nobody else knows this session, so it ends here and now.
+            await asyncio.shield(self.end_unparked(session))
+            raise
+
+    async def take_for_handover(self, key: str, *, now: float) -> DrupalSession:
+        """Mark as being handed over. Raises TransactionClosed if it is gone."""
+        return await self._parked.take_for_handover(key, until=now + DELIVERING_SECONDS)
+
+    async def mark_delivering(self, key: str) -> None:
+        """Put off the reaper, as `hand` does, where the session is known already."""
+        await self._parked.postpone(key, due_at=self._clock() + DELIVERING_SECONDS)
+
+    async def forget(self, key: str, *, uid: str) -> bool:
+        """Whether a session that was handed over could be forgotten, or the reaper would end it while it is in use.
+
+        Takes up to a minute while the store is away, so no connection should wait for it.
+        """
+        removed = False
+        try:
+            removed = await self._removed(key)
+        finally:
+            # Also for who is given up while he waits.
+            if not removed:
+                log.error("login.not_removed", uid=uid)
+        return removed
+
+    async def _removed(self, key: str) -> bool:
+        for wait in (0, *AGAIN_SECONDS):
+            await asyncio.sleep(wait)
+            with contextlib.suppress(StoreUnavailable):
+                await self._parked.remove(key)
+                return True
+        return False
+
+    async def end(self, key: str) -> None:
+        """End the transaction, and leave its session to the reaper."""
+        with contextlib.suppress(TransactionClosed, StoreUnavailable):
+            await self._transactions.update(key, lambda pending: pending.end(now=self._clock()))
+        await self.leave_to_the_reaper(key)
+
+    async def end_now(self, key: str, *, session: DrupalSession | None = None) -> bool:
+        """End the session at Drupal before returning, whatever the store says; whether that could be done."""
+        try:
+            await self._drupal.log_out(session or await self.take_for_handover(key, now=self._clock()))
+            await self._parked.remove(key)
+        except GatewayError:
+            await self.leave_to_the_reaper(key)
+            return False
+        return True
+
+    async def end_unparked(self, session: DrupalSession) -> None:
+        """End a session that nobody has parked; if Drupal is away, park it for later."""
+        try:
+            await self._drupal.log_out(session)
+            log.info("reaper.logged_out", uid=session.uid, reason="never_parked")
+        except (GatewayError, asyncio.CancelledError) as error:
+            try:
+                await self._parked.park(transaction_key(new_id()), session, due_at=self._clock())
+            except StoreUnavailable:
+                log.error("drupal.orphan", uid=session.uid, reason=getattr(error, "word", "shutdown"))
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+    async def leave_to_the_reaper(self, key: str) -> None:
+        """Make the session due now."""
+        try:
+            await self._parked.postpone(key, due_at=self._clock())
+        except StoreUnavailable:
+            # Its first deadline still stands.
+            log.warning("reaper.later", transaction=key)

@@ -1,0 +1,105 @@
+"""Ends at Drupal what was parked and not handed over.
+
+Whoever wins the transaction's swap decides what becomes of the session, so the reaper first ends the transaction the
+same way as everybody else does. Drupal being down means later, not never.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable
+
+import structlog
+
+from gateway.account import DrupalSession
+from gateway.errors import DrupalMaintenance, GatewayError, StoreUnavailable, TransactionClosed
+from gateway.interfaces import Authenticator, Backend
+from gateway.telemetry.logs import where
+from gateway.transaction import DELIVERING_SECONDS, State, Transaction
+
+log = structlog.get_logger()
+
+AT_ONCE = 8
+LEASE_SECONDS = 90
+AGAIN_SECONDS = 15
+IDLE_SECONDS = 1.0
+
+
+class Reaper:
+    """Runs in every gateway process; a lease keeps two from doing the same."""
+
+    def __init__(self, *, drupal: Authenticator, backend: Backend, clock: Callable[[], float]) -> None:
+        self._drupal = drupal
+        self._transactions = backend.transactions
+        self._parked = backend.parked
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Sweep until cancelled; a store that is away is asked again."""
+        while True:
+            ended = 0
+            try:
+                ended = await self.sweep()
+            except StoreUnavailable as error:
+                log.warning("reaper.store_unavailable", reason=error.reason)
+            except Exception as error:  # noqa: BLE001  # whatever one session does to it, the others must be ended
+                log.error("reaper.internal", error=type(error).__name__, where=where(error))
+            if not ended:
+                await asyncio.sleep(IDLE_SECONDS)
+
+    async def sweep(self, *, everything: bool = False) -> int:
+        """Settle what is due now, or *everything*; return how many sessions were ended."""
+        now = self._clock()
+        # Everything at once: of what can't be ended now, none may stand before what can.
+        due = await self._parked.claim(
+            now=float("inf") if everything else now,
+            lease_seconds=LEASE_SECONDS,
+            most=sys.maxsize if everything else AT_ONCE,
+        )
+        settled = await asyncio.gather(
+            *(self._settle(key, session, now=now, everything=everything) for key, session in due)
+        )
+        return sum(settled)
+
+    async def drain(self, *, most_seconds: float) -> None:
+        """End everything there is, for a store that dies with its process, and say how much could not be ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_seconds):
+                while await self.sweep(everything=True):
+                    pass
+        orphans = await self._parked.claim(now=float("inf"), lease_seconds=0, most=sys.maxsize)
+        if orphans:
+            log.error("drupal.orphan", reason="shutdown", count=len(orphans))
+
+    async def _settle(self, key: str, session: DrupalSession, *, now: float, everything: bool) -> bool:
+        try:
+            wait = await self._still_delivering(key, now=now)
+            # Nobody will come back to it after a store that dies with its process.
+            if wait and not everything:
+                await self._parked.postpone(key, due_at=now + wait)
+                return False
+            await self._drupal.log_out(session)
+            await self._parked.remove(key)
+        except GatewayError as error:
+            log.info("reaper.postponed", uid=session.uid, transaction=key, reason=error.word)
+            # Whoever touches Drupal during maintenance loses his session anyway, and we may be early.
+            again = error.retry_after if isinstance(error, DrupalMaintenance) else AGAIN_SECONDS
+            with contextlib.suppress(StoreUnavailable):
+                await self._parked.postpone(key, due_at=self._clock() + again)
+            return False
+        log.info("reaper.logged_out", uid=session.uid, transaction=key)
+        return True
+
+    async def _still_delivering(self, key: str, *, now: float) -> float:
+        """End the transaction; return for how long its winner may still be writing the answer."""
+
+        def end(pending: Transaction) -> Transaction:
+            return pending.end(now=now)
+
+        try:
+            pending = await self._transactions.update(key, end)
+        except TransactionClosed:
+            return 0
+        if pending.state is not State.DELIVERING:
+            return 0
+        return max(0, pending.closed_at + DELIVERING_SECONDS - now)

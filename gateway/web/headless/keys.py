@@ -1,0 +1,22 @@
+"""What the composition root gives to the endpoints of `/headless`."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.enrolment.flow import EnrolmentFlow
+from gateway.login.flow import LoginFlow
+from gateway.web.headless.clients import Clients
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublicUrl:
+    """The gateway's address for visitors; None when it is not configured."""
+
+    seen: str | None
+
+
+FLOW = web.AppKey("flow", LoginFlow)
+ENROLMENT = web.AppKey("enrolment", EnrolmentFlow)
+CLIENTS = web.AppKey("clients", Clients)
+PUBLIC_URL = web.AppKey("public_url", PublicUrl)

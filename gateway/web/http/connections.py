@@ -1,0 +1,278 @@
+"""One client's connection: what aiohttp's lacks, bounded in bytes, requests and time (promise 13).
+
+aiohttp answers malformed HTTP with text/plain that repeats the bytes, and logs them. Both are replaced here, in the
+one place that every answer passes.
+"""
+
+import asyncio
+import fcntl
+import socket
+import sys
+import termios
+from collections import Counter
+from typing import Any, cast
+
+import structlog
+from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.errors import drop_tracebacks
+from gateway.networks import network_or_none
+from gateway.telemetry.logs import OncePerMinute, where
+from gateway.web.http.client_ip import Addresses, canonical
+from gateway.web.http.middleware import as_json, stamp
+from gateway.web.http.responses import refused_by_http
+
+log = structlog.get_logger()
+
+HEADER_BYTES = 8190
+# All headers together, as nginx bounds them: a hundred of the longest would be 1.5 MB for each connection (measured).
+HEAD_BYTES = 4 * HEADER_BYTES
+# How much is parsed at once: what follows a whole request in it is counted only with the next piece.
+PIECE_BYTES = HEADER_BYTES
+# A first request's head must be complete by then.
+HEAD_SECONDS = 15.0
+# Whoever takes nothing of an answer for so long is gone.
+UNREAD_SECONDS = 30.0
+# Requests of one connection that may wait; browsers and proxies send the next one when they have their answer.
+MOST_WAITING = 8
+# How long the kernel may take to accept the last byte of an answer.
+WRITE_SECONDS = 10
+
+
+class ConnectionLimit:
+    """How many connections there may be: in all, and from one address that is not a proxy of ours (promise 13)."""
+
+    def __init__(self, *, most: int, most_per_address: int, addresses: Addresses) -> None:
+        self._most = most
+        self._most_per_address = most_per_address
+        self._addresses = addresses
+        self._open: Counter[str] = Counter()
+        self._crowded, self._pipelined = OncePerMinute(), OncePerMinute()
+
+    def admit(self, peer: str) -> bool:
+        """Count a connection from *peer*, a canonical address or empty, unless there are too many."""
+        place = network_or_none(peer)
+        crowded = self._open[place] >= self._most_per_address and not (peer and self._addresses.trusts(peer))
+        if crowded or self._open.total() >= self._most:
+            self._say(reason="address" if crowded else "all")
+            return False
+        self._open[place] += 1
+        return True
+
+    def leave(self, peer: str) -> None:
+        place = network_or_none(peer)
+        self._open[place] -= 1
+        if not self._open[place]:
+            del self._open[place]
+
+    def say_pipelined(self) -> None:
+        """Say that a connection was given up for what waited on it."""
+        if self._pipelined.due():
+            log.warning("http.pipelined", most=MOST_WAITING)
+
+    def _say(self, *, reason: str) -> None:
+        if self._crowded.due():
+            log.warning("http.too_many_connections", reason=reason, open=self._open.total())
+
+
+class Connection(RequestHandler):
+    """One client's connection; *broken* once it was lost while something of ours was on its way."""
+
+    __slots__ = ("_admitted", "_body", "_connection_limit", "_deaf", "_head_bytes", "_head_timer", "broken")
+
+    def __init__(self, *args: Any, connection_limit: ConnectionLimit | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connection_limit = connection_limit
+        self._admitted: str | None = None
+        # Of the last request, what came besides its body, and that.
+        self._head_bytes = 0
+        self._body = EMPTY_PAYLOAD
+        # What follows malformed HTTP is nothing that could be answered.
+        self._deaf = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self.broken = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        address = canonical(str(peer[0])) or "" if isinstance(peer, tuple) else ""
+        if self._connection_limit is not None:
+            if not self._connection_limit.admit(address):
+                self.force_close()
+                return
+            self._admitted = address
+        give_up_unread(transport)
+        # aiohttp bounds the wait for a next request, but not for a first one that drips.
+        self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
+
+    def data_received(self, data: bytes) -> None:
+        for start in range(0, len(data) or 1, PIECE_BYTES):
+            if self._deaf:
+                break
+            self._receive(data[start : start + PIECE_BYTES])
+        self._bound_waiting()
+
+    def _receive(self, piece: bytes) -> None:
+        known, body_bytes = self._request_count, self._body.total_bytes
+        super().data_received(piece)
+        if self._request_count != known and self._messages:
+            self._head_bytes = 0
+            self._body = self._messages[-1][1]
+        else:
+            self._head_bytes += len(piece) - (self._body.total_bytes - body_bytes)
+        # While the parser pauses, it is not known what of it belongs to the body.
+        if self._head_bytes > HEAD_BYTES and not self._reading_paused:
+            self._refuse_head()
+        error = getattr(self._messages[-1][0], "exc", None) if self._messages else None
+        if error is not None:
+            # Its frames hold what was sent, and themselves, until the garbage collector comes by.
+            error.__traceback__ = None
+            self._deaf = True
+
+    def _refuse_head(self) -> None:
+        """Have the request refused whose head, or whose trailers or chunks, are too long; nothing more is parsed."""
+        if self._body.is_eof():
+            # What no head may hold, so that the parser refuses it in its own way.
+            super().data_received(b"\0")
+        else:
+            self._body.set_exception(web.RequestPayloadError())
+            self._body.feed_eof()
+            self.close()
+
+    def _bound_waiting(self) -> None:
+        if self._head_timer is not None and self._request_count:
+            self._head_timer.cancel()
+            self._head_timer = None
+        if len(self._messages) > MOST_WAITING:
+            # One of each connection's in turn: a few hundred full queues would leave few turns to anybody else.
+            if self._connection_limit is not None:
+                self._connection_limit.say_pipelined()
+            self.force_close()
+
+    def eof_received(self) -> None:
+        self.broken = self.transport is not None and has_unread(self.transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.broken = self.broken or exc is not None
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        if self._connection_limit is not None and self._admitted is not None:
+            self._connection_limit.leave(self._admitted)
+            self._admitted = None
+        super().connection_lost(exc)
+
+    async def start(self) -> None:
+        try:
+            await super().start()
+        finally:
+            # What nobody will answer any more holds this connection, which holds it.
+            self._messages.clear()
+            self._message_tail = b""
+            self._body = EMPTY_PAYLOAD
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  # aiohttp's own signature
+        """Let the request in flight finish within *timeout* seconds, then give it up."""
+        try:
+            async with asyncio.timeout(timeout):
+                await super().shutdown(timeout)
+        except TimeoutError:
+            # aiohttp would wait as long once more for what it has just given up, and no Pod is given twice its time.
+            if self._task_handler is not None:
+                self._task_handler.cancel()
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be parsed or was raised outside of every handler; close the connection."""
+        del message  # It quotes what was sent.
+        if isinstance(exc, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            # The client left, which its request's own event has said; nobody will read this answer.
+            pass
+        elif status >= web.HTTPInternalServerError.status_code and exc is not None:
+            log.error("http.internal", error=type(exc).__name__, where=where(exc))
+        else:
+            log.info("http.malformed", status=status)
+        if exc is not None:
+            drop_tracebacks(exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("answered already")
+        response = refused_by_http(status)
+        response.force_close()
+        return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if not resp.prepared:
+            closing = resp.keep_alive is False
+            if isinstance(resp, web.HTTPException):
+                drop_tracebacks(resp)
+            resp = stamp(request, as_json(request, resp))
+            if closing:
+                resp.force_close()
+            if self._close or not request.content.is_eof():
+                # Nobody reads what is still to come: it is drained and the connection closed.
+                resp.force_close()
+        answered = await super().finish_response(request, resp, start_time)
+        # aiohttp keeps the last request until the next one comes: half a megabyte for each connection (measured), were
+        # it to keep what nobody has read of a body.
+        if request.content.exception() is None:
+            request.content.read_nowait()
+        return answered
+
+
+def give_up_unread(transport: asyncio.BaseTransport) -> None:
+    """Have the system end the connection of a peer that does not take what was written to it (RFC 5482).
+
+    A transport that is closed waits for that as long as the peer likes.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sys.platform == "linux" and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
+
+
+def has_unread(transport: asyncio.BaseTransport) -> bool:
+    """Whether the peer, which has just closed, did so before everything had reached it.
+
+    Its FIN acknowledges what came before it (RFC 9293 §3.10.7.4), and what comes after is reset.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return False
+    on_its_way = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)) if sys.platform == "linux" else b""
+    return any(on_its_way) or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+
+async def write_whole(request: web.Request, response: web.Response) -> None:
+    """Write the whole answer and wait until its last byte has left. Raises ConnectionError if it did not."""
+    transport, connection = demand_connected(request), request.protocol
+    await response.prepare(request)
+    await response.write_eof()
+    deadline = asyncio.get_running_loop().time() + WRITE_SECONDS
+    # uvloop writes at the end of the turn, so one turn passes in any case.
+    await asyncio.sleep(0)
+    while transport.get_write_buffer_size():
+        if asyncio.get_running_loop().time() > deadline:
+            raise ConnectionResetError("slow reader")
+        await asyncio.sleep(0.005)
+    if transport.is_closing():
+        # Closed is not lost: who has read the last byte may leave at once. How it ended is known a turn later.
+        await asyncio.sleep(0)
+        if isinstance(connection, Connection) and connection.broken:
+            raise ConnectionResetError("client gone")
+
+
+def demand_connected(request: web.Request) -> asyncio.WriteTransport:
+    """The transport that the answer leaves by. Raises ConnectionError once the client has closed it."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("client gone")
+    # aiohttp types it as a plain Transport; a stream socket's can write, uvloop's and asyncio's alike.
+    return cast("asyncio.WriteTransport", transport)

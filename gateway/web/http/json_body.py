@@ -1,0 +1,129 @@
+"""Reads a request's JSON object: small, shallow, in UTF-8 and complete, or refused."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+
+from aiohttp import ClientPayloadError, StreamReader, web
+
+from gateway.errors import Malformed
+from gateway.web.http.statuses import MediaType, TooLarge
+
+MOST_BYTES = 16 * 1024
+MOST_LEVELS = 8
+# aiohttp takes a second for one of eight thousand semicolons, and answers nobody meanwhile (measured).
+TYPE_CHARACTERS = 256
+# A body that drips is given up: nobody types this slowly.
+BODY_SECONDS = 10
+
+
+def demand_usable(text: str) -> str:
+    """No NUL (Drupal cuts a password there) and no lone surrogate (Drupal answers 500): measured, 10.6 and 11.4."""
+    if "\0" in text or not _encodes(text):
+        raise ValueError("unusable text")
+    return text
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+async def whole_body(request: web.Request) -> bytes:
+    """The body's bytes. Raises MediaType, TooLarge, Malformed."""
+    types = request.headers.getall("Content-Type", [])
+    plain = (
+        len(types) == 1
+        and len(types[0]) <= TYPE_CHARACTERS
+        and request.content_type == "application/json"
+        and _is_utf8(request)
+    )
+    if not plain or "Content-Encoding" in request.headers:
+        raise MediaType
+    if (request.content_length or 0) > MOST_BYTES:
+        raise TooLarge
+    try:
+        # Nearly every body comes along with its head, and needs no timer.
+        if request.content.is_eof():
+            return await _small(request.content)
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _small(request.content)
+    except TimeoutError:
+        raise Malformed("slow") from None
+    except (ClientPayloadError, web.RequestPayloadError):
+        raise Malformed("payload") from None
+
+
+async def _small(content: StreamReader) -> bytes:
+    body = bytearray()
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise TooLarge
+    return bytes(body)
+
+
+def _is_utf8(request: web.Request) -> bool:
+    charset = request.charset
+    return charset is None or charset.lower() in ("utf-8", "utf8")
+
+
+def parse(body: bytes) -> dict[str, object]:
+    """A JSON object at most eight levels deep. Raises Malformed for anything else, however it is wrong."""
+    try:
+        document = json.loads(
+            body.decode("utf-8"), parse_int=_number, parse_constant=_refuse, object_pairs_hook=_unique
+        )
+    except (ValueError, RecursionError):
+        raise Malformed("json") from None
+    if not isinstance(document, dict) or _deeper_than(document, MOST_LEVELS):
+        raise Malformed("json")
+    return document
+
+
+def _number(_digits: str) -> int:
+    """No field is a number, and Python refuses to convert one of more than 4,300 digits."""
+    return 0
+
+
+def _refuse(_constant: str) -> None:
+    raise ValueError("not JSON")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Two values for one key would be two requests in one."""
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key twice")
+    return document
+
+
+def _deeper_than(document: object, levels: int) -> bool:
+    layer: list[object] = [document]
+    for _ in range(levels):
+        layer = [child for node in layer for child in _children(node)]
+        if not layer:
+            return False
+    return any(isinstance(node, (dict, list)) for node in layer)
+
+
+def _children(node: object) -> Iterable[object]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
+
+
+def echo_of(document: dict[str, object], keys: Iterable[str]) -> dict[str, str]:
+    """What may be repeated: only what would have been accepted."""
+    echo = {}
+    for key in keys:
+        value = document.get(key)
+        if isinstance(value, str) and len(value) <= ECHO_MOST.get(key, 128) and _encodes(value) and "\0" not in value:
+            echo[key] = value
+    return echo
+
+
+ECHO_MOST = {"username": 254}

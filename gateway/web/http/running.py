@@ -1,0 +1,46 @@
+"""The work of the process that a shutdown has to wait for."""
+
+import asyncio
+import math
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from gateway.telemetry.logs import where
+
+log = structlog.get_logger()
+
+
+@dataclass(kw_only=True, slots=True)
+class Running:
+    """The process's own state: *stopping* turns readiness off.
+
+    *tasks* are what no connection waits for any more: requests whose client may have left, and what follows an answer.
+    """
+
+    stopping: bool = False
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _until: float = math.inf
+
+    def stop(self, *, within_seconds: float) -> None:
+        """Go down; whoever waits for something shares these seconds with all others."""
+        self.stopping = True
+        self._until = asyncio.get_running_loop().time() + within_seconds
+
+    def keep(self, work: Coroutine[object, None, None]) -> None:
+        """Do *work* beside everything else; going down waits for it."""
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("http.internal", error=type(error).__name__, where=where(error))
+
+    def left(self, most_seconds: float) -> float:
+        """Seconds that may still be waited for something, at most *most_seconds*."""
+        return max(0.0, min(most_seconds, self._until - asyncio.get_running_loop().time()))
