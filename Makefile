@@ -1,4 +1,4 @@
-# Every command of the project; `make help` lists them.
+# The commands of the project. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?= python3
@@ -13,34 +13,34 @@ help: ## list the commands
 run: setup ## start the demo (or, with DRUPAL_URL=…, the gateway in front of that site)
 	@exec $(BIN)/headgate demo $(if $(DRUPAL_URL),--drupal-url "$(DRUPAL_URL)")
 
-setup: .venv/.runtime ## make .venv with the headgate command in it
+setup: .venv/.runtime ## make .venv with the headgate command
 
-test: .venv/.dev redis chromium oathtool ## run every test (short forms of the long ones)
+test: .venv/.dev redis chromium oathtool ## run every test (the long ones in a short form)
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/.dev ## ruff, mypy strict, import-linter
+check: .venv/.dev ## run ruff, mypy strict and import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 
 
-format: .venv/.dev ## let ruff put the code in order
+format: .venv/.dev ## format the code with ruff
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench-quick: .venv/.dev redis ## CPU per login against a bare aiohttp floor, under a minute
+bench-quick: .venv/.dev redis ## measure the CPU time per login, compared with bare aiohttp (under a minute)
 	@$(BIN)/python -m tests.bench.quick
 
-break: .venv/.dev redis oathtool ## break every promise once and expect its test to turn red
+break: .venv/.dev redis oathtool ## break the code once for each promise and check that a test fails
 	@$(BIN)/python -m tests.breaks
 
-chaos: .venv/.dev redis oathtool ## the long forms: kills, races, floods (minutes)
+chaos: .venv/.dev redis oathtool ## run the long tests: kills, races, floods (minutes)
 	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/chaos tests/flows $(ARGS)
 
-languages: .venv/.dev ## bring the catalogues up to what the code says, and compile them
+languages: .venv/.dev ## update the catalogues from the code and compile them
 	@$(BIN)/python -m tests.catalogues
 
-lock: ## write the lock files anew from pyproject.toml
+lock: ## rewrite the lock files from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -qq pip-tools
 	@.venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --extra demo --output-file requirements.lock pyproject.toml

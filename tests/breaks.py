@@ -149,7 +149,7 @@ BREAKS = (
     ),
     Break(
         promise=13,
-        says="16,000 brackets are a bug",
+        says="16,000 nested brackets cause a 500",
         file="gateway/web/http/json_body.py",
         old="except (ValueError, RecursionError):",
         new="except ValueError:",
