@@ -71,6 +71,7 @@ async def test_while_one_address_hangs_the_others_get_in(world, gate):
         assert await statuses(gate, hanging) == [200] * 4
 
 
+@pytest.mark.alone
 async def test_of_one_address_as_many_wait_as_are_in_and_the_next_is_told_at_once(world, gate):
     async with world.open_gateway(drupal={"max_concurrent": 8}) as frontend:
         hanging = at_once(frontend, [1] * 4)
@@ -141,6 +142,7 @@ async def test_clients_that_leave_while_they_wait_leave_their_places(world, gate
         assert {answer.status for answer in after} == {200}
 
 
+@pytest.mark.alone
 async def test_the_code_needs_no_place_at_drupal(world):
     async with world.open_gateway(drupal={"max_concurrent": 1}) as frontend:
         opened = await frontend.authenticate("bob")
@@ -174,6 +176,7 @@ async def drupal_state(world, frontend):
 
 
 @pytest.mark.parametrize("fault", [Kind.DROP, Kind.BAD_GATEWAY, Kind.GATEWAY_TIMEOUT])
+@pytest.mark.alone
 async def test_when_drupal_fails_several_addresses_everybody_is_told_within_milliseconds(world, frontend, fault):
     await break_open(world, frontend, fault)
     calls = world.drupal.login_calls
@@ -186,6 +189,7 @@ async def test_when_drupal_fails_several_addresses_everybody_is_told_within_mill
     assert world.drupal.login_calls == calls
 
 
+@pytest.mark.alone
 async def test_a_hanging_drupal_opens_it_too(world):
     world.drupal.fault = Fault(kind=Kind.HANG, at=Endpoint.LOGIN)
     async with world.open_gateway(drupal={"timeout_seconds": 0.3}) as frontend:

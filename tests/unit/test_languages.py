@@ -202,6 +202,7 @@ def test_a_header_is_read_as_rfc_9110_says(header, found):
     assert CHOICE.asked_for(header) == found
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("header", HOSTILE)
 def test_whatever_stands_in_a_header_there_is_a_language_and_at_once(header):
     languages.ranges.cache_clear()
