@@ -158,6 +158,22 @@ async def test_the_code_needs_no_place_at_drupal(world):
         assert await statuses(gate, hanging) == [200]
 
 
+async def test_made_up_cookies_to_log_out_take_no_more_than_a_quarter_of_drupal(world):
+    world.drupal.fault = Fault(kind=Kind.SLOW, at=Endpoint.LOGOUT, seconds=1)
+    async with world.open_gateway(drupal={"max_concurrent": 8}) as frontend:
+        attacker = world.visit(frontend.url, headers={"X-Forwarded-For": "203.0.113.66"})
+        visitor = world.visit(frontend.url, headers={"X-Forwarded-For": "198.51.100.7"})
+        attempts = [asyncio.create_task(attacker.logout("SESS" + "a" * 32 + "=made-up", "token")) for _ in range(40)]
+        await world.eventually(lambda: world.drupal.called("/user/logout"))
+
+        answer = await visitor.authenticate()
+
+        assert answer.status == 200
+        codes = [attempt.code for attempt in await asyncio.gather(*attempts)]
+        assert codes.count("drupal_busy") == 36
+        assert len(world.drupal.called("/user/logout")) == 4
+
+
 # The circuit breaker
 
 
