@@ -2,8 +2,6 @@
 
 import ast
 import shutil
-import subprocess
-import sys
 import time
 from gettext import GNUTranslations
 
@@ -156,12 +154,6 @@ def test_what_looks_like_a_field_in_a_value_is_none():
 
 def test_a_sentence_that_no_catalogue_has_is_said_in_english():
     assert Languages().asked_for("de").say("Nobody translated this.") == "Nobody translated this."
-
-
-def test_the_start_does_not_wait_for_babel():
-    code = "import sys, gateway.app, gateway.languages as l; l.Languages(); sys.exit('babel' in sys.modules)"
-
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 # --- Who gets which --------------------------------------------------------------------------------------------------
