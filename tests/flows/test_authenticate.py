@@ -7,7 +7,7 @@ import pytest
 from gateway.app import gateway, listening
 from gateway.demo.accounts import User, example_users
 from gateway.demo.ledger import Ending
-from gateway.demo.signing_in import BY_ACCOUNT, BY_ADDRESS
+from gateway.demo.signing_in import BY_ACCOUNT
 from gateway.demo.site import DrupalOptions
 from gateway.settings import Settings
 from tests.flows.steps import alike, all_ended
@@ -114,16 +114,6 @@ async def test_drupals_own_limit_on_an_account_reads_like_a_wrong_password(world
 
     assert alike(held) == alike(wrong)
     assert not world.drupal.ledger.sessions
-
-
-async def test_drupals_own_limit_on_an_address_is_flood_with_the_time_to_wait(world, frontend):
-    for _ in range(50):
-        world.drupal.flood.register(BY_ADDRESS, "127.0.0.1")
-
-    answer = await frontend.authenticate("alice")
-
-    assert (answer.status, answer.code) == (429, "flood")
-    assert int(answer.headers["Retry-After"]) == 3600
 
 
 async def test_an_unknown_api_key_is_not_told_why(world, frontend):

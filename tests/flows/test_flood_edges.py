@@ -11,7 +11,6 @@ from gateway import alike, logs
 from gateway.demo.signing_in import BY_ADDRESS
 from gateway.demo.site import DrupalOptions
 from gateway.settings import ConfigurationError, Settings, load
-from tests.flows.steps import all_ended
 from tests.ports import free_port
 from tests.wire import ask, line, request
 from tests.world import KEY, code_in, pending
@@ -184,14 +183,6 @@ class TestDeliveries:
             await world.mailbox.start()
 
             assert (await type_in(frontend, opened, code_in(await world.mailbox.mail(1)))).status == 200
-
-    async def test_the_session_of_a_login_whose_code_may_not_be_sent_ends(self, world):
-        async with world.open_gateway(flood={"mail": {"most": 1, "seconds": DAY}}) as frontend:
-            await frontend.cancel(await right(frontend))
-
-            assert_flood(await right(frontend), most_seconds=DAY)
-
-            await all_ended(world)
 
     async def test_it_is_the_destination_that_counts_and_not_the_account(self, world):
         world.drupal.accounts.change(3, mail="ALICE@example.test")
