@@ -25,6 +25,11 @@ SITES = {
 KINDS = {"wrong": "alice", "unknown": "nobody-of-that-name", "blocked": "carol", "flooded": "dave"}
 
 
+@pytest.fixture(autouse=True)
+def _refusals_at_once():
+    """Here they take their time."""
+
+
 @pytest.fixture
 def store():
     return {"kind": "memory"}

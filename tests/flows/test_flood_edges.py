@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 from pydantic import ValidationError
 
-from gateway import alike, logs
+from gateway import logs
 from gateway.demo.signing_in import BY_ADDRESS
 from gateway.demo.site import DrupalOptions
 from gateway.settings import ConfigurationError, Settings, load
@@ -17,12 +17,6 @@ from tests.world import KEY, code_in, pending
 
 HERE, THERE = "203.0.113.9", "203.0.113.10"
 HOUR, DAY = 3600, 86_400
-
-
-@pytest.fixture(autouse=True)
-def _refusals_at_once(monkeypatch):
-    """That they all take the same time is another file's subject."""
-    monkeypatch.setattr(alike, "LEAST_SECONDS", 0.01)
 
 
 async def knock(frontend, username="alice", password="nope", *, at=HERE):
