@@ -15,8 +15,16 @@ run: setup ## start the demo (or, with DRUPAL_URL=…, the gateway in front of t
 
 setup: .venv/.runtime ## make .venv with the headgate command
 
-test: .venv/.dev redis chromium oathtool ## run every test (the long ones in a short form)
+# Half of the tests wait for a peer or a time limit, so workers share a core.
+WORKERS ?= 4
+
+test: .venv/.dev redis chromium oathtool ## run every test in parallel; with ARGS="tests/unit/test_x.py", only those, one by one
+ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest -m "not alone" --numprocesses $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -m alone
+endif
 
 check: .venv/.dev ## run ruff, mypy strict and import-linter
 	@$(BIN)/ruff check .

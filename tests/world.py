@@ -186,9 +186,12 @@ class World:
         """One gateway in this process; yields a frontend that knows it."""
         settings = Settings.model_validate(self.configuration(**changes))
         assert not settings.conflicts(), settings.conflicts()
+        patience = min(settings.shutdown_seconds, 5)
         async with (
             gateway(settings, clock=self.clock) as opened,
-            listening(opened.headless, "127.0.0.1", 0, seconds=5, connection_limit=opened.connection_limit) as port,
+            listening(
+                opened.headless, "127.0.0.1", 0, seconds=patience, connection_limit=opened.connection_limit
+            ) as port,
             listening(opened.admin, "127.0.0.1", 0, seconds=1) as admin_port,
         ):
             self.url, self.admin_url = f"http://localhost:{port}", f"http://localhost:{admin_port}"
