@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack
 import pytest
 from pydantic import ValidationError
 
+from gateway.configuration import ConfigurationError, load
 from gateway.demo.drupal.signing_in import BY_ADDRESS
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.login import refusal_timing
-from gateway.settings import ConfigurationError, Settings, load
+from gateway.settings import Settings
 from gateway.telemetry import logs
 from tests.flows.steps import all_ended
 from tests.ports import free_port

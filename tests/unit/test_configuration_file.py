@@ -9,8 +9,9 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
+from gateway.configuration import ConfigurationError, load
 from gateway.options import Options
-from gateway.settings import ConfigurationError, Settings, load
+from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config" / "gateway.yaml"

@@ -17,7 +17,7 @@ import yaml
 
 from gateway import errors
 from gateway.cli import main
-from gateway.settings import NOT_KEYS, PREFIX, load
+from gateway.configuration import NOT_KEYS, PREFIX, load
 from gateway.telemetry.event_webhook import TOLD
 from gateway.web.headless.routes import ENDPOINTS
 from gateway.web.http import statuses as web_errors

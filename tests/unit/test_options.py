@@ -3,13 +3,17 @@
 import base64
 import hashlib
 from pathlib import Path
+from typing import Annotated, Literal, get_args
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
+from gateway.configuration import ConfigurationError, kinds_in, load, options_in
+from gateway.delivery.channels import MailOptions, PhoneOptions
+from gateway.drupal import DrupalOptions
 from gateway.options import Options
-from gateway.settings import ConfigurationError, load
-from gateway.store import Unsealable
+from gateway.settings import ClientOptions
+from gateway.store import StoreOptions, Unsealable
 
 SEAL = base64.b64encode(b"s" * 32).decode()
 INDEX = base64.b64encode(b"i" * 32).decode()
@@ -217,10 +221,10 @@ CLIENTS = "headless: {{clients: [{{id: a, {one}}}, {{id: {id}, {other}}}]}}"
     ],
 )
 def test_what_does_not_go_together_is_told(write, document, key, sentence):
-    [(told, why)] = problems_of({}, write("gateway.yaml", document)).items()
+    [problem] = problems_of({}, write("gateway.yaml", document)).items()
 
-    assert told == key
-    assert why.startswith(sentence)
+    assert problem[0] == key
+    assert problem[1].startswith(sentence)
 
 
 def test_a_fallback_that_goes_round_is_told_by_each_of_its_methods(write):
@@ -347,11 +351,52 @@ def test_without_keys_each_process_makes_its_own():
         settings.sealer().open("parked", "name", sealed)
 
 
-def test_drupal_is_seen_where_we_are_unless_it_is_seen_elsewhere():
+def test_drupal_has_the_gateways_public_url_unless_it_has_its_own():
     ours = ENOUGH | {"HEADGATE_PUBLIC_URL": "https://www.example.org/"}
 
-    assert load(None, ours).seen_drupal().public_url == "https://www.example.org"
+    assert load(None, ours).drupal_with_public_url().public_url == "https://www.example.org"
     assert (
-        load(None, ours | {"HEADGATE_DRUPAL__PUBLIC_URL": "https://cms.example.org"}).seen_drupal().public_url
+        load(None, ours | {"HEADGATE_DRUPAL__PUBLIC_URL": "https://cms.example.org"})
+        .drupal_with_public_url()
+        .public_url
         == "https://cms.example.org"
     )
+
+
+def kinds_of(union):
+    return sorted(get_args(options.model_fields["kind"].annotation)[0] for options in options_in(union))
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        *(("store", kind) for kind in kinds_of(StoreOptions)),
+        *(("channels.email", kind) for kind in kinds_of(MailOptions)),
+        *(("channels.sms", kind) for kind in kinds_of(PhoneOptions)),
+        *(("drupal", kind) for kind in kinds_of(DrupalOptions)),
+    ],
+)
+def test_a_mistake_in_every_kind_of_part_is_reported_without_the_kind_in_its_key(write, place, kind):
+    mistake = f"{{kind: {kind}, bogus: 1}}"
+    for name in reversed(place.split(".")):
+        mistake = f"{{{name}: {mistake}}}"
+
+    assert problems_of(ENOUGH, write("gateway.yaml", mistake))[f"{place}.bogus"] == "unknown key"
+
+
+def test_a_new_kind_is_known_from_its_union_alone():
+    class Pigeon(Options):
+        kind: Literal["pigeon"] = "pigeon"
+
+    class Raven(Options):
+        kind: Literal["raven"] = "raven"
+
+    class Birds(Options):
+        first: Annotated[Pigeon | Raven, Field(discriminator="kind")] | None = None
+        # A choice of one is no union: pydantic names no kind for it.
+        last: ClientOptions | None = None
+
+    class Aviary(Options):
+        birds: tuple[Birds, ...] = ()
+
+    assert kinds_in(Aviary) == {"pigeon", "raven"}

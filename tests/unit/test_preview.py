@@ -6,11 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
-from gateway.cli.preview import pages
+from gateway.cli.messages import PREVIEW_NEEDS, pages
+from gateway.configuration import ConfigurationError, load
 from gateway.interfaces import Subject
-from gateway.settings import ConfigurationError, Settings, load
-
-ONLY = frozenset({"texts", "public_url", "code"})
+from gateway.settings import Settings
 
 
 @pytest.fixture
@@ -90,11 +89,11 @@ def test_only_the_problems_that_matter_are_told():
     environ = {"HEADGATE_TEXTS__TIMEZONE": "Mars", "HEADGATE_LISTEN__PORT": "x", "HEADGATE_CODE__DIGITS": "7"}
 
     with pytest.raises(ConfigurationError) as refused:
-        load(None, environ, only=ONLY)
+        load(None, environ, only=PREVIEW_NEEDS)
     assert [key for key, _ in refused.value.problems] == ["texts.timezone"]
 
     del environ["HEADGATE_TEXTS__TIMEZONE"]
-    settings = load(None, environ, only=ONLY)
+    settings = load(None, environ, only=PREVIEW_NEEDS)
     assert (settings.code.digits, settings.listen.port) == (7, 8080)
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gateway.settings import ConfigurationError, load
+from gateway.configuration import ConfigurationError, load
 
 SEAL = "k1:" + base64.b64encode(b"s" * 32).decode()
 INDEX = base64.b64encode(b"i" * 32).decode()

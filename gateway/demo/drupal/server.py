@@ -131,10 +131,10 @@ class SimulatedDrupal(Site):
 
 
 @asynccontextmanager
-async def running(drupal: SimulatedDrupal, *, port: int = 0) -> AsyncGenerator[str]:
-    """Serve *drupal* on loopback and yield its base URL; port 0 takes a free one.
+async def running(drupal: SimulatedDrupal, *, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
+    """Serve *drupal* and yield its base URL; port 0 takes a free one.
 
-    The URL names localhost and never an address, where cookies have other rules.
+    The URL names localhost, not an address: clients have other rules for the cookies of an address.
     """
     runner = web.AppRunner(
         drupal.app(),
@@ -146,7 +146,7 @@ async def running(drupal: SimulatedDrupal, *, port: int = 0) -> AsyncGenerator[s
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
+        site = web.TCPSite(runner, host, port)
         await site.start()
         yield f"http://localhost:{runner.addresses[0][1]}"
     finally:
