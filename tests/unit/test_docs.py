@@ -522,6 +522,6 @@ def test_nothing_speaks_of_a_machine_or_a_mirror():
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-demo.lock", "requirements-dev.lock"])
 def test_the_lock_files_name_no_host(name):
     assert "://" not in text_of(name)
