@@ -14,7 +14,7 @@ from tests.world import a_world
 
 @pytest.fixture
 def store(redis_server):
-    """A command is a process of its own, and finds nothing in the memory of another."""
+    """A command is a process of its own, so it can't reach the memory store."""
     return {"kind": "redis", "url": redis_server.url}
 
 
@@ -33,13 +33,13 @@ async def frontend(world, headgate):
 
 
 async def remembered(world, frontend):
-    """Log in with a mailed code and ask for the device to be remembered; return its token, which spares the code."""
+    """Log in with a mailed code and have the device remembered; return the token that replaces the code."""
     before = len(mailed_codes(world))
     opened = await frontend.authenticate(authType="EMAIL")
-    won = await frontend.login(opened, await mailed_code(world, before + 1), remember=True)
-    spared = await frontend.authenticate(rememberToken=won["rememberToken"])
-    assert spared["authType"] == "NONE"
-    return spared["rememberToken"]
+    granted = await frontend.login(opened, await mailed_code(world, before + 1), remember=True)
+    exempt = await frontend.authenticate(rememberToken=granted["rememberToken"])
+    assert exempt["authType"] == "NONE"
+    return exempt["rememberToken"]
 
 
 async def logs_in_by_mail(world, frontend, **more):

@@ -131,7 +131,7 @@ def test_it_runs_as_a_number_that_is_not_root(final):
     assert final.index(("USER", user)) > max(i for i, (word, _) in enumerate(final) if word in {"RUN", "COPY"})
 
 
-def test_it_serves_unless_told_otherwise(production):
+def test_the_production_image_serves_by_default(production):
     assert said(production, "ENTRYPOINT") == ['["headgate"]']
     assert said(production, "CMD") == ['["serve"]']
 
@@ -210,19 +210,19 @@ def health_check(port):
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (404, False)])
-def test_the_health_check_believes_livez(admin, status, healthy):
+def test_the_health_check_passes_only_if_livez_answers_200(admin, status, healthy):
     admin.status = status
 
     assert (health_check(admin.server_port) == 0) is healthy
 
 
-def test_the_health_check_fails_where_nobody_listens(admin):
+def test_the_health_check_fails_if_nothing_listens(admin):
     admin.server_close()
 
     assert health_check(admin.server_port) != 0
 
 
-def test_the_health_check_asks_the_default_admin_port_unless_told():
+def test_the_health_check_uses_the_default_admin_port_unless_configured():
     (line,) = said(STAGES["headgate"], "HEALTHCHECK")
 
     assert "os.environ.get('HEADGATE_ADMIN__PORT', 9090)" in line
