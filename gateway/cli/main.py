@@ -10,7 +10,7 @@ from gateway.cli.config import commands as config_commands
 from gateway.cli.messages import commands as message_commands
 from gateway.cli.store import commands as store_commands
 
-# What `headgate demo` needs and a plain installation, or the production image, is without.
+# A plain installation has no aiosmtpd, and the production image no gateway.demo.
 DEMO_MODULES = frozenset({"aiosmtpd", "gateway.demo"})
 
 app = typer.Typer(

@@ -25,7 +25,7 @@ commands = typer.Typer()
 # The parts of a configuration that messages are made of.
 PREVIEW_NEEDS = frozenset({"texts", "public_url", "code"})
 MEDIA_HEADINGS = {"mail": "Mail", "sms": "Text message", "voice": "Call"}
-# How much of a text message each part holds once it needs more than one (3GPP TS 23.040 §9.2.3.24.1).
+# The capacity of each part of a text that needs more than one message (3GPP TS 23.040 §9.2.3.24.1).
 PART_OF_GSM_7, PART_OF_UCS_2 = 153, 67
 
 
@@ -109,10 +109,10 @@ class Page:
     @property
     def size(self) -> str:
         """The length of a text message, and how many messages a provider charges for it."""
-        from gateway.texts.sms_length import size_of
+        from gateway.texts.sms_length import SEPTETS, size_of
 
         length, most = size_of(self.text.plain)
-        parts = -(-length // (PART_OF_GSM_7 if most > PART_OF_GSM_7 else PART_OF_UCS_2))
+        parts = -(-length // (PART_OF_GSM_7 if most == SEPTETS else PART_OF_UCS_2))
         return f"{length} of {most}, " + ("one message" if length <= most else f"{parts} messages")
 
 
