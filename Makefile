@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
+COMPILE := .venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium oathtool
@@ -10,10 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: setup ## start the demo (or, with DRUPAL_URL=…, the gateway in front of that site)
+run: setup ## start the demo; with DRUPAL_URL=…, in front of that site
 	@exec $(BIN)/headgate demo $(if $(DRUPAL_URL),--drupal-url "$(DRUPAL_URL)")
 
-setup: .venv/.runtime ## make .venv with the headgate command
+setup: .venv/.runtime ## make .venv with the headgate command and its demo
 
 # Half of the tests wait for a peer or a time limit, so workers share a core.
 WORKERS ?= 4
@@ -30,7 +32,7 @@ check: .venv/.dev ## run ruff, mypy strict and import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 
+	@$(BIN)/lint-imports --no-logo
 
 format: .venv/.dev ## format the code with ruff
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -45,26 +47,26 @@ break: .venv/.dev redis oathtool ## break the code once for each promise and che
 chaos: .venv/.dev redis oathtool ## run the long tests: kills, races, floods (minutes)
 	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/chaos tests/flows $(ARGS)
 
-languages: .venv/.dev ## update the catalogues from the code and compile them
+languages: .venv/.dev ## update the catalogues from the code, and compile them
 	@$(BIN)/python -m tests.catalogues
 
-lock: ## rewrite the lock files from pyproject.toml
+# Each lock keeps the pins of the one before it. None names a package index.
+lock: ## write the lock files from pyproject.toml: production, demo, tests
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -qq pip-tools
-	@.venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host --extra demo --output-file requirements.lock pyproject.toml
-	@.venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host --extra test --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra demo --constraint requirements.lock --output-file requirements-demo.lock pyproject.toml
+	@$(COMPILE) --extra demo --extra test --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	@rm -rf .venv-lock
 
 clean: ## remove .venv and caches
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.runtime: requirements.lock pyproject.toml gateway/__init__.py
+.venv/.runtime: requirements-demo.lock pyproject.toml gateway/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit("Headgate needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || { echo "Making .venv …"; $(PYTHON) -m venv .venv; }
-	@echo "Installing what requirements.lock pins …"
-	@$(BIN)/pip install -qq --require-hashes -r requirements.lock
+	@echo "Installing what requirements-demo.lock pins …"
+	@$(BIN)/pip install -qq --require-hashes -r requirements-demo.lock
 	@$(BIN)/pip install -qq --no-deps --editable .
 	@touch $@
 

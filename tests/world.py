@@ -20,10 +20,11 @@ from typing import Any
 import aiohttp
 
 from gateway.app import gateway
+from gateway.configuration import load
 from gateway.demo.drupal.server import SimulatedDrupal, running
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.process import listening
-from gateway.settings import Settings, load
+from gateway.settings import Settings
 from gateway.telemetry import logs
 from tests.ports import free_port
 from tests.smtp_server import Mail, Mailbox

@@ -5,7 +5,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from gateway.cli.operations import initialise
+from gateway.cli.store import mark_store
 from gateway.settings import Settings
 from tests.world import Answer, Frontend, World, code_in
 
@@ -28,7 +28,7 @@ class Enrolled:
 async def mark(world: World) -> None:
     """What an operator does once, where there is something to mark."""
     if world.store["kind"] == "redis":
-        await initialise(Settings.model_validate(world.configuration()))
+        await mark_store(Settings.model_validate(world.configuration()))
 
 
 def app_code(secret: str, at: float) -> str:

@@ -7,9 +7,10 @@ from contextlib import AsyncExitStack
 import pytest
 from pydantic import ValidationError
 
+from gateway.configuration import ConfigurationError, load
 from gateway.demo.drupal.signing_in import BY_ADDRESS
 from gateway.demo.drupal.site import DrupalOptions
-from gateway.settings import ConfigurationError, Settings, load
+from gateway.settings import Settings
 from gateway.telemetry import logs
 from tests.ports import free_port
 from tests.wire import ask, line, request

@@ -12,7 +12,7 @@ import yaml
 
 from gateway import errors
 from gateway.cli import main
-from gateway.settings import NOT_KEYS, PREFIX, load
+from gateway.configuration import NOT_KEYS, PREFIX, load
 from gateway.telemetry.event_webhook import TOLD
 from gateway.web.headless.routes import ENDPOINTS
 from gateway.web.http import statuses as web_errors
@@ -372,6 +372,6 @@ def test_nothing_speaks_of_a_machine_or_a_mirror():
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-demo.lock", "requirements-dev.lock"])
 def test_the_lock_files_name_no_host(name):
     assert "://" not in text_of(name)
