@@ -35,7 +35,7 @@ NOT_KEYS = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE"})
 # No method of the site's: the first of policy.methods that reaches the account, unless it asks for another.
 USER_CHOICE = "user choice"
 # These stand in pydantic's names of places, but in nobody's configuration.
-KINDS = frozenset({"memory", "redis", "smtp", "apprise", "webhook", "console", "session"})
+KINDS = frozenset({"memory", "redis", "smtp", "apprise", "vonage", "webhook", "console", "session"})
 
 
 class ConfigurationError(Exception):

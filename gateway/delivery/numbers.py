@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # As people write one, in digits of any script. A second number, an extension or letters make it none: phonenumbers
 # would look for the first number in it, and somebody else could hear the code.
 IS_WRITTEN = re.compile(r"(?:tel:)?\s*\+?[\d\s().\-/\u2010-\u2015]{2,40}", re.IGNORECASE)
+IS_E164 = re.compile(r"\+[0-9]{4,15}")
 MOST_CHARACTERS = 256
 MOST_DIGITS = 15
 # What phonenumbers calls the numbers of no country: satellites, and premium ones that work everywhere.
@@ -44,6 +45,11 @@ class NumberOptions(Options):
 
     default_region: Annotated[str, AfterValidator(_country)] | None = None
     allowed_regions: tuple[Annotated[str, AfterValidator(_region)], ...] = ()
+
+
+def is_e164(to: str) -> bool:
+    """Whether *to* has the form of a number in E.164."""
+    return IS_E164.fullmatch(to) is not None
 
 
 def e164(text: str, options: NumberOptions) -> str:

@@ -316,7 +316,12 @@ class TestFallback:
             200,
             '{"message-count": "1", "messages": [{"status": "9", "error-text": "x"}]}',
         )
-        phones["channels"]["sms"]["url"] = "vonage://abcdef01:0123456789abcdef@12025550100/{to}"
+        phones["channels"]["sms"] = {
+            "kind": "vonage",
+            "api_key": "abcdef01",
+            "api_secret": "0123456789abcdef",
+            "sender": "12025550100",
+        }
         async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
             opened = await frontend.authenticate()
             won = await frontend.login(opened, await world.code())

@@ -146,6 +146,8 @@ SECRETS = {
     "sms-url": f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}",
     "voice-url": f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}?method=call",
     "whatsapp-url": f"twilio://AC{'0' * 32}:{'f' * 32}@12025550100/w:{{to}}",
+    "vonage-key": "abcDEF01",
+    "vonage-secret": "0123456789ABCdef",
     "sender-secret": "whsec_" + "A" * 43 + "=",
 }
 
