@@ -38,7 +38,7 @@ chaos: .venv/.dev redis oathtool ## the long forms: kills, races, floods (minute
 	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/chaos tests/flows $(ARGS)
 
 languages: .venv/.dev ## bring the catalogues up to what the code says, and compile them
-	@$(BIN)/python -m tests.catalogues
+	@$(BIN)/python -m gateway.texts.compile
 
 lock: ## write the lock files anew from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -qq pip-tools

@@ -9,7 +9,10 @@ import pytest
 from gateway.demo.drupal.accounts import User, example_users
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.errors import PolicyUnreadable
-from gateway.texts.catalogues import TEXTS, Languages
+from gateway.texts import compile as catalogue_compiler
+from gateway.texts import folders
+from gateway.texts.catalogues import Languages
+from gateway.texts.folders import CATALOGUE, LANGUAGES
 from tests.flows.test_alike import KINDS
 from tests.unit.test_languages import FRENCH
 from tests.unit.test_languages import HOSTILE as HEADERS
@@ -259,11 +262,59 @@ async def test_a_code_typed_in_the_readers_own_digits_logs_in(world, frontend, z
     assert (await visitor.login(opened, f"\u2067{typed[:3]} {typed[3:]}\u2069")).status == 200
 
 
-# --- A language more -------------------------------------------------------------------------------------------------
+# --- Another language ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def our_languages(tmp_path, monkeypatch):
+    """A copy of the folders that come along, where a test may add to them."""
+    root = tmp_path / "languages"
+    shutil.copytree(LANGUAGES, root)
+    monkeypatch.setattr(folders, "LANGUAGES", root)
+    return root
+
+
+def add_french(root):
+    """Copy a folder and translate what the tests look at, as docs/languages.md says."""
+    shutil.copytree(root / "en", root / "fr")
+    (root / "fr" / "code.subject.j2").write_text("Votre code")
+    assert catalogue_compiler.main() == len(catalogue_compiler.sentences())
+    catalogue = root / "fr" / CATALOGUE
+    translated = catalogue.read_text()
+    for english, french in {
+        "The code is wrong.": "Le code est faux.",
+        "You are logged in.": "Vous êtes connecté.",
+    }.items():
+        assert f'msgid "{english}"\nmsgstr ""\n' in translated
+        translated = translated.replace(f'msgid "{english}"\nmsgstr ""', f'msgid "{english}"\nmsgstr "{french}"')
+    catalogue.write_text(translated)
+    assert catalogue_compiler.main() == len(catalogue_compiler.sentences()) - 2
+
+
+async def test_our_own_languages_grow_by_one_folder_for_answers_and_messages(world, our_languages):
+    add_french(our_languages)
+    async with world.open_gateway():
+        visitor = asking(world, "fr-CA")
+        opened = await visitor.authenticate("own", "x-pass-1")
+        code = await world.code()
+        refused = await visitor.login(opened, wrong(code))
+        granted = await visitor.login(opened, code)
+
+    assert subject_of(await world.mailbox.mail()) == "Votre code"
+    assert [answer["message"] for answer in (refused, granted)] == ["Le code est faux.", "Vous êtes connecté."]
+    assert {answer.headers["Content-Language"] for answer in (refused, granted)} == {"fr"}
+
+
+async def test_a_new_language_is_one_that_can_be_the_default(world, our_languages):
+    add_french(our_languages)
+    async with world.open_gateway(texts={"default_language": "fr"}) as frontend:
+        refused = await frontend.authenticate("own", "x-pass-1", apiKey="wrong")
+
+    assert refused.headers["Content-Language"] == "fr"
 
 
 async def test_a_language_is_added_by_a_folder_for_answers_and_messages(world, tmp_path):
-    shutil.copytree(TEXTS / "en", tmp_path / "fr")
+    shutil.copytree(LANGUAGES / "en", tmp_path / "fr")
     (tmp_path / "fr" / "code.subject.j2").write_text("Votre code")
     (tmp_path / "fr" / "LC_MESSAGES").mkdir()
     (tmp_path / "fr" / "LC_MESSAGES" / "headgate.po").write_text(FRENCH)

@@ -15,13 +15,14 @@ from pydantic import ValidationError
 from gateway import errors, languages
 from gateway.languages import ENGLISH, Choice
 from gateway.texts import catalogues
-from gateway.texts.catalogues import TEXTS, Languages
+from gateway.texts.catalogues import Languages
+from gateway.texts.compile import PACKAGE, read, renewed, sentences, sentences_in
+from gateway.texts.folders import LANGUAGES
 from gateway.texts.messages import TextOptions
 from gateway.web.http.client_ip import Gone
-from tests.catalogues import ROOT, read, renewed, said_in_english_only, sentences
 from tests.flows.test_errors import family
 
-CATALOGUES = sorted(TEXTS.glob("*/LC_MESSAGES/headgate.po"))
+CATALOGUES = sorted(LANGUAGES.glob("*/LC_MESSAGES/headgate.po"))
 NAMES = [path.parts[-3] for path in CATALOGUES]
 HOSTILE = [
     "",
@@ -64,7 +65,7 @@ def told(catalogue):
 
 
 def test_english_german_and_arabic_come_along():
-    assert {*NAMES, "en"} == {path.name for path in TEXTS.iterdir() if path.is_dir()} == {"ar", "de", "en"}
+    assert {*NAMES, "en"} == {path.name for path in LANGUAGES.iterdir() if path.is_dir()} == {"ar", "de", "en"}
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
@@ -80,7 +81,7 @@ def test_every_sentence_of_the_code_is_in_every_language_and_nothing_else(path):
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
 def test_a_translation_shows_what_the_english_sentence_shows(path):
     for message in read(path):
-        assert catalogues.is_whole(str(message.id), str(message.string)), message.id
+        assert catalogues.same_fields(str(message.id), str(message.string)), message.id
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
@@ -94,7 +95,8 @@ def test_what_is_compiled_is_what_is_written(path):
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
 def test_bringing_a_catalogue_up_to_date_changes_nothing(path):
-    old, new = read(path), renewed(path)
+    old = read(path)
+    new = renewed(old)
 
     assert told(new) == told(old)
 
@@ -107,8 +109,8 @@ def test_what_an_error_says_is_among_the_sentences():
 
 def test_no_answer_is_written_down_in_english_alone():
     found = {
-        str(path.relative_to(ROOT)): texts
-        for path in (ROOT / "gateway" / "web").rglob("*.py")
+        str(path.relative_to(PACKAGE)): texts
+        for path in (PACKAGE / "web").rglob("*.py")
         if (texts := list(said_in_english_only(ast.parse(path.read_text()))))
     }
 
@@ -125,14 +127,17 @@ answer({"message": language.say("four {x}", x=y), "code": "five"})
 log.info("six")
 """
 
-    assert set(_found(code)) == {"one", "two", "three", "four {x}"}
+    assert set(sentences_in(ast.parse(code))) == {"one", "two", "three", "four {x}"}
     assert list(said_in_english_only(ast.parse('answer({"message": "seven"})'))) == ["seven"]
 
 
-def _found(code):
-    from tests.catalogues import said_in
-
-    return said_in(ast.parse(code))
+def said_in_english_only(tree):
+    """A `message` that is written down where it should be said."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "message" and isinstance(value, ast.Constant):
+                    yield str(value.value)
 
 
 @pytest.mark.parametrize("tag", [*NAMES, "en"])
@@ -163,7 +168,7 @@ def test_a_sentence_that_no_catalogue_has_is_said_in_english():
 def test_the_start_does_not_wait_for_babel():
     code = "import sys, gateway.app, gateway.texts.catalogues as l; l.Languages(); sys.exit('babel' in sys.modules)"
 
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, check=False).returncode == 0
 
 
 # --- Who gets which --------------------------------------------------------------------------------------------------
@@ -250,8 +255,8 @@ def own(tmp_path):
     def write(text, tag="fr"):
         folder = tmp_path / tag / "LC_MESSAGES"
         if not folder.exists():
-            if not (TEXTS / tag).exists():
-                shutil.copytree(TEXTS / "en", tmp_path / tag)
+            if not (LANGUAGES / tag).exists():
+                shutil.copytree(LANGUAGES / "en", tmp_path / tag)
             folder.mkdir(parents=True)
         (folder / "headgate.po").write_text(text, encoding="latin-1")
         return tmp_path
@@ -281,7 +286,7 @@ def test_a_sentence_there_wins_and_the_rest_comes_along(own):
 
 
 def test_a_language_without_a_catalogue_is_answered_in_the_next_that_is_asked_for(tmp_path):
-    shutil.copytree(TEXTS / "en", tmp_path / "fr")
+    shutil.copytree(LANGUAGES / "en", tmp_path / "fr")
 
     assert Languages(folder=tmp_path).asked_for("fr, de;q=0.5").tag == "de"
 

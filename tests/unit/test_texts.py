@@ -16,11 +16,11 @@ from gateway.delivery.addresses import one_address
 from gateway.delivery.channels import ChannelsOptions
 from gateway.delivery.channels.mail import Letterhead, Sender
 from gateway.settings import ConfigurationError, load
-from gateway.texts import messages as module
 from gateway.texts.browser import BROWSERS, SYSTEMS, browser_of
-from gateway.texts.catalogues import TEXTS, languages_in
-from gateway.texts.messages import TextOptions, Texts, Values
+from gateway.texts.folders import LANGUAGES, languages_in
+from gateway.texts.messages import MEDIA, TextOptions, Texts, Values, one_line
 from gateway.texts.sms_length import size_of
+from gateway.texts.templates import PARTS, SUBJECTS
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 VALUES = Values(username="alice", code="012345", seconds=299.9, asked_at=1_700_000_000, browser=FIREFOX)
@@ -122,7 +122,7 @@ def test_a_kind_of_a_language_gets_the_language(texts, language, told):
 @pytest.fixture
 def folder(tmp_path):
     """French, as an operator adds it: English copied, one text translated."""
-    shutil.copytree(TEXTS / "en", tmp_path / "fr")
+    shutil.copytree(LANGUAGES / "en", tmp_path / "fr")
     (tmp_path / "fr" / "code.subject.j2").write_text("Votre code{% if site %} pour {{ site }}{% endif %}")
     return tmp_path
 
@@ -137,7 +137,7 @@ def test_a_language_is_added_by_a_folder_alone(folder):
 
 def test_a_file_there_wins_and_the_rest_comes_along(tmp_path):
     (tmp_path / "de").mkdir()
-    for path in (TEXTS / "de").glob("*.j2"):
+    for path in (LANGUAGES / "de").glob("*.j2"):
         (tmp_path / "de" / path.name).write_text(path.read_text())
     (tmp_path / "de" / "code.subject.j2").write_text("Dein Code")
     (tmp_path / "de" / "code.html.j2").unlink()
@@ -228,7 +228,7 @@ def test_a_template_that_does_more_than_show_a_value_is_right_too(folder):
     assert Texts(TextOptions(folder=folder)).render("code", "fr", VALUES).plain == "012 345 100% ALICE"
 
 
-@pytest.mark.parametrize("subject", module.SUBJECTS)
+@pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_copied_language_says_account_time_and_browser_in_its_own_words(folder, subject):
     (folder / "fr" / "details.txt.j2").write_text("Compte : {{ username }}\n")
 
@@ -262,7 +262,7 @@ def test_a_template_that_works_with_some_codes_only_is_broken(folder):
 # --- Hostile names ---------------------------------------------------------------------------------------------------
 
 ISOLATES = dict.fromkeys((0x2066, 0x2068, 0x2069))
-ALL = [(language, subject) for language in ("ar", "de", "en") for subject in module.SUBJECTS]
+ALL = [(language, subject) for language in ("ar", "de", "en") for subject in SUBJECTS]
 
 
 @pytest.mark.parametrize(("language", "subject"), ALL)
@@ -278,7 +278,7 @@ def test_a_hostile_name_stays_one_printable_line_of_text(texts, name, language, 
     assert [text.plain.count(chr(mark)) for mark in ISOLATES] == [harmless.plain.count(chr(mark)) for mark in ISOLATES]
     page, usual = LexborHTMLParser(text.html), LexborHTMLParser(harmless.html)
     assert [node.tag for node in page.css("*")] == [node.tag for node in usual.css("*")]
-    assert module.one_line(name) in [node.text() for node in page.css("bdi")]
+    assert one_line(name) in [node.text() for node in page.css("bdi")]
     assert ("49" in text.plain) == ("49" in harmless.plain)
 
 
@@ -329,7 +329,7 @@ def test_whatever_the_client_sends_the_markup_is_ours(language, subject, name, a
     text = RENDERER.render(subject, language, replace(VALUES, username=name, browser=agent))
     page = LexborHTMLParser(text.html)
 
-    assert module.one_line(name) in [node.text() for node in page.css("bdi")]
+    assert one_line(name) in [node.text() for node in page.css("bdi")]
     assert text.html.count("<") == len(re.findall(r"</?[a-z!][^<>]*>", text.html))
     for part in (text.plain, page.css_first(".quiet").text()):
         assert set(BROWSER_LINE.findall(part)) <= WORDS
@@ -386,14 +386,14 @@ def test_an_unknown_browser_has_no_line(texts, language, subject, agent):
 
 
 def test_every_language_has_every_template():
-    names = {path.name for path in (TEXTS / "en").glob("*.j2")}
+    names = {path.name for path in (LANGUAGES / "en").glob("*.j2")}
 
-    for language in languages_in(TEXTS).values():
+    for language in languages_in(LANGUAGES).values():
         assert {path.name for path in language.glob("*.j2")} == names
 
 
 @pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl")])
-@pytest.mark.parametrize("subject", module.SUBJECTS)
+@pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_mail_says_its_language_and_which_way_it_is_read(texts, language, direction, subject):
     page = LexborHTMLParser(texts.render(subject, language, VALUES).html)
 
@@ -433,7 +433,7 @@ def test_every_mail_says_whose_account_when_from_which_browser_and_what_to_do_if
 @pytest.mark.parametrize("language", ["ar", "de", "en"])
 @pytest.mark.parametrize("minutes", range(1, 61))
 def test_every_time_can_be_told_in_every_language(texts, language, minutes):
-    for medium in module.PARTS:
+    for medium in PARTS:
         assert texts.render("code", language, replace(VALUES, seconds=60 * minutes), medium=medium).plain
 
 
@@ -556,7 +556,7 @@ def test_places_are_counted_as_a_network_counts_them(text, size):
 
 
 def test_every_channel_has_its_medium():
-    assert set(module.MEDIA) == set(ChannelsOptions.model_fields)
+    assert set(MEDIA) == set(ChannelsOptions.model_fields)
 
 
 @pytest.mark.parametrize("wrong", [{"timezone": "Mars/Olympus"}, {"timezone": "../etc/passwd"}, {"timezone": ""}])

@@ -9,8 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.interfaces import Subject, Text
 from gateway.settings import Settings
-from gateway.texts.messages import MESSAGES, Medium, Texts, Values
+from gateway.texts.messages import Texts, Values
 from gateway.texts.sms_length import size_of
+from gateway.texts.templates import MESSAGES, Medium
 
 # What the page is named by here; everything else in it is the messages' own.
 MEDIA = {"mail": "Mail", "sms": "Text message", "voice": "Call"}
