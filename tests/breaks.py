@@ -110,7 +110,7 @@ BREAKS = (
     Break(
         promise=8,
         says="a code is sent for a login that is over",
-        file="gateway/delivery/courier.py",
+        file="gateway/delivery/writer.py",
         old="            transaction.demand_open(now=self._clock())\n",
         new="",
         test="tests/contracts/courier/test_sending.py::test_a_code_whose_transaction_closed_while_the_server_held_the_recipient_is_not_sent",
