@@ -68,7 +68,7 @@ def test_the_locked_mail_says_that_somebody_knows_the_password(texts):
 def test_the_mail_about_a_copied_device_says_what_was_done_and_what_to_do(texts):
     text = texts.render("replayed", "en", VALUES)
 
-    assert text.subject == "A remembered device was copied: Example"
+    assert text.subject == "A remembered device may have been copied: Example"
     for part in (text.plain, text.html):
         for told in ("alice", "2023-11-14 22:13 UTC", "Firefox, Windows", "Change", "password"):
             assert told in part
