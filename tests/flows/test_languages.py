@@ -227,7 +227,9 @@ async def test_the_warning_of_a_copied_device_comes_in_the_accounts_language(wor
         for _ in range(2):
             await visitor.authenticate(name, "x-pass-1", rememberToken=token)
 
-        await world.eventually(lambda: "Ein gespeichertes Gerät wurde möglicherweise kopiert" in map(subject_of, world.mailbox.mails))
+        await world.eventually(
+            lambda: "Ein gespeichertes Gerät wurde möglicherweise kopiert" in map(subject_of, world.mailbox.mails)
+        )
 
 
 async def test_a_text_message_and_a_call_carry_their_own_words(world, capfd):

@@ -18,7 +18,7 @@ import yaml
 from gateway import errors
 from gateway.cli import main
 from gateway.settings import NOT_KEYS, PREFIX, load
-from gateway.telemetry.event_webhook import TOLD
+from gateway.telemetry.event_webhook import URGENT_EVENTS
 from gateway.web.headless.routes import ENDPOINTS
 from gateway.web.http import statuses as web_errors
 from tests.unit.test_configuration_file import KEYS, shown_default
@@ -337,7 +337,7 @@ def test_every_outcome_of_every_endpoint_is_documented():
 def test_the_events_that_the_webhook_tells_are_listed():
     (listed,) = re.findall(r"the gateway posts (.*?) as they happen", text_of("docs/events.md"), re.DOTALL)
 
-    assert set(re.findall(r"`([\w.]+)`", listed)) == TOLD
+    assert set(re.findall(r"`([\w.]+)`", listed)) == URGENT_EVENTS
 
 
 def test_every_warning_of_an_outcome_is_told_as_one():

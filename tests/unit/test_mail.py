@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.addresses import one_address
-from gateway.delivery.channels.mail import Letterhead, Sender
+from gateway.delivery.channels.mail import MailWriter, Sender
 from gateway.interfaces import Text
 from gateway.texts.messages import TextOptions, Texts, Values, one_line
 
@@ -31,7 +31,7 @@ HOSTILE = [
 
 
 def written(text=PLAIN, *, to="alice@example.test", id="m1", sender=SENDER):
-    return Letterhead(Sender(sender)).write(one_address(to), text, id=id, now=NOW)
+    return MailWriter(Sender(sender)).write(one_address(to), text, id=id, now=NOW)
 
 
 def parsed(*args, **kwargs):

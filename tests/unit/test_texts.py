@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from gateway.delivery.addresses import one_address
 from gateway.delivery.channels import ChannelsOptions
-from gateway.delivery.channels.mail import Letterhead, Sender
+from gateway.delivery.channels.mail import MailWriter, Sender
 from gateway.settings import ConfigurationError, load
 from gateway.texts.browser import BROWSERS, SYSTEMS, browser_of
 from gateway.texts.folders import LANGUAGES, languages_in
@@ -297,7 +297,7 @@ def test_a_hostile_name_has_no_place_in_a_text_message_or_a_call(texts, name, la
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_breaks_no_header_of_a_mail(texts, name, language, subject):
     text = texts.render(subject, language, replace(VALUES, username=name))
-    raw = Letterhead(Sender("Example <no-reply@example.org>")).write(
+    raw = MailWriter(Sender("Example <no-reply@example.org>")).write(
         one_address("alice@example.test"), text, id="m1", now=VALUES.asked_at
     )
 

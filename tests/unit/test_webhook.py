@@ -13,7 +13,13 @@ from structlog.testing import capture_logs
 
 from gateway.signing import signed, signing_key
 from gateway.telemetry import event_webhook
-from gateway.telemetry.event_webhook import MOST_WAITING, TOLD, TRIES_AFTER_SECONDS, EventWebhook, EventWebhookOptions
+from gateway.telemetry.event_webhook import (
+    MOST_WAITING,
+    TRIES_AFTER_SECONDS,
+    URGENT_EVENTS,
+    EventWebhook,
+    EventWebhookOptions,
+)
 
 # The test vector of the Standard Webhooks libraries.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -159,7 +165,7 @@ async def test_an_event_is_posted_with_its_fields_and_stays_as_it_is(waits):
     )
 
 
-@pytest.mark.parametrize("name", sorted(TOLD))
+@pytest.mark.parametrize("name", sorted(URGENT_EVENTS))
 async def test_what_should_not_wait_is_told(waits, name):
     service = Service()
     await told(EventWebhook(service, OPTIONS), {"event": name})
