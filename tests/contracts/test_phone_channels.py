@@ -109,8 +109,8 @@ class TestWebhook(ChannelContract):
 TAKEN = json.dumps({"sid": "SM1", "status": "queued", "messages": [{"status": "0"}]})
 
 
-class TestTurns:
-    """One channel's silence must not take the courier's places from the others."""
+class TestSlots:
+    """A channel whose peer is silent must not take the places of the courier from the other channels."""
 
     @pytest.fixture(params=["apprise", "vonage", "webhook"])
     def options(self, request, monkeypatch, peer):
@@ -136,7 +136,7 @@ class TestTurns:
         assert delayed.value.reason == "busy"
         assert time.monotonic() - began < 2
 
-    async def test_a_turn_is_given_back_whatever_happens(self, options, peer, to):
+    async def test_a_slot_is_given_back_whatever_happens(self, options, peer, to):
         async def too_late() -> Text:
             raise TooLate("ended")
 
@@ -154,7 +154,7 @@ class TestTurns:
 
 
 class Misbehaving:
-    """What both make of a peer that does not take a message. Subclasses give `channel`."""
+    """What all of them do when the peer does not take a message. Subclasses give `channel`."""
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
     async def test_a_4xx_is_final(self, channel, peer, to, status):
@@ -167,7 +167,7 @@ class Misbehaving:
         assert len(peer.posts) == 1
 
     @pytest.mark.parametrize("status", [302, 408, 425, 429, 500, 502, 503])
-    async def test_what_may_pass_is_worth_another_try(self, channel, peer, to, status):
+    async def test_a_passing_refusal_is_worth_another_try(self, channel, peer, to, status):
         peer.status, peer.headers = status, {"Location": f"{peer.url}/elsewhere"}
 
         with pytest.raises(Delayed) as delayed:
@@ -189,7 +189,7 @@ class Misbehaving:
         assert delayed.value.reason == "lost"
 
     @pytest.mark.parametrize("how", ["silent", "drips"])
-    async def test_one_that_does_not_come_to_an_end_is_given_up(self, channel, peer, to, how):
+    async def test_an_answer_that_does_not_end_is_given_up(self, channel, peer, to, how):
         setattr(peer, how, True)
         began = time.monotonic()
 
@@ -210,7 +210,7 @@ class Misbehaving:
 
 
 async def given_up_after_three(channel, to):
-    """One message is tried three times at a silent provider, the next one again."""
+    """Check that one message is tried three times at a silent provider, and that the next is tried again."""
     refused = []
     for _ in range(3):
         with pytest.raises((Delayed, Undeliverable)) as given_up:
@@ -320,7 +320,7 @@ class TestAppriseWhenRefused(Misbehaving):
         assert [thread.daemon for thread in threading.enumerate() if thread.name == "apprise"] == [True]
         delivery.cancel()
 
-    async def test_a_success_that_is_none_to_the_plugin_is_final(self, channel, peer, to):
+    async def test_a_success_that_the_plugin_takes_for_a_refusal_is_final(self, channel, peer, to):
         peer.status = 202
 
         with pytest.raises(Undeliverable) as refused:
@@ -358,7 +358,7 @@ class TestAppriseWhenRefused(Misbehaving):
 
     @pytest.fixture
     def every_line(self):
-        """What an operator's own handler would hear, at the lowest level."""
+        """Every line that a handler of the operator's would get, at the lowest level."""
         lines = []
         handler = logging.Handler()
         handler.emit = lambda record: lines.append(f"{record.name} {record.getMessage()}")
@@ -435,7 +435,7 @@ class TestWhatTwilioIsTold:
 
 
 class TestWhatTheSenderIsTold:
-    async def test_whom_what_and_until_when(self, sender, peer, to):
+    async def test_the_recipient_the_text_and_the_time_until_which_the_code_works(self, sender, peer, to):
         async def text() -> Text:
             return CODE
 
@@ -503,7 +503,7 @@ class TestOptions:
             "twilio://{to}",
         ],
     )
-    def test_what_leads_nowhere_or_elsewhere_is_refused_without_being_echoed(self, url):
+    def test_a_url_that_can_not_be_used_is_refused_without_being_echoed(self, url):
         with pytest.raises(ValidationError) as refused:
             AppriseOptions(url=url)
 
@@ -539,7 +539,7 @@ class TestOptions:
 
         assert options.sms == AppriseOptions(url=SecretStr(TWILIO))
 
-    def test_smtp_carries_mail_only_and_apprise_none(self):
+    def test_smtp_is_for_mail_only_and_apprise_is_not(self):
         for name, kind in (("sms", "smtp"), ("email", "apprise")):
             with pytest.raises(ValidationError):
                 ChannelsOptions.model_validate({name: {"kind": kind}})

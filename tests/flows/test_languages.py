@@ -1,4 +1,4 @@
-"""Answers in the language asked for, messages in the account's own, and codes in any digits."""
+"""Answers in the language asked for, messages in the language of the account, and codes in any digits."""
 
 import asyncio
 import json
@@ -106,7 +106,7 @@ async def test_a_rule_on_roles_that_can_not_be_read_is_told_in_the_language_aske
     assert answer.headers["Content-Language"] == "ar"
 
 
-async def test_switched_off_it_says_so_in_the_language_asked_for(world):
+async def test_a_disabled_login_is_refused_in_the_language_asked_for(world):
     async with world.open_gateway(headless={"enabled": False}):
         german = await asking(world, "de").authenticate()
         english = await world.visit(world.url).authenticate()
@@ -143,7 +143,7 @@ async def test_within_a_language_no_closed_login_can_be_told_from_another(world,
 
 
 @pytest.mark.parametrize("header", [header for header in HEADERS if header.isprintable() and header.isascii()])
-async def test_no_header_is_worth_more_than_a_refusal(served, header):
+async def test_no_header_causes_more_than_a_refusal(served, header):
     body = {"username": "alice", "password": "x", "apiKey": "wrong"}
     answer = served.run(served.frontend.post("authenticate", body, headers={"Accept-Language": header}))
 
@@ -198,7 +198,7 @@ class TestByTheAccountForm:
         assert answer.headers["Content-Language"] == "ar"
 
 
-async def test_whoever_has_no_language_gets_the_sites(world):
+async def test_a_user_without_a_language_gets_that_of_the_site(world):
     async with world.open_gateway(texts={"default_language": "de"}) as frontend:
         answer = await frontend.authenticate("own", "x-pass-1")
 

@@ -1,4 +1,4 @@
-"""Which language somebody gets, and that every sentence is there in every language."""
+"""Which language a user gets, and that every sentence exists in every language."""
 
 import ast
 import shutil
@@ -85,7 +85,7 @@ def test_a_translation_shows_what_the_english_sentence_shows(path):
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
-def test_what_is_compiled_is_what_is_written(path):
+def test_a_compiled_catalogue_holds_what_is_written(path):
     """`make languages` compiles it."""
     with path.with_suffix(".mo").open("rb") as file:
         written = GNUTranslations(file)
@@ -101,7 +101,7 @@ def test_bringing_a_catalogue_up_to_date_changes_nothing(path):
     assert told(new) == told(old)
 
 
-def test_what_an_error_says_is_among_the_sentences():
+def test_the_sentence_of_every_error_is_among_the_sentences():
     said = {kind.sentence for kind in family(errors.GatewayError) if kind is not Gone}
 
     assert said <= set(sentences())
@@ -132,7 +132,7 @@ log.info("six")
 
 
 def said_in_english_only(tree):
-    """A `message` that is written down where it should be said."""
+    """Every `message` of an answer that is written out instead of being passed to `say`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
@@ -155,13 +155,13 @@ def test_the_modules_own_sentences_stay_as_they_are_in_english():
     assert ENGLISH.say(errors.Disabled.sentence) == "Something went wrong, please contact your administrator."
 
 
-def test_what_looks_like_a_field_in_a_value_is_none():
+def test_a_field_in_a_value_is_not_replaced():
     for tag in ("en", "de", "ar"):
         said = Languages().asked_for(tag).say("A code was sent to {destination}.", destination="{0.__class__}")
         assert "{0.__class__}" in said
 
 
-def test_a_sentence_that_no_catalogue_has_is_said_in_english():
+def test_a_sentence_that_is_missing_in_a_catalogue_is_in_english():
     assert Languages().asked_for("de").say("Nobody translated this.") == "Nobody translated this."
 
 
@@ -210,7 +210,7 @@ def test_a_header_is_read_as_rfc_9110_says(header, found):
 
 
 @pytest.mark.parametrize("header", HOSTILE)
-def test_whatever_stands_in_a_header_there_is_a_language_and_at_once(header):
+def test_every_header_gives_a_language_and_takes_no_time(header):
     languages.ranges.cache_clear()
     began = time.perf_counter()
 
@@ -241,7 +241,9 @@ def test_any_text_is_a_header(header):
         ("-" * 10_000, "", "en"),
     ],
 )
-def test_the_accounts_language_goes_before_the_browsers_and_that_before_the_default(preferred, header, found):
+def test_the_language_of_the_account_comes_before_that_of_the_browser_and_that_before_the_default(
+    preferred, header, found
+):
     assert CHOICE.of(preferred, header) == found
 
 
@@ -276,7 +278,7 @@ def test_a_language_is_added_by_a_catalogue_alone(own):
     assert told.say("You are logged in.") == "You are logged in."
 
 
-def test_a_sentence_there_wins_and_the_rest_comes_along(own):
+def test_a_sentence_of_the_operator_is_used_instead_of_ours_and_the_rest_is_ours(own):
     german = HEADER + 'msgid "The code is wrong."\nmsgstr "Falsch!"\n\nmsgid "You are logged in."\nmsgstr ""\n'
 
     told = Languages(folder=own(german, "de")).asked_for("de")
@@ -291,7 +293,7 @@ def test_a_language_without_a_catalogue_is_answered_in_the_next_that_is_asked_fo
     assert Languages(folder=tmp_path).asked_for("fr, de;q=0.5").tag == "de"
 
 
-def test_the_default_language_is_for_whoever_asks_for_none():
+def test_the_default_language_is_used_when_no_known_one_is_asked_for():
     assert Languages(default="de").asked_for("").tag == "de"
     assert Languages(default="de").asked_for("*").tag == "de"
     assert Languages(default="de").asked_for("en").tag == "en"

@@ -1,4 +1,4 @@
-"""`headgate preview`: needs nothing but what messages are made of, and shows what would be sent."""
+"""`headgate preview` needs only the options of messages, and shows what would be sent."""
 
 from typing import get_args
 
@@ -15,7 +15,7 @@ ONLY = frozenset({"texts", "public_url", "code"})
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs the command with a configuration, in an environment that says nothing."""
+    """Run the command with a configuration, in an empty environment."""
     monkeypatch.delenv("HEADGATE_CONFIG", raising=False)
     monkeypatch.delenv("HEADGATE_API_KEY", raising=False)
 
@@ -73,20 +73,20 @@ def test_what_is_missing_elsewhere_in_a_configuration_is_not_asked_for(run, tmp_
 
 
 @pytest.mark.parametrize("wrong", ["texts: {default_language: xx}", "code: {digits: 99}", "public_url: nowhere", "["])
-def test_what_is_wrong_with_the_messages_is_told(run, tmp_path, wrong):
+def test_a_problem_of_the_messages_is_reported(run, tmp_path, wrong):
     done = run(wrong)
 
     assert done.exit_code == 2
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_can_not_be_written_is_told(run, tmp_path):
+def test_a_folder_that_can_not_be_written_is_reported(run, tmp_path):
     (tmp_path / "out").write_text("a file")
 
     assert run().exit_code == 1
 
 
-def test_only_the_problems_that_matter_are_told():
+def test_only_the_problems_that_matter_are_reported():
     environ = {"HEADGATE_TEXTS__TIMEZONE": "Mars", "HEADGATE_LISTEN__PORT": "x", "HEADGATE_CODE__DIGITS": "7"}
 
     with pytest.raises(ConfigurationError) as refused:
