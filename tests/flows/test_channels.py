@@ -94,7 +94,7 @@ class TestSms:
             body = (await provider.posted()).form["Body"]
 
         code = code_in(type("Mail", (), {"plain": body}))
-        assert "Geben Sie" in body
+        assert "ist Ihr Code" in body
         assert body.splitlines()[1:] == [f"@www.example.org #{code}"]
 
     async def test_a_call_is_in_the_language_that_the_browser_asks_for(self, world, phones, provider):
