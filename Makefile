@@ -48,7 +48,7 @@ chaos: .venv/.dev redis oathtool ## run the long tests: kills, races, floods (mi
 	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/chaos tests/flows $(ARGS)
 
 languages: .venv/.dev ## update the catalogues from the code, and compile them
-	@$(BIN)/python -m tests.catalogues
+	@$(BIN)/python -m gateway.texts.compile
 
 # Each lock keeps the pins of the one before it. None names a package index.
 lock: ## write the lock files from pyproject.toml: production, demo, tests

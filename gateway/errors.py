@@ -115,7 +115,7 @@ class TooSoon(Throttled):
 
 class AccountLocked(Throttled):
     word = "account_locked"
-    sentence = "Too many wrong codes. This account has to wait."
+    sentence = "Too many wrong codes. This account is locked for now."
 
 
 class DrupalInvalid(GatewayError):

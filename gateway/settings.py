@@ -195,8 +195,8 @@ class Settings(Options):
         if len({client.digest() for client in clients}) != len(clients):
             problems.append(("headless.clients", "two clients have the same apiKey"))
         if any(client.kind == "server" for client in clients) and not self.trusted_proxies:
-            sentence = "must name the address of each client of kind server, which forwards its visitors' addresses"
-            problems.append(("trusted_proxies", sentence))
+            problem = "must name the address of each client of kind server, which forwards its visitors' addresses"
+            problems.append(("trusted_proxies", problem))
         return problems
 
     def _missing_keys(self) -> list[tuple[str, str]]:

@@ -101,7 +101,7 @@ BREAKS = (
     Break(
         promise=6,
         says="the libraries of the providers log numbers",
-        function="gateway.delivery.channels.apprise._silenced",
+        function="gateway.delivery.channels.apprise._silence_libraries",
         old="logging.getLogger(name).propagate = False",
         new="logging.getLogger(name).propagate = True",
         test="tests/contracts/test_phone_channels.py::TestAppriseWhenRefused::test_no_log_line_holds_number_text_or_key",
@@ -118,7 +118,7 @@ BREAKS = (
     Break(
         promise=8,
         says="a code is sent for a login that is over",
-        function="gateway.delivery.courier.Courier._open_transaction",
+        function="gateway.delivery.writer.Writer._open_transaction",
         old="            transaction.demand_open(now=self._clock())\n",
         new="",
         test="tests/contracts/courier/test_sending.py::test_a_code_whose_transaction_closed_while_the_server_held_the_recipient_is_not_sent",

@@ -114,7 +114,7 @@ def environment_of(given: argparse.Namespace, mounts: dict[str, Path]) -> dict[s
 def ports_of(given: argparse.Namespace, config: Path, said: dict[str, str]) -> dict[str, str]:
     """The variables that make each published listener listen on its port of this machine."""
     # Only here: it takes a second, and most commands publish no port.
-    from gateway.settings import load
+    from gateway.configuration import load
 
     settings = load(config, said)
     listeners = {one.port: (name, one) for name, one in (("LISTEN", settings.listen), ("ADMIN", settings.admin))}

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientResponse, ClientSession, web
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
@@ -102,14 +102,19 @@ PROVIDERS = {
     "Sinch": "https://eu.sms.api.sinch.com/",
 }
 SEND = HTTPAdapter.send
+REQUEST = ClientSession._request
 
 
 def move(monkeypatch: pytest.MonkeyPatch, provider: str, address: str) -> None:
-    """Have *provider* be at *address*, and nobody else be reached."""
+    """Let *provider* be at *address*. By apprise, no other address can be reached."""
 
     def moved(adapter: HTTPAdapter, request: PreparedRequest, **how: object) -> Response:
         assert request.url.startswith(PROVIDERS[provider])
         request.url = request.url.replace(PROVIDERS[provider], f"{address}/", 1)
         return SEND(adapter, request, **how)
 
+    async def moved_request(session: ClientSession, method: str, url: object, **how: object) -> ClientResponse:
+        return await REQUEST(session, method, str(url).replace(PROVIDERS[provider], f"{address}/", 1), **how)
+
     monkeypatch.setattr(HTTPAdapter, "send", moved)
+    monkeypatch.setattr(ClientSession, "_request", moved_request)

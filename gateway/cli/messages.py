@@ -18,7 +18,7 @@ from gateway.interfaces import Subject, Text
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
-    from gateway.texts.messages import Medium
+    from gateway.texts.templates import Medium
 
 commands = typer.Typer()
 
@@ -118,7 +118,8 @@ class Page:
 
 def pages(settings: "Settings", *, now: float) -> Iterator[Page]:
     """Render every message in every language, for an invented user of the configured site."""
-    from gateway.texts.messages import MESSAGES, Texts, Values
+    from gateway.texts.messages import Texts, Values
+    from gateway.texts.templates import MESSAGES
 
     texts = Texts(settings.texts, public_url=settings.public_url)
     values = Values(

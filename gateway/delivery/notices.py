@@ -1,4 +1,7 @@
-"""Tells the owner of an account by mail what happened to it. Best effort: no login waits for it or fails by it."""
+"""Notices: mails that tell the owner of an account what happened to it.
+
+No login waits for a notice, and none fails because of it.
+"""
 
 import secrets
 from collections.abc import Set as AbstractSet
@@ -12,19 +15,19 @@ from gateway.transaction import Transaction
 
 log = structlog.get_logger()
 
-# A notice is worth sending for a day.
+# A notice that could not be sent for a day is given up.
 NOTICE_SECONDS = 86_400
 
 
 class Notices:
-    """Puts notices into the outbox, where there is a channel for them."""
+    """Puts notices into the outbox. *channels* are the configured ones."""
 
     def __init__(self, outbox: Outbox, channels: AbstractSet[str]) -> None:
         self._outbox = outbox
         self._channels = channels
 
     async def tell(self, notice: Message | None, *, uid: str) -> None:
-        """Have *notice* sent; None: the account has no address."""
+        """Put *notice* into the outbox. None, for an account without an address, is ignored."""
         if notice is None or notice.channel not in self._channels:
             return
         try:
@@ -41,7 +44,7 @@ def notice(
     now: float,
     browser: str,
 ) -> Message | None:
-    """The mail about *subject*; None without an address."""
+    """The mail about *subject* to the owner of the account; None without an address."""
     if of.mail is None:
         return None
     return Message(

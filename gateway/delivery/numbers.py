@@ -1,4 +1,4 @@
-"""One telephone number in E.164, or none: nothing that costs whoever sends to it more than a message."""
+"""Reads one telephone number, as E.164. Refuses numbers that cost the sender more than a message."""
 
 import re
 import unicodedata
@@ -12,12 +12,13 @@ from gateway.options import Options
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
-# As people write one, in digits of any script. A second number, an extension or letters make it none: phonenumbers
-# would look for the first number in it, and somebody else could hear the code.
+# The way people write a number, in digits of any script. A second number, an extension or letters are refused:
+# phonenumbers would take the first number that it finds, and the code could reach another person.
 IS_WRITTEN = re.compile(r"(?:tel:)?\s*\+?[\d\s().\-/\u2010-\u2015]{2,40}", re.IGNORECASE)
+IS_E164 = re.compile(r"\+[0-9]{4,15}")
 MOST_CHARACTERS = 256
 MOST_DIGITS = 15
-# What phonenumbers calls the numbers of no country: satellites, and premium ones that work everywhere.
+# The region that phonenumbers gives to numbers of no country: satellites, and premium numbers that work everywhere.
 NOWHERE = "001"
 
 
@@ -36,29 +37,34 @@ def _country(name: str) -> str:
 
 
 class NumberOptions(Options):
-    """*default_region* reads numbers that are written without their country; without one they are none.
+    """*default_region* is that of a number without a country code. Without it, such a number is refused.
 
-    *allowed_regions* are those that may be sent to, all when empty; `001` stands for numbers of no country, which have
-    to be named.
+    *allowed_regions* lists the regions to which messages may be sent; empty means all but `001`. `001` stands for
+    numbers of no country.
     """
 
     default_region: Annotated[str, AfterValidator(_country)] | None = None
     allowed_regions: tuple[Annotated[str, AfterValidator(_region)], ...] = ()
 
 
-def e164(text: str, options: NumberOptions) -> str:
-    """The one number that *text* is, as +4915112345678. Raises Undeliverable for anything else.
+def is_e164(to: str) -> bool:
+    """Whether *to* has the form of a number in E.164."""
+    return IS_E164.fullmatch(to) is not None
 
-    Numbers that the library does not know to be in use are taken as long as their length is possible: its tables are
-    older than the newest numbers, and whoever has one could not log in.
+
+def e164(text: str, options: NumberOptions) -> str:
+    """The number in *text*, as +4915112345678. Raises Undeliverable when *text* is not exactly one number.
+
+    A number that the library does not know is accepted when its length is possible: the library's tables are older than
+    the newest numbers, and a user with such a number could not log in.
     """
-    # Before a look at each letter: a field of a megabyte would hold all logins up (75 ms, measured).
+    # Checked first: to read each letter of a field of a megabyte would delay all logins (75 ms, measured).
     if len(text) > MOST_CHARACTERS:
         raise Undeliverable("number")
-    # 50 ms, for those only who have such a channel.
+    # The import takes 50 ms, so only a gateway with such a channel pays for it.
     import phonenumbers
 
-    # Marks of direction come along when a number is pasted.
+    # A pasted number may hold marks of direction.
     shown = "".join([letter for letter in text if unicodedata.category(letter) != "Cf"]).strip()
     if not IS_WRITTEN.fullmatch(shown):
         raise Undeliverable("number")
@@ -68,21 +74,22 @@ def e164(text: str, options: NumberOptions) -> str:
         raise Undeliverable("number") from None
     if (
         phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE
-        or _costs(number)
+        or _costs_extra(number)
         or not _may_be_sent_to(number, options.allowed_regions)
     ):
         raise Undeliverable("number")
     formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    # ITU-T E.164 §6.2.1: 15 digits. With zeros in front the library lets more pass, and reads them differently again.
+    # ITU-T E.164 §6.2.1: 15 digits. The library accepts more with zeros in front, and then reads its own result as
+    # another number.
     if len(formatted) > MOST_DIGITS + 1 or phonenumbers.parse(formatted) != number:
         raise Undeliverable("number")
     return formatted
 
 
-def _costs(number: "PhoneNumber") -> bool:
-    """Whether sending to it enriches somebody: premium and shared-cost numbers, and the personal ones (+44 70).
+def _costs_extra(number: "PhoneNumber") -> bool:
+    """Whether a message to it costs extra: premium and shared-cost numbers, and personal ones (+44 70).
 
-    With digits behind it, at which networks do not look, it is the same number.
+    Networks ignore digits after the end of a number, so a longer one is refused, too.
     """
     import phonenumbers
 
@@ -104,6 +111,6 @@ def _may_be_sent_to(number: "PhoneNumber", allowed: tuple[str, ...]) -> bool:
     import phonenumbers
 
     known = phonenumbers.region_code_for_number(number)
-    # One that is not known to be in use may be in any country of its code: all of them have to be allowed.
+    # An unknown number may be in any country of its country code, so all of them have to be allowed.
     regions = {known} if known else set(phonenumbers.region_codes_for_country_code(number.country_code or 0))
     return regions <= set(allowed) if allowed else NOWHERE not in regions

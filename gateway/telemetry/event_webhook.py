@@ -1,7 +1,7 @@
-"""Tells an operator's own service of what should not wait for somebody to read logs (Standard Webhooks 1.0).
+"""Posts urgent events to a service of the operator's own (Standard Webhooks 1.0).
 
-An event that is told stays in the log as it is; the hook only sees it pass. What can't be posted is dropped and said:
-nothing here may hold up a login or grow without bound.
+Such an event is logged as any other; this module posts a copy of it. The queue of copies is bounded. A copy that can't
+be posted is dropped, and `webhook.dropped` is logged.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from gateway.signing import signed, signing_key
 
 log = structlog.get_logger()
 
-TOLD = frozenset(
+URGENT_EVENTS = frozenset(
     {
         "lock.soft",
         "lock.hard",
@@ -37,7 +37,7 @@ TRIES_AFTER_SECONDS = (0, 1, 5, 30)
 
 
 class EventWebhookOptions(Options):
-    """Where to post to. *secret* is `whsec_` and base64 of 24 to 64 bytes, as Standard Webhooks has it."""
+    """Where to post to. *secret* is `whsec_` and base64 of 24 to 64 bytes, as Standard Webhooks defines it."""
 
     url: str = Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")
     secret: SigningSecret
@@ -45,7 +45,7 @@ class EventWebhookOptions(Options):
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        """Post while open."""
+        """Post events as long as the context is open."""
         timeout = aiohttp.ClientTimeout(total=self.timeout_seconds)
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout) as http:
             webhook = EventWebhook(http, self)
@@ -60,7 +60,7 @@ class EventWebhookOptions(Options):
 
 
 class EventWebhook:
-    """A structlog processor that lets every event pass and remembers those that are told."""
+    """A structlog processor. It returns every event unchanged, and queues a copy of the urgent ones."""
 
     def __init__(self, http: aiohttp.ClientSession, options: EventWebhookOptions) -> None:
         self._http = http
@@ -69,7 +69,7 @@ class EventWebhook:
         self._waiting: asyncio.Queue[EventDict] = asyncio.Queue(MOST_WAITING)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        if event.get("event") in TOLD:
+        if event.get("event") in URGENT_EVENTS:
             try:
                 self._waiting.put_nowait(dict(event))
             except asyncio.QueueFull:
@@ -77,20 +77,21 @@ class EventWebhook:
         return event
 
     async def run(self) -> None:
-        """Post one after the other until cancelled."""
+        """Post the queued events, one after the other, until cancelled."""
         while True:
             event = await self._waiting.get()
-            if not await self._told(event):
+            if not await self._post(event):
                 log.warning("webhook.dropped", told=event["event"])
 
-    async def _told(self, event: EventDict) -> bool:
+    async def _post(self, event: EventDict) -> bool:
+        """Try to post *event*; return whether the receiver accepted it."""
         id = f"msg_{secrets.token_urlsafe(16)}"
         fields = {key: value for key, value in event.items() if key not in ("event", "level", "timestamp")}
-        told = {"type": event["event"], "timestamp": datetime.now(UTC).isoformat(), "data": fields}
-        body = json.dumps(told, default=str).encode()
+        payload = {"type": event["event"], "timestamp": datetime.now(UTC).isoformat(), "data": fields}
+        body = json.dumps(payload, default=str).encode()
         for wait in TRIES_AFTER_SECONDS:
             await asyncio.sleep(wait)
-            # The receiver refuses old timestamps, so each try has its own.
+            # The receiver refuses old timestamps, so each try has a new one.
             headers = signed(body, id=id, at=int(time.time()), key=self._key)
             try:
                 async with self._http.post(
@@ -98,7 +99,7 @@ class EventWebhook:
                 ) as response:
                     if response.ok:
                         return True
-            # UnicodeError: a host that is no name. Whatever one event does, the next must find a poster.
+            # UnicodeError: the host is not a valid name. One event that fails must not stop the next.
             except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError):
                 continue
         return False

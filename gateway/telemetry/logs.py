@@ -1,4 +1,4 @@
-"""Events as lines: JSON for machines, readable on a terminal. Never a sentence, never a secret."""
+"""Configures the log: one line for each event, as JSON for machines or readable on a terminal."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ SAY_AGAIN_SECONDS = 60.0
 
 
 def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:
-    """Send every event to *stream* (default: stderr), and nothing of the libraries' own."""
+    """Write every event to *stream* (default: stderr), and nothing that libraries log."""
     out = stream or sys.stderr
     readable = format == "console" or (format == "auto" and out.isatty())
     renderer: structlog.typing.Processor = (
@@ -31,19 +31,19 @@ def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | 
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
-    # Libraries quote requests, addresses and servers' answers in their own logs.
+    # The logs of libraries quote requests, addresses and answers of servers.
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)
     logging.raiseExceptions = False
 
 
 class OncePerMinute:
-    """When an event may be said that anybody can cause: once a minute, whatever the clock on the wall does."""
+    """Limits an event that any client can cause to one a minute, by the monotonic clock."""
 
     def __init__(self) -> None:
         self._said_at = -SAY_AGAIN_SECONDS
 
     def due(self) -> bool:
-        """Whether it is time, which counts as having been said."""
+        """Whether the event may be logged now. If so, the caller logs it, and the next minute begins."""
         now = time.monotonic()
         if now - self._said_at < SAY_AGAIN_SECONDS:
             return False
@@ -52,7 +52,7 @@ class OncePerMinute:
 
 
 def where(error: BaseException) -> str:
-    """The innermost place of ours in a traceback, as `file:line`; never its text, which may quote a secret."""
+    """The innermost line of our own code in a traceback, as `file:line`. The text of *error* may quote a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "gateway" in frame.filename] or frames
     return f"{ours[-1].filename.rpartition('/gateway/')[2]}:{ours[-1].lineno}" if ours else ""

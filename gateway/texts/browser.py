@@ -1,11 +1,10 @@
-"""A browser in two words of ours.
+"""The name of a browser and of its system, from a list of ours.
 
-Whoever knows a password chooses the User-Agent of his login, and the mail goes to
-the account's owner: repeated as sent, it would be a letter from the attacker under
-the site's name.
+An attacker who knows a password chooses the User-Agent of the login, and the mail goes to the owner of the account. If
+the mail repeated the User-Agent, the attacker could write to the owner under the site's name.
 """
 
-# The first that matches: nearly every browser also calls itself Chrome, Safari and Mozilla.
+# The first match counts: nearly every browser also calls itself Chrome, Safari and Mozilla.
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -33,7 +32,10 @@ SYSTEMS = (
 
 
 def browser_of(agent: str) -> str:
-    """`Firefox, Windows` for a User-Agent, or less where less is known; its own result comes back unchanged."""
+    """`Firefox, Windows` for a User-Agent; one of the two, or neither, when the rest is unknown.
+
+    A name that this function returned is returned unchanged.
+    """
     return ", ".join(filter(None, (_first(BROWSERS, agent), _first(SYSTEMS, agent))))
 
 

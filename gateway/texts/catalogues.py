@@ -1,7 +1,7 @@
-"""The API's sentences in each language, read from the catalogues beside this file.
+"""The API's sentences in each language.
 
-Every language is one folder: the catalogue of the API's sentences under `LC_MESSAGES`, and the templates of its
-messages. A sentence's English text is its name in every catalogue (gettext's msgid), so English needs no catalogue.
+The English sentence is the key in every catalogue (gettext's msgid), so English needs no catalogue. Our catalogues are
+compiled by `make languages`. The operator's are compiled at start.
 """
 
 from functools import lru_cache
@@ -10,59 +10,46 @@ from io import BytesIO
 from pathlib import Path
 from string import Formatter
 
-from gateway.languages import ENGLISH, HEADER_CHARACTERS, HEADERS, TAG, Choice, Language
-
-TEXTS = Path(__file__).parent
-CATALOGUE = Path("LC_MESSAGES/headgate")
+from gateway.languages import ENGLISH, HEADER_CHARACTERS, HEADERS, Choice, Language
+from gateway.texts import folders
+from gateway.texts.folders import CATALOGUE, languages_in
 
 
 class Languages:
-    """Every language of the API: those that come along, and those in an operator's *folder*, which win."""
+    """Every language of the API. The operator's *folder* adds languages, and its sentences are used instead of ours."""
 
     def __init__(self, *, default: str = ENGLISH.tag, folder: Path | None = None) -> None:
         found: dict[str, NullTranslations] = {ENGLISH.tag: ENGLISH.catalogue}
-        found |= {tag: shipped(path) for tag, path in languages_in(TEXTS).items() if tag != ENGLISH.tag}
+        found |= {tag: shipped(path) for tag, path in languages_in(folders.LANGUAGES).items() if tag != ENGLISH.tag}
         for tag, path in languages_in(folder).items() if folder else ():
-            if (path / CATALOGUE.with_suffix(".po")).exists():
-                own = compiled(path / CATALOGUE.with_suffix(".po"))
+            if (path / CATALOGUE).exists():
+                own = compiled(path / CATALOGUE)
                 own.add_fallback(found.get(tag, ENGLISH.catalogue))
                 found[tag] = own
         self._languages = {tag: Language(tag=tag, catalogue=catalogue) for tag, catalogue in found.items()}
         known = frozenset(found)
         choice = Choice(known=known, default=ENGLISH.tag)
         self._choice = Choice(known=known, default=choice.named(default) or ENGLISH.tag)
-        # Asked at every request, and browsers send few different ones.
+        # Every request asks, and browsers send few different headers.
         self._found = lru_cache(HEADERS)(self._find)
 
     def asked_for(self, header: str) -> Language:
-        """The language that an Accept-Language header likes best."""
+        """The language that an Accept-Language header prefers."""
         return self._found(header[:HEADER_CHARACTERS])
 
     def _find(self, header: str) -> Language:
         return self._languages[self._choice.asked_for(header)]
 
 
-def languages_in(folder: Path) -> dict[str, Path]:
-    """The languages that have a folder in *folder*. Raises ValueError for one that is not named like a language."""
-    # A mounted ConfigMap has folders of its own, which begin with a dot; Python keeps __pycache__ beside the code.
-    found = {
-        path.name: path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "__"))
-    }
-    for name in found:
-        if not TAG.fullmatch(name):
-            raise ValueError(f"{name}: a folder is named like a language, in lower case: de, pt-br")
-    return found
-
-
 def shipped(folder: Path) -> NullTranslations:
-    """A catalogue that came along, compiled before, so that nobody waits for it at start."""
+    """The compiled catalogue of one of our languages."""
     with (folder / CATALOGUE.with_suffix(".mo")).open("rb") as file:
         return GNUTranslations(file)
 
 
 def compiled(path: Path) -> NullTranslations:
-    """What a .po says. Raises ValueError, with its name, for one that is broken."""
-    # 60 ms (measured), which only whoever has such a file pays.
+    """The operator's catalogue at *path*. Raises ValueError, with the name of the file, when it is broken."""
+    # The import takes 60 ms (measured), so only a gateway with such a file pays for it.
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import PoFileError, read_po
 
@@ -70,7 +57,7 @@ def compiled(path: Path) -> NullTranslations:
     try:
         with path.open("rb") as file:
             catalogue = read_po(file, abort_invalid=True)
-        wrong = next((message for message in catalogue if not is_whole(str(message.id), str(message.string))), None)
+        wrong = next((message for message in catalogue if not same_fields(str(message.id), str(message.string))), None)
     except (OSError, PoFileError, ValueError) as error:
         raise ValueError(f"{name}: can't be read as a catalogue") from error
     if wrong:
@@ -81,8 +68,8 @@ def compiled(path: Path) -> NullTranslations:
     return GNUTranslations(ready)
 
 
-def is_whole(text: str, translated: str) -> bool:
-    """Whether a translation shows what its English *text* shows, no more and no less."""
+def same_fields(text: str, translated: str) -> bool:
+    """Whether a translation has the same fields in braces as the English *text*. An empty one has nothing to check."""
     wanted = fields_of(text)
     try:
         return not translated or not wanted or fields_of(translated) == wanted

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.cli.messages import pages, write_preview
 from gateway.settings import Settings
-from gateway.texts.messages import MESSAGES, SUBJECTS
+from gateway.texts.templates import MESSAGES, SUBJECTS
 from tests.browser.contrast import CONTRAST
 
 pytestmark = pytest.mark.browser

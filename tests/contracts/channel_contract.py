@@ -1,4 +1,4 @@
-"""What every channel promises. Subclasses give `channel`, `to`, and `received()`."""
+"""The promises of every channel. Subclasses give `channel`, `to`, and `received()`."""
 
 import pytest
 

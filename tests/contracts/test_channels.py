@@ -59,14 +59,14 @@ class TestConsole(ChannelContract):
     def received(self, stream):
         return lambda: stream.getvalue().split("--- message ")[1:]
 
-    async def test_says_at_the_start_that_codes_are_readable(self, stream):
+    async def test_warns_at_the_start_that_codes_are_readable(self, stream):
         with structlog.testing.capture_logs() as events:
             async with ConsoleOptions().open(stream=stream):
                 pass
 
         assert [(event["event"], event["log_level"]) for event in events] == [("channel.console", "warning")]
 
-    async def test_nothing_printed_drives_the_terminal(self, channel, stream):
+    async def test_nothing_that_is_printed_controls_the_terminal(self, channel, stream):
         async def text() -> Text:
             return Text(subject="\x1b[2J", plain="\x1b]0;owned\x07\n\u202etxt")
 

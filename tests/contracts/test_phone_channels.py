@@ -1,4 +1,4 @@
-"""What reaches a phone: a provider by apprise, and the operator's own sender, each on a socket of this machine."""
+"""What reaches a phone: a provider by apprise, Vonage, and the operator's own sender, each at a local peer."""
 
 import asyncio
 import base64
@@ -13,7 +13,7 @@ import time
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from gateway.delivery.channels import AppriseOptions, ChannelsOptions, WebhookOptions
+from gateway.delivery.channels import AppriseOptions, ChannelsOptions, VonageOptions, WebhookOptions
 from gateway.errors import Delayed, TooLate, Undeliverable
 from gateway.interfaces import Text
 from tests.contracts.channel_contract import WRITTEN, ChannelContract, written
@@ -27,6 +27,7 @@ WHATSAPP = f"twilio://{SID}:{'f' * 32}@12025550100/w:{{to}}"
 KEY = b"k" * 32
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 NOW = 1_700_000_000.0
+NOT_ONE_NUMBER = ["", "alice@example.test", "+1", "0151 12345678", "+4915112345678/+12025550177", "+x"]
 CODE = Text(
     plain="Your code is: 012345\n", code="012345", language="de", channel="sms", expires_at=NOW + 300, subject="Code"
 )
@@ -59,6 +60,20 @@ def options_for(address, **options):
 
 
 @pytest.fixture
+async def vonage(monkeypatch, peer):
+    move(monkeypatch, "Vonage", peer.url)
+    peer.status, peer.answer = 200, json.dumps({"message-count": "1", "messages": [{"status": "0"}]})
+    async with vonage_options().open() as channel:
+        yield channel
+
+
+def vonage_options(**options):
+    return VonageOptions(
+        **{"api_key": "abcDEF01", "api_secret": "f" * 16, "sender": "12025550100", "timeout_seconds": 1} | options
+    )
+
+
+@pytest.fixture
 async def sender(peer):
     async with options_for(peer.url).open(clock=lambda: NOW) as channel:
         yield channel
@@ -68,6 +83,16 @@ class TestApprise(ChannelContract):
     @pytest.fixture
     def received(self, peer):
         return lambda: [post.form["Body"] for post in peer.posts]
+
+
+class TestVonage(ChannelContract):
+    @pytest.fixture
+    def channel(self, vonage):
+        return vonage
+
+    @pytest.fixture
+    def received(self, peer):
+        return lambda: [post.form["text"] for post in peer.posts]
 
 
 class TestWebhook(ChannelContract):
@@ -80,16 +105,25 @@ class TestWebhook(ChannelContract):
         return lambda: [json.loads(post.body)["text"] for post in peer.posts]
 
 
-class TestTurns:
-    """One channel's silence must not take the courier's places from the others."""
+# What a peer answers to a message that it takes, by each kind.
+TAKEN = json.dumps({"sid": "SM1", "status": "queued", "messages": [{"status": "0"}]})
 
-    @pytest.fixture(params=["apprise", "webhook"])
-    def options(self, request, twilio, peer):
-        if request.param == "apprise":
-            return AppriseOptions(url=TWILIO, timeout_seconds=5, threads=1)
+
+class TestSlots:
+    """A channel whose peer is silent must not take the places of the courier from the other channels."""
+
+    @pytest.fixture(params=["apprise", "vonage", "webhook"])
+    def options(self, request, monkeypatch, peer):
+        match request.param:
+            case "apprise":
+                move(monkeypatch, "Twilio", peer.url)
+                return AppriseOptions(url=TWILIO, timeout_seconds=5, threads=1)
+            case "vonage":
+                move(monkeypatch, "Vonage", peer.url)
+                return vonage_options(timeout_seconds=5, connections=1)
         return options_for(peer.url, timeout_seconds=5, connections=1)
 
-    async def test_who_waits_for_a_silent_peer_gives_up_his_place_soon(self, options, peer, to):
+    async def test_a_message_that_waits_for_a_silent_peer_gives_up_its_place_soon(self, options, peer, to):
         peer.silent = True
         async with options.open() as channel:
             first = asyncio.create_task(channel.deliver(to, written, id="m1"))
@@ -102,7 +136,7 @@ class TestTurns:
         assert delayed.value.reason == "busy"
         assert time.monotonic() - began < 2
 
-    async def test_a_turn_is_given_back_whatever_happens(self, options, peer, to):
+    async def test_a_slot_is_given_back_whatever_happens(self, options, peer, to):
         async def too_late() -> Text:
             raise TooLate("ended")
 
@@ -111,7 +145,7 @@ class TestTurns:
                 peer.status = 400
                 with pytest.raises(Undeliverable):
                     await channel.deliver(to, written, id=f"m{number}")
-                peer.status = 201
+                peer.status, peer.answer = 200, TAKEN
                 with pytest.raises(TooLate):
                     await channel.deliver(to, too_late, id=f"n{number}")
             await channel.deliver(to, written, id="m9")
@@ -120,7 +154,7 @@ class TestTurns:
 
 
 class Misbehaving:
-    """What both make of a peer that does not take a message. Subclasses give `channel`."""
+    """What all of them do when the peer does not take a message. Subclasses give `channel`."""
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
     async def test_a_4xx_is_final(self, channel, peer, to, status):
@@ -133,12 +167,12 @@ class Misbehaving:
         assert len(peer.posts) == 1
 
     @pytest.mark.parametrize("status", [302, 408, 425, 429, 500, 502, 503])
-    async def test_what_may_pass_is_worth_another_try(self, channel, peer, to, status):
+    async def test_a_passing_refusal_is_worth_another_try(self, channel, peer, to, status):
         peer.status, peer.headers = status, {"Location": f"{peer.url}/elsewhere"}
 
         with pytest.raises(Delayed) as delayed:
             await channel.deliver(to, written, id="m1")
-        peer.status = 201
+        peer.status, peer.answer = 200, TAKEN
         await channel.deliver(to, written, id="m1")
 
         assert delayed.value.reason == f"http_{status}"
@@ -155,7 +189,7 @@ class Misbehaving:
         assert delayed.value.reason == "lost"
 
     @pytest.mark.parametrize("how", ["silent", "drips"])
-    async def test_one_that_does_not_come_to_an_end_is_given_up(self, channel, peer, to, how):
+    async def test_an_answer_that_does_not_end_is_given_up(self, channel, peer, to, how):
         setattr(peer, how, True)
         began = time.monotonic()
 
@@ -173,6 +207,60 @@ class Misbehaving:
 
         assert re.fullmatch(r"[a-z_0-9]+", refused.value.reason)
         assert NUMBER not in str(refused.value)
+
+
+async def given_up_after_three(channel, to):
+    """Check that one message is tried three times at a silent provider, and that the next is tried again."""
+    refused = []
+    for _ in range(3):
+        with pytest.raises((Delayed, Undeliverable)) as given_up:
+            await channel.deliver(to, written, id="m1")
+        refused.append((given_up.type, given_up.value.reason))
+    with pytest.raises(Delayed):
+        await channel.deliver(to, written, id="m2")
+
+    assert refused == [(Delayed, "timeout"), (Delayed, "timeout"), (Undeliverable, "timeout")]
+
+
+class TestVonageWhenRefused(Misbehaving):
+    @pytest.fixture
+    def channel(self, vonage):
+        return vonage
+
+    async def test_a_provider_that_never_answers_is_given_one_message_three_times_and_no_more(
+        self, monkeypatch, peer, to
+    ):
+        move(monkeypatch, "Vonage", peer.url)
+        peer.silent = True
+        async with vonage_options(timeout_seconds=0.2).open() as channel:
+            await given_up_after_three(channel, to)
+
+    async def test_nobody_listening_is_worth_another_try(self, monkeypatch, to):
+        move(monkeypatch, "Vonage", await nobody())
+        async with vonage_options().open() as channel:
+            with pytest.raises(Delayed) as delayed:
+                await channel.deliver(to, written, id="m1")
+
+        assert delayed.value.reason == "connect"
+
+    @pytest.mark.parametrize("to", NOT_ONE_NUMBER)
+    async def test_what_is_not_one_number_is_refused_before_the_provider_is_asked(self, channel, peer, to):
+        with pytest.raises(Undeliverable) as refused:
+            await channel.deliver(to, written, id="m1")
+
+        assert refused.value.reason == "number"
+        assert peer.posts == []
+
+    async def test_the_proxy_of_the_environment_is_used(self, monkeypatch, channel, to):
+        async with http_peer() as proxy:
+            monkeypatch.setenv("HTTP_PROXY", proxy.url)
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv("NO_PROXY", "")
+            monkeypatch.setenv("no_proxy", "")
+            proxy.status, proxy.answer = 200, TAKEN
+            await channel.deliver(to, written, id="m1")
+
+        assert len(proxy.posts) == 1
 
 
 class TestAppriseWhenRefused(Misbehaving):
@@ -222,15 +310,7 @@ class TestAppriseWhenRefused(Misbehaving):
     async def test_a_provider_that_never_answers_is_given_one_message_three_times_and_no_more(self, twilio, peer, to):
         peer.silent = True
         async with AppriseOptions(url=TWILIO, timeout_seconds=0.2).open() as channel:
-            refused = []
-            for _ in range(3):
-                with pytest.raises((Delayed, Undeliverable)) as given_up:
-                    await channel.deliver(to, written, id="m1")
-                refused.append((given_up.type, given_up.value.reason))
-            with pytest.raises(Delayed):
-                await channel.deliver(to, written, id="m2")
-
-        assert refused == [(Delayed, "timeout"), (Delayed, "timeout"), (Undeliverable, "timeout")]
+            await given_up_after_three(channel, to)
 
     async def test_no_thread_keeps_the_process_alive(self, channel, peer, to):
         peer.silent = True
@@ -240,7 +320,7 @@ class TestAppriseWhenRefused(Misbehaving):
         assert [thread.daemon for thread in threading.enumerate() if thread.name == "apprise"] == [True]
         delivery.cancel()
 
-    async def test_a_success_that_is_none_to_the_plugin_is_final(self, channel, peer, to):
+    async def test_a_success_that_the_plugin_takes_for_a_refusal_is_final(self, channel, peer, to):
         peer.status = 202
 
         with pytest.raises(Undeliverable) as refused:
@@ -256,9 +336,7 @@ class TestAppriseWhenRefused(Misbehaving):
 
         assert delayed.value.reason == "lost"
 
-    @pytest.mark.parametrize(
-        "to", ["", "alice@example.test", "+1", "0151 12345678", "+4915112345678/+12025550177", "+x"]
-    )
+    @pytest.mark.parametrize("to", NOT_ONE_NUMBER)
     async def test_what_is_not_one_number_is_refused_before_the_provider_is_asked(self, channel, peer, to):
         with pytest.raises(Undeliverable) as refused:
             await channel.deliver(to, written, id="m1")
@@ -280,7 +358,7 @@ class TestAppriseWhenRefused(Misbehaving):
 
     @pytest.fixture
     def every_line(self):
-        """What an operator's own handler would hear, at the lowest level."""
+        """Every line that a handler of the operator's would get, at the lowest level."""
         lines = []
         handler = logging.Handler()
         handler.emit = lambda record: lines.append(f"{record.name} {record.getMessage()}")
@@ -357,7 +435,7 @@ class TestWhatTwilioIsTold:
 
 
 class TestWhatTheSenderIsTold:
-    async def test_whom_what_and_until_when(self, sender, peer, to):
+    async def test_the_recipient_the_text_and_the_time_until_which_the_code_works(self, sender, peer, to):
         async def text() -> Text:
             return CODE
 
@@ -404,7 +482,6 @@ class TestOptions:
             TWILIO,
             CALL,
             WHATSAPP,
-            "vonage://abcdef01:0123456789abcdef@12025550100/{to}",
             "sns://AKIAIOSFODNN7EXAMPLE/wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY/eu-central-1/{to}",
             "sinch://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb@12025550100/{to}",
             "msgbird://aaaaaaaaaaaaaaaaaaaaaaaaa/12025550100/{to}",
@@ -426,7 +503,7 @@ class TestOptions:
             "twilio://{to}",
         ],
     )
-    def test_what_leads_nowhere_or_elsewhere_is_refused_without_being_echoed(self, url):
+    def test_a_url_that_can_not_be_used_is_refused_without_being_echoed(self, url):
         with pytest.raises(ValidationError) as refused:
             AppriseOptions(url=url)
 
@@ -451,8 +528,9 @@ class TestOptions:
 
     def test_secrets_are_never_shown(self):
         shown = repr(AppriseOptions(url=TWILIO)) + repr(options_for("https://sender.example.org/hook-secret"))
+        shown += repr(vonage_options())
 
-        assert all(secret not in shown for secret in ("f" * 32, SID, "hook-secret", SECRET))
+        assert all(secret not in shown for secret in ("f" * 16, SID, "hook-secret", SECRET, "abcDEF01"))
 
     def test_a_url_may_come_from_a_file(self, tmp_path):
         (tmp_path / "url").write_text(f"{TWILIO}\n")
@@ -461,7 +539,7 @@ class TestOptions:
 
         assert options.sms == AppriseOptions(url=SecretStr(TWILIO))
 
-    def test_smtp_carries_mail_only_and_apprise_none(self):
+    def test_smtp_is_for_mail_only_and_apprise_is_not(self):
         for name, kind in (("sms", "smtp"), ("email", "apprise")):
             with pytest.raises(ValidationError):
                 ChannelsOptions.model_validate({name: {"kind": kind}})

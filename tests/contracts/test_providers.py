@@ -1,4 +1,4 @@
-"""Each provider of docs/channels.md, by the lines that stand there, at a local peer that answers as the provider does."""
+"""Each provider of docs/channels.md, with the lines from that page, at a local peer that answers as the provider does."""
 
 import base64
 import hashlib
@@ -13,8 +13,10 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+import yaml
+from pydantic import ValidationError
 
-from gateway.delivery.channels import AppriseOptions
+from gateway.delivery.channels import AppriseOptions, ChannelOptions, ChannelsOptions, VonageOptions
 from gateway.errors import Delayed, Undeliverable
 from gateway.interfaces import Text
 from tests.http_peer import PROVIDERS, HttpPeer, Post, http_peer, move
@@ -40,8 +42,15 @@ async def written() -> Text:
     return Text(subject="Code", plain=PLAIN)
 
 
-def block_of(provider: str) -> str:
-    return re.search(rf"^\*\*{provider}\*\*.*?```sh\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)[1]
+def block_of(provider: str, kind: str = "sh") -> str:
+    """The first block of *kind* below the provider's name."""
+    return re.search(rf"^\*\*{provider}\*\*.*?```{kind}\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)[1]
+
+
+def options_of(provider: str, secrets: Path, channel: str) -> ChannelOptions:
+    """What the provider's block says of *channel*; the block of Twilio serves all that are used by apprise."""
+    block = block_of("Vonage" if provider == "Vonage" else "Twilio", "yaml").replace("/run/secrets", str(secrets))
+    return getattr(ChannelsOptions.model_validate(yaml.safe_load(block)["channels"]), channel)
 
 
 def basic(name: str, password: str) -> str:
@@ -195,13 +204,18 @@ async def peer():
 def opened(monkeypatch, peer, tmp_path):
     """Opens the channel of a provider by its lines in the page, with the provider at the peer."""
 
-    def open_it(provider: Provider, *, channel: str = "sms", seconds: float = 1, threads: int = 8):
+    def open_it(provider: Provider, *, channel: str = "sms", seconds: float = 1, at_once: int = 8):
         (tmp_path / "secrets").mkdir()
         subprocess.run(["sh", "-euc", block_of(provider.name)], cwd=tmp_path, env=KEYS, check=True, timeout=10)
         move(monkeypatch, provider.name, peer.url)
         peer.status, peer.answer = provider.taken
-        url = (tmp_path / "secrets" / f"{channel}-url").read_text().strip()
-        return AppriseOptions(url=url, timeout_seconds=seconds, threads=threads).open()
+        for other in {"sms-url", "voice-url", "whatsapp-url"} - {
+            path.name for path in (tmp_path / "secrets").iterdir()
+        }:
+            (tmp_path / "secrets" / other).write_text("json://127.0.0.1/?:to={to}")
+        options = options_of(provider.name, tmp_path / "secrets", channel)
+        most = "connections" if provider is VONAGE else "threads"
+        return options.model_copy(update={"timeout_seconds": seconds, most: at_once}).open()
 
     return open_it
 
@@ -241,9 +255,9 @@ class TestEach:
         assert delayed.value.reason == "timeout"
         assert time.monotonic() - began < 3
 
-    async def test_a_silent_one_has_its_thread_no_longer_than_it_is_waited_for(self, opened, peer, provider):
+    async def test_a_silent_one_has_its_slot_no_longer_than_it_is_waited_for(self, opened, peer, provider):
         peer.silent = True
-        async with opened(provider, seconds=0.3, threads=1) as channel:
+        async with opened(provider, seconds=0.3, at_once=1) as channel:
             with pytest.raises(Delayed):
                 await channel.deliver(NUMBER, written, id="m1")
             peer.silent = False
@@ -299,8 +313,11 @@ async def test_twilio_calls_and_writes_by_whatsapp(opened, peer, channel, path, 
     assert "Geben Sie diesen Code ein: 012345" in form_of(post)[field]
 
 
-@pytest.mark.parametrize("provider", ALL, ids=lambda provider: provider.name)
-async def test_a_number_is_taken_with_ten_to_fourteen_digits_and_else_asked_of_nobody(opened, peer, provider):
+BY_APPRISE = [provider for provider in ALL if provider is not VONAGE]
+
+
+@pytest.mark.parametrize("provider", BY_APPRISE, ids=lambda provider: provider.name)
+async def test_apprise_takes_numbers_of_ten_to_fourteen_digits_and_sends_to_no_others(opened, peer, provider):
     async with opened(provider) as channel:
         for to in ("+376312345", "+123456789012345"):
             with pytest.raises(Undeliverable) as refused:
@@ -310,6 +327,60 @@ async def test_a_number_is_taken_with_ten_to_fourteen_digits_and_else_asked_of_n
             await channel.deliver(to, written, id="m2")
 
     assert [provider.heard(post)[0] for post in peer.posts] == ["+4791234567", "+43123456789012"]
+
+
+@pytest.mark.parametrize("to", ["+376312345", "+4791234567", "+123456789012345"])
+async def test_vonage_takes_numbers_of_any_length(opened, peer, to):
+    async with opened(VONAGE) as channel:
+        await channel.deliver(to, written, id="m1")
+
+    assert [VONAGE.heard(post)[0] for post in peer.posts] == [to]
+
+
+@pytest.mark.parametrize("scheme", ["vonage", "nexmo", "Vonage", " NEXMO"])
+def test_a_vonage_url_of_apprise_is_refused_and_the_sentence_names_the_kind_to_use(scheme):
+    with pytest.raises(ValidationError, match="use `kind: vonage` instead") as refused:
+        AppriseOptions(url=f"{scheme}://abcdef01:0123456789abcdef@12025550100/{{to}}")
+
+    assert "0123456789abcdef" not in str(refused.value)
+
+
+def test_vonage_is_refused_for_calls_and_whatsapp_as_it_sends_text_messages_only():
+    given = {"kind": "vonage", "api_key": "abcDEF01", "api_secret": "0123456789ABCdef", "sender": "12025550100"}
+    for channel in ("voice", "whatsapp"):
+        with pytest.raises(ValidationError, match="vonage"):
+            ChannelsOptions.model_validate({channel: given})
+
+    assert isinstance(ChannelsOptions.model_validate({"sms": given}).sms, VonageOptions)
+
+
+@pytest.mark.parametrize(
+    ("given", "sender"),
+    [
+        ("12025550100", "12025550100"),
+        ("+12025550100", "12025550100"),
+        (12025550100, "12025550100"),
+        ("Example", "Example"),
+    ],
+)
+async def test_vonage_is_told_the_sender_as_it_writes_one(monkeypatch, peer, given, sender):
+    move(monkeypatch, "Vonage", peer.url)
+    peer.status, peer.answer = VONAGE.taken
+    async with VonageOptions(api_key="k", api_secret="s", sender=given).open() as channel:
+        await channel.deliver(NUMBER, written, id="m1")
+
+    assert form_of(peer.posts[0])["from"] == sender
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"api_key": ""}, {"api_secret": "secret 1"}, {"sender": ""}, {"sender": "An Example Site"}, {"sender": "Exämple"}],
+)
+def test_wrong_options_of_vonage_are_refused_without_being_echoed(wrong):
+    with pytest.raises(ValidationError) as refused:
+        VonageOptions(**{"api_key": "k", "api_secret": "s", "sender": "Example"} | wrong)
+
+    assert "secret 1" not in str(refused.value)
 
 
 def test_the_page_names_every_provider_that_is_tried_here():

@@ -1,4 +1,4 @@
-"""SMS, calls, both at once, and what carries the code when a channel fails."""
+"""SMS, calls, both at once, and the fallback when a channel fails."""
 
 import asyncio
 import base64
@@ -49,7 +49,7 @@ def twilio(monkeypatch, provider):
 
 @pytest.fixture
 def phones(twilio):
-    """Every channel, and a courier that does not rest for long."""
+    """The options of every channel, and of a courier that rests only briefly."""
     return {
         "channels": {
             "sms": {"kind": "apprise", "url": TWILIO, "timeout_seconds": 1},
@@ -94,7 +94,7 @@ class TestSms:
             body = (await provider.posted()).form["Body"]
 
         code = code_in(type("Mail", (), {"plain": body}))
-        assert "Geben Sie" in body
+        assert "ist Ihr Code" in body
         assert body.splitlines()[1:] == [f"@www.example.org #{code}"]
 
     async def test_a_call_is_in_the_language_that_the_browser_asks_for(self, world, phones, provider):
@@ -115,7 +115,7 @@ class TestSms:
         assert post.path.endswith("/Calls.json")
         assert won.status == 200
 
-    async def test_a_sender_of_the_operators_own_is_told_the_code(self, world, provider):
+    async def test_a_sender_of_the_operators_own_gets_the_code(self, world, provider):
         sms = {"kind": "webhook", "url": f"{provider.url}/send", "secret": SECRET}
         async with world.open_gateway(channels={"sms": sms}, method="SMS") as frontend:
             opened = await frontend.authenticate()
@@ -126,7 +126,7 @@ class TestSms:
         assert told["code"] in told["text"]
         assert won.status == 200
 
-    async def test_a_mail_may_go_by_it_too(self, world, provider):
+    async def test_a_mail_may_be_sent_by_it_too(self, world, provider):
         mail = {"kind": "webhook", "url": f"{provider.url}/send", "secret": SECRET}
         world.settings["channels"] = {}
         configuration = world.configuration()
@@ -192,7 +192,7 @@ class TestSendTest:
         assert "4915112345678" in provider.posts[0].body.decode()
         assert "000000" in provider.posts[0].body.decode()
 
-    async def test_one_that_may_not_be_sent_to_is_told(self, world, provider, phones):
+    async def test_a_number_that_may_not_be_sent_to_is_logged(self, world, provider, phones):
         settings = settings_of(world, channels=phones["channels"])
 
         assert await send_test_message(settings, method="SMS", to="+49 900 1234567") == "sms: number"
@@ -316,7 +316,12 @@ class TestFallback:
             200,
             '{"message-count": "1", "messages": [{"status": "9", "error-text": "x"}]}',
         )
-        phones["channels"]["sms"]["url"] = "vonage://abcdef01:0123456789abcdef@12025550100/{to}"
+        phones["channels"]["sms"] = {
+            "kind": "vonage",
+            "api_key": "abcdef01",
+            "api_secret": "0123456789abcdef",
+            "sender": "12025550100",
+        }
         async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
             opened = await frontend.authenticate()
             won = await frontend.login(opened, await world.code())
@@ -335,7 +340,7 @@ class TestFallback:
         assert other.code == "transaction_closed"
         assert won.status == 200
 
-    async def test_it_buys_neither_time_nor_attempts_nor_resends(self, world, phones, provider):
+    async def test_a_fallback_gives_neither_time_nor_attempts_nor_resends(self, world, phones, provider):
         provider.status = 400
         async with world.open_gateway(**phones, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
             opened = await frontend.authenticate()
@@ -400,7 +405,7 @@ class TestFallback:
         assert status["delivery"] == "failed"
         assert not world.mailbox.mails
 
-    async def test_a_method_that_the_account_has_not_is_passed_over(self, world, phones, provider, events):
+    async def test_a_method_that_the_account_does_not_have_is_skipped(self, world, phones, provider, events):
         provider.status = 400
         fallback = {"SMS": "EMAIL", "EMAIL": "PHONE VERIFICATION"}
         async with world.open_gateway(**phones, method="SMS", fallback=fallback) as frontend:
@@ -455,7 +460,9 @@ class TestFallback:
         assert len(world.mailbox.mails) == 1
         assert {event["reason"] for event in events if event["event"] == "fallback.refused"} == {"flood.mail"}
 
-    async def test_what_is_one_text_message_too_many_is_no_mail_either(self, world, phones, provider, events):
+    async def test_a_text_message_that_the_limits_refuse_is_not_sent_as_a_mail_either(
+        self, world, phones, provider, events
+    ):
         changed = phones | {"flood": phones["flood"] | {"phone": {"most": 1, "seconds": 900}}}
         async with world.open_gateway(**changed, method="SMS", fallback={"SMS": "EMAIL"}) as frontend:
             await frontend.authenticate()
@@ -495,7 +502,7 @@ class TestFallback:
 
 
 async def told(frontend, opened, method):
-    """The status once it says that *method* has carried the code."""
+    """Wait until the status says that *method* has carried the code, and return it."""
     async with asyncio.timeout(10):
         while (status := await frontend.status(opened)).body.get("carriedBy") != method:
             await asyncio.sleep(0.02)

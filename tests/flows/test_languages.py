@@ -1,4 +1,4 @@
-"""Answers in the language asked for, messages in the account's own, and codes in any digits."""
+"""Answers in the language asked for, messages in the language of the account, and codes in any digits."""
 
 import asyncio
 import json
@@ -11,8 +11,10 @@ import pytest
 from gateway.demo.drupal.accounts import User, example_users
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.errors import PolicyUnreadable
-from gateway.texts.catalogues import TEXTS, Languages
-from tests.catalogues import ROOT
+from gateway.texts import compile as catalogue_compiler
+from gateway.texts import folders
+from gateway.texts.catalogues import Languages
+from gateway.texts.folders import CATALOGUE, LANGUAGES
 from tests.flows.test_alike import KINDS
 from tests.unit.test_languages import FRENCH
 from tests.unit.test_languages import HOSTILE as HEADERS
@@ -106,7 +108,7 @@ async def test_a_rule_on_roles_that_can_not_be_read_is_told_in_the_language_aske
     assert answer.headers["Content-Language"] == "ar"
 
 
-async def test_switched_off_it_says_so_in_the_language_asked_for(world):
+async def test_a_disabled_login_is_refused_in_the_language_asked_for(world):
     async with world.open_gateway(headless={"enabled": False}):
         german = await asking(world, "de").authenticate()
         english = await world.visit(world.url).authenticate()
@@ -143,7 +145,7 @@ async def test_within_a_language_no_closed_login_can_be_told_from_another(world,
 
 
 @pytest.mark.parametrize("header", [header for header in HEADERS if header.isprintable() and header.isascii()])
-async def test_no_header_is_worth_more_than_a_refusal(served, header):
+async def test_no_header_causes_more_than_a_refusal(served, header):
     body = {"username": "alice", "password": "x", "apiKey": "wrong"}
     answer = served.run(served.frontend.post("authenticate", body, headers={"Accept-Language": header}))
 
@@ -193,12 +195,14 @@ class TestByTheAccountForm:
     async def test_a_code_comes_in_the_accounts_language_where_the_form_shows_one(self, world, modules):
         async with world.open_gateway(drupal={"contacts": "form"}):
             answer = await asking(world, "ar").authenticate("german", "x-pass-1")
+            # Before the gateway stops: a courier that stops leaves its messages to others.
+            mail = await world.mailbox.mail()
 
-        assert subject_of(await world.mailbox.mail()) == SUBJECTS["de" if modules else "ar"]
+        assert subject_of(mail) == SUBJECTS["de" if modules else "ar"]
         assert answer.headers["Content-Language"] == "ar"
 
 
-async def test_whoever_has_no_language_gets_the_sites(world):
+async def test_a_user_without_a_language_gets_that_of_the_site(world):
     async with world.open_gateway(texts={"default_language": "de"}) as frontend:
         answer = await frontend.authenticate("own", "x-pass-1")
 
@@ -227,7 +231,9 @@ async def test_the_warning_of_a_copied_device_comes_in_the_accounts_language(wor
         for _ in range(2):
             await visitor.authenticate(name, "x-pass-1", rememberToken=token)
 
-        await world.eventually(lambda: "Ein gemerktes Gerät wurde kopiert" in map(subject_of, world.mailbox.mails))
+        await world.eventually(
+            lambda: "Ein gespeichertes Gerät wurde möglicherweise kopiert" in map(subject_of, world.mailbox.mails)
+        )
 
 
 async def test_a_text_message_and_a_call_carry_their_own_words(world, capfd):
@@ -262,11 +268,59 @@ async def test_a_code_typed_in_the_readers_own_digits_logs_in(world, frontend, z
     assert (await visitor.login(opened, f"\u2067{typed[:3]} {typed[3:]}\u2069")).status == 200
 
 
-# --- A language more -------------------------------------------------------------------------------------------------
+# --- Another language ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def our_languages(tmp_path, monkeypatch):
+    """A copy of the folders that come along, where a test may add to them."""
+    root = tmp_path / "languages"
+    shutil.copytree(LANGUAGES, root)
+    monkeypatch.setattr(folders, "LANGUAGES", root)
+    return root
+
+
+def add_french(root):
+    """Copy a folder and translate what the tests look at, as docs/languages.md says."""
+    shutil.copytree(root / "en", root / "fr")
+    (root / "fr" / "code.subject.j2").write_text("Votre code")
+    assert catalogue_compiler.main() == len(catalogue_compiler.sentences())
+    catalogue = root / "fr" / CATALOGUE
+    translated = catalogue.read_text()
+    for english, french in {
+        "The code is wrong.": "Le code est faux.",
+        "You are logged in.": "Vous êtes connecté.",
+    }.items():
+        assert f'msgid "{english}"\nmsgstr ""\n' in translated
+        translated = translated.replace(f'msgid "{english}"\nmsgstr ""', f'msgid "{english}"\nmsgstr "{french}"')
+    catalogue.write_text(translated)
+    assert catalogue_compiler.main() == len(catalogue_compiler.sentences()) - 2
+
+
+async def test_our_own_languages_grow_by_one_folder_for_answers_and_messages(world, our_languages):
+    add_french(our_languages)
+    async with world.open_gateway():
+        visitor = asking(world, "fr-CA")
+        opened = await visitor.authenticate("own", "x-pass-1")
+        code = await world.code()
+        refused = await visitor.login(opened, wrong(code))
+        granted = await visitor.login(opened, code)
+
+    assert subject_of(await world.mailbox.mail()) == "Votre code"
+    assert [answer["message"] for answer in (refused, granted)] == ["Le code est faux.", "Vous êtes connecté."]
+    assert {answer.headers["Content-Language"] for answer in (refused, granted)} == {"fr"}
+
+
+async def test_a_new_language_is_one_that_can_be_the_default(world, our_languages):
+    add_french(our_languages)
+    async with world.open_gateway(texts={"default_language": "fr"}) as frontend:
+        refused = await frontend.authenticate("own", "x-pass-1", apiKey="wrong")
+
+    assert refused.headers["Content-Language"] == "fr"
 
 
 async def test_a_language_is_added_by_a_folder_for_answers_and_messages(world, tmp_path):
-    shutil.copytree(TEXTS / "en", tmp_path / "fr")
+    shutil.copytree(LANGUAGES / "en", tmp_path / "fr")
     (tmp_path / "fr" / "code.subject.j2").write_text("Votre code")
     (tmp_path / "fr" / "LC_MESSAGES").mkdir()
     (tmp_path / "fr" / "LC_MESSAGES" / "headgate.po").write_text(FRENCH)
@@ -282,6 +336,6 @@ async def test_a_language_is_added_by_a_folder_for_answers_and_messages(world, t
 
 
 def test_the_start_does_not_wait_for_babel():
-    code = "import sys, gateway.app, gateway.languages as l; l.Languages(); sys.exit('babel' in sys.modules)"
+    code = "import sys, gateway.app, gateway.texts.catalogues as l; l.Languages(); sys.exit('babel' in sys.modules)"
 
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=LANGUAGES.parents[2], check=False).returncode == 0

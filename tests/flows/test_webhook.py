@@ -1,4 +1,4 @@
-"""The webhook: what should not wait for somebody to read logs is posted, signed, and holds nothing up."""
+"""The webhook posts urgent events with a signature, and delays nothing."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ def store():
 
 @pytest.fixture
 async def receiver():
-    """The operator's service; it refuses the first post."""
+    """The operator's service, which refuses the first post."""
     posts = asyncio.Queue()
     answers = iter([503])
     app = web.Application()
@@ -45,7 +45,7 @@ async def receiver():
 
 
 @pytest.mark.parametrize("host", ["x" * 64 + ".example.org", "a..example.org", "127.0.0.1:1"])
-async def test_a_host_that_is_none_loses_its_event_and_the_poster_lives(receiver, monkeypatch, host):
+async def test_an_invalid_host_loses_its_event_and_the_next_event_is_posted(receiver, monkeypatch, host):
     url, posts = receiver
     monkeypatch.setattr(event_webhook, "TRIES_AFTER_SECONDS", (0, 0))
     secret = SecretStr("whsec_" + base64.b64encode(SECRET).decode())
@@ -66,7 +66,7 @@ async def test_a_host_that_is_none_loses_its_event_and_the_poster_lives(receiver
         poster.cancel()
 
 
-async def test_a_locked_account_is_told_signed_and_again_after_a_refusal(world, receiver):
+async def test_a_locked_account_is_posted_with_a_signature_and_again_after_a_refusal(world, receiver):
     url, posts = receiver
     secret = "whsec_" + base64.b64encode(SECRET).decode()
     async with world.open_gateway(webhook={"url": url, "secret": secret}) as frontend:

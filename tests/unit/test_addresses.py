@@ -81,7 +81,7 @@ def test_one_address_is_taken_with_its_domain_in_ascii(text, spec):
         "ü" * 130 + "@example.test",
     ],
 )
-def test_anything_else_is_refused(text):
+def test_a_text_that_is_not_one_address_is_refused(text):
     with pytest.raises(Undeliverable) as refused:
         one_address(text)
 
@@ -96,7 +96,7 @@ def test_an_address_does_not_show_in_a_traceback():
 @example("a@b\u3002c")
 @example("a@\u00ad")
 @example("a@b\uff0ec\uff0c d")
-def test_whatever_the_text_the_result_is_one_address_or_none(text):
+def test_every_text_is_one_address_or_refused(text):
     try:
         address = one_address(text)
     except Undeliverable:

@@ -1,4 +1,4 @@
-"""Which language somebody gets, and that every sentence is there in every language."""
+"""Which language a user gets, and that every sentence exists in every language."""
 
 import ast
 import shutil
@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from gateway import errors, languages
 from gateway.languages import ENGLISH, Choice
 from gateway.texts import catalogues
-from gateway.texts.catalogues import TEXTS, Languages, languages_in
+from gateway.texts.catalogues import Languages
+from gateway.texts.compile import PACKAGE, read, renewed, sentences, sentences_in
+from gateway.texts.folders import LANGUAGES
 from gateway.texts.messages import TextOptions
 from gateway.web.http.client_ip import Gone
-from tests.catalogues import ROOT, read, renewed, said_in_english_only, sentences
 from tests.flows.test_errors import family
 
-CATALOGUES = sorted(TEXTS.glob("*/LC_MESSAGES/headgate.po"))
+CATALOGUES = sorted(LANGUAGES.glob("*/LC_MESSAGES/headgate.po"))
 NAMES = [path.parts[-3] for path in CATALOGUES]
 HOSTILE = [
     "",
@@ -62,7 +63,7 @@ def told(catalogue):
 
 
 def test_english_german_and_arabic_come_along():
-    assert {*NAMES, "en"} == set(languages_in(TEXTS)) == {"ar", "de", "en"}
+    assert {*NAMES, "en"} == {path.name for path in LANGUAGES.iterdir() if path.is_dir()} == {"ar", "de", "en"}
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
@@ -78,11 +79,11 @@ def test_every_sentence_of_the_code_is_in_every_language_and_nothing_else(path):
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
 def test_a_translation_shows_what_the_english_sentence_shows(path):
     for message in read(path):
-        assert catalogues.is_whole(str(message.id), str(message.string)), message.id
+        assert catalogues.same_fields(str(message.id), str(message.string)), message.id
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
-def test_what_is_compiled_is_what_is_written(path):
+def test_a_compiled_catalogue_holds_what_is_written(path):
     """`make languages` compiles it."""
     with path.with_suffix(".mo").open("rb") as file:
         written = GNUTranslations(file)
@@ -92,12 +93,13 @@ def test_what_is_compiled_is_what_is_written(path):
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=NAMES)
 def test_bringing_a_catalogue_up_to_date_changes_nothing(path):
-    old, new = read(path), renewed(path)
+    old = read(path)
+    new = renewed(old)
 
     assert told(new) == told(old)
 
 
-def test_what_an_error_says_is_among_the_sentences():
+def test_the_sentence_of_every_error_is_among_the_sentences():
     said = {kind.sentence for kind in family(errors.GatewayError) if kind is not Gone}
 
     assert said <= set(sentences())
@@ -105,8 +107,8 @@ def test_what_an_error_says_is_among_the_sentences():
 
 def test_no_answer_is_written_down_in_english_alone():
     found = {
-        str(path.relative_to(ROOT)): texts
-        for path in (ROOT / "gateway" / "web").rglob("*.py")
+        str(path.relative_to(PACKAGE)): texts
+        for path in (PACKAGE / "web").rglob("*.py")
         if (texts := list(said_in_english_only(ast.parse(path.read_text()))))
     }
 
@@ -123,14 +125,17 @@ answer({"message": language.say("four {x}", x=y), "code": "five"})
 log.info("six")
 """
 
-    assert set(_found(code)) == {"one", "two", "three", "four {x}"}
+    assert set(sentences_in(ast.parse(code))) == {"one", "two", "three", "four {x}"}
     assert list(said_in_english_only(ast.parse('answer({"message": "seven"})'))) == ["seven"]
 
 
-def _found(code):
-    from tests.catalogues import said_in
-
-    return said_in(ast.parse(code))
+def said_in_english_only(tree):
+    """Every `message` of an answer that is written out instead of being passed to `say`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "message" and isinstance(value, ast.Constant):
+                    yield str(value.value)
 
 
 @pytest.mark.parametrize("tag", [*NAMES, "en"])
@@ -148,13 +153,13 @@ def test_the_modules_own_sentences_stay_as_they_are_in_english():
     assert ENGLISH.say(errors.Disabled.sentence) == "Something went wrong, please contact your administrator."
 
 
-def test_what_looks_like_a_field_in_a_value_is_none():
+def test_a_field_in_a_value_is_not_replaced():
     for tag in ("en", "de", "ar"):
         said = Languages().asked_for(tag).say("A code was sent to {destination}.", destination="{0.__class__}")
         assert "{0.__class__}" in said
 
 
-def test_a_sentence_that_no_catalogue_has_is_said_in_english():
+def test_a_sentence_that_is_missing_in_a_catalogue_is_in_english():
     assert Languages().asked_for("de").say("Nobody translated this.") == "Nobody translated this."
 
 
@@ -198,7 +203,7 @@ def test_a_header_is_read_as_rfc_9110_says(header, found):
 
 @pytest.mark.alone
 @pytest.mark.parametrize("header", HOSTILE)
-def test_whatever_stands_in_a_header_there_is_a_language_and_at_once(header):
+def test_every_header_gives_a_language_and_takes_no_time(header):
     languages.ranges.cache_clear()
     began = time.perf_counter()
 
@@ -229,7 +234,9 @@ def test_any_text_is_a_header(header):
         ("-" * 10_000, "", "en"),
     ],
 )
-def test_the_accounts_language_goes_before_the_browsers_and_that_before_the_default(preferred, header, found):
+def test_the_language_of_the_account_comes_before_that_of_the_browser_and_that_before_the_default(
+    preferred, header, found
+):
     assert CHOICE.of(preferred, header) == found
 
 
@@ -243,8 +250,8 @@ def own(tmp_path):
     def write(text, tag="fr"):
         folder = tmp_path / tag / "LC_MESSAGES"
         if not folder.exists():
-            if not (TEXTS / tag).exists():
-                shutil.copytree(TEXTS / "en", tmp_path / tag)
+            if not (LANGUAGES / tag).exists():
+                shutil.copytree(LANGUAGES / "en", tmp_path / tag)
             folder.mkdir(parents=True)
         (folder / "headgate.po").write_text(text, encoding="latin-1")
         return tmp_path
@@ -264,7 +271,7 @@ def test_a_language_is_added_by_a_catalogue_alone(own):
     assert told.say("You are logged in.") == "You are logged in."
 
 
-def test_a_sentence_there_wins_and_the_rest_comes_along(own):
+def test_a_sentence_of_the_operator_is_used_instead_of_ours_and_the_rest_is_ours(own):
     german = HEADER + 'msgid "The code is wrong."\nmsgstr "Falsch!"\n\nmsgid "You are logged in."\nmsgstr ""\n'
 
     told = Languages(folder=own(german, "de")).asked_for("de")
@@ -274,12 +281,12 @@ def test_a_sentence_there_wins_and_the_rest_comes_along(own):
 
 
 def test_a_language_without_a_catalogue_is_answered_in_the_next_that_is_asked_for(tmp_path):
-    shutil.copytree(TEXTS / "en", tmp_path / "fr")
+    shutil.copytree(LANGUAGES / "en", tmp_path / "fr")
 
     assert Languages(folder=tmp_path).asked_for("fr, de;q=0.5").tag == "de"
 
 
-def test_the_default_language_is_for_whoever_asks_for_none():
+def test_the_default_language_is_used_when_no_known_one_is_asked_for():
     assert Languages(default="de").asked_for("").tag == "de"
     assert Languages(default="de").asked_for("*").tag == "de"
     assert Languages(default="de").asked_for("en").tag == "en"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.addresses import one_address
-from gateway.delivery.channels.mail import Letterhead, Sender
+from gateway.delivery.channels.mail import MailWriter, Sender
 from gateway.interfaces import Text
 from gateway.texts.messages import TextOptions, Texts, Values, one_line
 
@@ -31,7 +31,7 @@ HOSTILE = [
 
 
 def written(text=PLAIN, *, to="alice@example.test", id="m1", sender=SENDER):
-    return Letterhead(Sender(sender)).write(one_address(to), text, id=id, now=NOW)
+    return MailWriter(Sender(sender)).write(one_address(to), text, id=id, now=NOW)
 
 
 def parsed(*args, **kwargs):
@@ -44,7 +44,7 @@ def body(mail, kind):
     return mail.get_body((kind,)).get_content().replace("\r\n", "\n")
 
 
-def test_it_reads_as_what_was_written():
+def test_a_parsed_mail_holds_what_was_written():
     mail = parsed()
 
     assert mail.keys() == [
@@ -75,7 +75,7 @@ def test_every_try_of_one_message_has_the_same_message_id():
 
 
 @pytest.mark.parametrize("id", ["a b", "a>\r\nBcc: x@example.test", "é", "", "x" * 1000])
-def test_an_id_that_no_header_can_hold_becomes_one_that_it_can(id):
+def test_an_id_that_a_header_can_not_hold_is_replaced_by_one_that_it_can(id):
     mail = parsed(id=id)
 
     assert mail["Message-ID"] == parsed(id=id)["Message-ID"]
@@ -135,7 +135,7 @@ def test_a_hostile_name_breaks_neither_header_nor_part(name):
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r"), max_size=3000))
-def test_whatever_a_body_holds_it_is_seven_bits_wide_short_lined_and_reads_the_same(text):
+def test_every_body_is_seven_bit_with_short_lines_and_reads_the_same(text):
     raw = written(Text(subject=text, plain=text, html=f"<p>x</p>{text}"))
     mail = BytesParser(policy=policy.default).parsebytes(raw)
 
@@ -148,7 +148,7 @@ def test_whatever_a_body_holds_it_is_seven_bits_wide_short_lined_and_reads_the_s
 @pytest.mark.parametrize(
     "line", ["--=_headgate--", "--=_headgate", ".", "..", "From me", "\0", "x" * 2000, "x \t", "=20"]
 )
-def test_a_line_that_means_something_to_mail_is_read_back_as_it_was(line):
+def test_a_line_that_has_a_meaning_in_mails_is_read_back_unchanged(line):
     text = replace(PLAIN, plain=f"{line}\nYour code is: 012345\n{line}\n", html=f"{line}\n<p>012345</p>\n{line}")
     mail = parsed(text)
 

@@ -1,4 +1,4 @@
-"""Which text is one telephone number, and which number may be sent to."""
+"""Which texts are one telephone number, and to which numbers messages may be sent."""
 
 import time
 
@@ -15,7 +15,7 @@ ANY = NumberOptions()
 
 
 def of(text, options=ANY):
-    """The number, or None for none."""
+    """The number in E.164, or None when the text is refused."""
     try:
         return e164(text, options)
     except Undeliverable:
@@ -47,8 +47,8 @@ def test_without_a_region_a_number_needs_its_country():
 
 
 @pytest.mark.alone
-def test_a_field_of_a_megabyte_holds_nobody_up():
-    """Its owner can write it at Drupal, and would do so for each of his logins."""
+def test_a_field_of_a_megabyte_delays_nobody():
+    """A user can store one at Drupal, and it would be read at each of their logins."""
     began = time.process_time()
     for text in ("1" * 1_000_000, "\N{RIGHT-TO-LEFT MARK}" * 1_000_000):
         assert of(text, GERMAN) is None
@@ -90,7 +90,7 @@ def test_a_number_that_the_tables_do_not_know_is_taken():
         "\ud800",
     ],
 )
-def test_what_is_not_one_number_is_none(text):
+def test_a_text_that_is_not_one_number_is_refused(text):
     assert of(text, GERMAN) is None
 
 
@@ -107,7 +107,7 @@ def test_what_is_not_one_number_is_none(text):
     ],
     ids=["premium", "premium and more", "shared", "american", "british", "personal", "premium everywhere"],
 )
-def test_a_number_that_costs_is_none(number):
+def test_a_number_that_costs_extra_is_refused(number):
     assert of(number, GERMAN) is None
     assert of(number, NumberOptions(allowed_regions=("DE", "US", "GB"))) is None
 
@@ -135,7 +135,7 @@ def test_numbers_of_no_country_have_to_be_named():
 
 
 @given(st.text() | st.from_regex(r"\+?[\d ()./-]{2,40}"), st.sampled_from([ANY, GERMAN]))
-def test_whatever_stands_there_is_one_number_or_none(text, options):
+def test_every_text_is_one_number_or_refused(text, options):
     number = of(text, options)
 
     assert number is None or (number[0] == "+" and number[1:].isascii() and number[1:].isdigit() and len(number) <= 16)
@@ -146,6 +146,6 @@ def test_whatever_stands_there_is_one_number_or_none(text, options):
     "wrong",
     [{"default_region": "XX"}, {"default_region": "de"}, {"default_region": "001"}, {"allowed_regions": ["49"]}],
 )
-def test_a_region_that_there_is_not_is_refused(wrong):
+def test_an_unknown_region_is_refused(wrong):
     with pytest.raises(ValidationError):
         NumberOptions(**wrong)

@@ -63,7 +63,7 @@ def test_problems_elsewhere_in_the_configuration_are_ignored(run, tmp_path):
 
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "en" / "code.sms.txt").read_text() == (
-        "12345678 is your code for A <b>Site</b>. It works for 5 minutes. Give it to nobody.\n"
+        "12345678 is your code for A <b>Site</b>. It works for 5 minutes. Do not share it.\n"
         "@www.example.org #12345678\n"
     )
     index = (tmp_path / "out" / "index.html").read_text()

@@ -143,7 +143,7 @@ async def test_the_browser_example_logs_in_and_out(world, page):
 
 
 async def test_a_page_can_show_that_the_gateway_is_away(page):
-    async with Node.start(page, BROWSER + DRIVER + ASKS_ONCE, await nobody()) as node:
+    async with Node.start(page, BROWSER + DRIVER + ASKS_ONCE, nobody()) as node:
         assert await node.told() == [True, "ERROR", "gateway_unavailable", SORRY, "wait 5 s"]
 
 
@@ -304,7 +304,7 @@ def assert_away(answer):
 
 @pytest.mark.parametrize("step", ["authenticate", "login", "logout"])
 async def test_a_gateway_that_is_away_is_503_and_its_name_stays_inside(route, step):
-    async with route(await nobody()) as frontend:
+    async with route(nobody()) as frontend:
         assert_away(await frontend.post(step, ALICE))
         assert_away(await frontend.post(step, ALICE))
         assert await frontend.node.errors_line() == "headgate: TypeError ECONNREFUSED"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import load
+from gateway.configuration import load
 from tests.ports import free_port
 from tests.smtp_server import Mailbox, certificate, server_tls
 from tests.unit.test_docs import ROOT, blocks_of, section_of, text_of
@@ -133,7 +133,7 @@ async def test_the_commands_of_the_readme_start_a_gateway_that_is_ready_and_send
     # The strictest umask that root may have; the other tests have the usual one.
     output = await machine.succeed("umask 077\n" + "".join(blocks()[name] for name in steps))
 
-    assert "The configuration is fine." in " ".join(output.split())
+    assert "The configuration is valid." in " ".join(output.split())
     assert json.loads(re.search(r'\{"status".*?\}', output)[0])["status"] == "ok"
     assert (await machine.mailbox.mail()).recipients == ("you@example.org",)
 

@@ -15,12 +15,12 @@ from selectolax.lexbor import LexborHTMLParser
 from gateway.configuration import ConfigurationError, load
 from gateway.delivery.addresses import one_address
 from gateway.delivery.channels import ChannelsOptions
-from gateway.delivery.channels.mail import Letterhead, Sender
-from gateway.texts import messages as module
+from gateway.delivery.channels.mail import MailWriter, Sender
 from gateway.texts.browser import BROWSERS, SYSTEMS, browser_of
-from gateway.texts.catalogues import TEXTS, languages_in
-from gateway.texts.messages import TextOptions, Texts, Values
+from gateway.texts.folders import LANGUAGES, languages_in
+from gateway.texts.messages import MEDIA, TextOptions, Texts, Values, one_line
 from gateway.texts.sms_length import size_of
+from gateway.texts.templates import PARTS, SUBJECTS
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 VALUES = Values(username="alice", code="012345", seconds=299.9, asked_at=1_700_000_000, browser=FIREFOX)
@@ -68,7 +68,7 @@ def test_the_locked_mail_says_that_somebody_knows_the_password(texts):
 def test_the_mail_about_a_copied_device_says_what_was_done_and_what_to_do(texts):
     text = texts.render("replayed", "en", VALUES)
 
-    assert text.subject == "A remembered device was copied: Example"
+    assert text.subject == "A remembered device may have been copied: Example"
     for part in (text.plain, text.html):
         for told in ("alice", "2023-11-14 22:13 UTC", "Firefox, Windows", "Change", "password"):
             assert told in part
@@ -93,18 +93,18 @@ def test_a_site_without_a_name_gets_whole_sentences():
     ("seconds", "told"),
     [(300, "5 minutes"), (299.2, "5 minutes"), (270, "4 minutes"), (60, "1 minute,"), (3, "1 minute,")],
 )
-def test_the_time_left_is_told_in_minutes(texts, seconds, told):
+def test_the_time_left_is_given_in_minutes(texts, seconds, told):
     assert told in texts.render("code", "en", replace(VALUES, seconds=seconds)).plain
 
 
-def test_times_are_told_where_the_site_is():
+def test_times_are_given_in_the_time_zone_of_the_site():
     text = Texts(TextOptions(timezone="Europe/Berlin")).render("code", "en", VALUES)
 
     assert "2023-11-14 23:13 CET" in text.plain
 
 
 @pytest.mark.parametrize("language", ["en", "EN", "en-gb", "fr", "", "../../etc", "tlh", "-" * 500])
-def test_a_language_that_is_not_there_gets_the_default(texts, language):
+def test_an_unknown_language_gets_the_default(texts, language):
     german = Texts(TextOptions(site="Example", default_language="de"))
 
     assert texts.render("code", language, VALUES).subject == "Your code for Example"
@@ -112,7 +112,7 @@ def test_a_language_that_is_not_there_gets_the_default(texts, language):
 
 
 @pytest.mark.parametrize(("language", "told"), [("de", "Ihr Code"), ("de-AT", "Ihr Code"), ("ar-eg", "رمز الدخول")])
-def test_a_kind_of_a_language_gets_the_language(texts, language, told):
+def test_a_variant_of_a_language_gets_the_language(texts, language, told):
     assert texts.render("code", language, VALUES).subject.startswith(told)
 
 
@@ -122,7 +122,7 @@ def test_a_kind_of_a_language_gets_the_language(texts, language, told):
 @pytest.fixture
 def folder(tmp_path):
     """French, as an operator adds it: English copied, one text translated."""
-    shutil.copytree(TEXTS / "en", tmp_path / "fr")
+    shutil.copytree(LANGUAGES / "en", tmp_path / "fr")
     (tmp_path / "fr" / "code.subject.j2").write_text("Votre code{% if site %} pour {{ site }}{% endif %}")
     return tmp_path
 
@@ -135,9 +135,9 @@ def test_a_language_is_added_by_a_folder_alone(folder):
     assert texts.choice.of("fr", "") == texts.choice.of(None, "fr;q=0.5, it") == "fr"
 
 
-def test_a_file_there_wins_and_the_rest_comes_along(tmp_path):
+def test_a_file_in_the_folder_is_used_instead_of_ours_and_the_rest_is_ours(tmp_path):
     (tmp_path / "de").mkdir()
-    for path in (TEXTS / "de").glob("*.j2"):
+    for path in (LANGUAGES / "de").glob("*.j2"):
         (tmp_path / "de" / path.name).write_text(path.read_text())
     (tmp_path / "de" / "code.subject.j2").write_text("Dein Code")
     (tmp_path / "de" / "code.html.j2").unlink()
@@ -149,7 +149,7 @@ def test_a_file_there_wins_and_the_rest_comes_along(tmp_path):
     assert "Ihr Code lautet" in text.html
 
 
-def test_the_layout_of_every_mail_can_be_ones_own(tmp_path):
+def test_the_operator_can_replace_the_layout_of_all_mails(tmp_path):
     (tmp_path / "layout.html.j2").write_text("<p>Ours</p>{% block body %}{% endblock %}")
 
     texts = Texts(TextOptions(folder=tmp_path))
@@ -184,7 +184,7 @@ def test_a_broken_template_stops_the_start_with_its_name(folder, template, why):
     assert why in broken
 
 
-def test_a_broken_layout_stops_the_start_for_the_languages_that_come_along_too(tmp_path):
+def test_a_broken_layout_stops_the_start_because_of_our_own_languages(tmp_path):
     (tmp_path / "layout.html.j2").write_text("{% block body %}")
 
     with pytest.raises(ValidationError, match=r"ar/code\.html\.j2"):
@@ -192,14 +192,14 @@ def test_a_broken_layout_stops_the_start_for_the_languages_that_come_along_too(t
 
 
 @pytest.mark.parametrize("name", ["fr_FR", "FR", "templates", "français", "x"])
-def test_a_folder_that_is_not_named_like_a_language_is_told(tmp_path, name):
+def test_a_folder_that_is_not_named_like_a_language_is_a_problem(tmp_path, name):
     (tmp_path / name).mkdir()
 
     with pytest.raises(ValidationError, match="is named like a language"):
         TextOptions(folder=tmp_path)
 
 
-def test_what_kubernetes_puts_into_a_mounted_folder_is_let_be(folder):
+def test_what_kubernetes_puts_into_a_mounted_folder_is_ignored(folder):
     (folder / "..2026_11_24").mkdir()
     (folder / "README").write_text("ours")
 
@@ -207,7 +207,7 @@ def test_what_kubernetes_puts_into_a_mounted_folder_is_let_be(folder):
 
 
 @pytest.mark.parametrize("default", ["fr", "", "EN", "../en"])
-def test_a_default_language_that_is_not_there_is_told(default):
+def test_an_unknown_default_language_is_a_problem(default):
     with pytest.raises(ConfigurationError) as refused:
         load(None, {"HEADGATE_API_KEY": "a-key", "HEADGATE_TEXTS": f"{{default_language: '{default}'}}"})
 
@@ -215,20 +215,20 @@ def test_a_default_language_that_is_not_there_is_told(default):
 
 
 @pytest.mark.parametrize("name", ["nowhere", "file", "x" * 300])
-def test_a_folder_that_can_not_be_read_is_told(tmp_path, name):
+def test_a_folder_that_can_not_be_read_is_a_problem(tmp_path, name):
     (tmp_path / "file").write_text("a file")
 
     with pytest.raises(ValidationError, match="not a folder"):
         TextOptions(folder=tmp_path / name)
 
 
-def test_a_template_that_does_more_than_show_a_value_is_right_too(folder):
+def test_a_template_may_do_more_than_show_a_value(folder):
     (folder / "fr" / "code.txt.j2").write_text("{{ code[:3] }} {{ code[3:] }} 100% {{ username | upper }}")
 
     assert Texts(TextOptions(folder=folder)).render("code", "fr", VALUES).plain == "012 345 100% ALICE"
 
 
-@pytest.mark.parametrize("subject", module.SUBJECTS)
+@pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_copied_language_says_account_time_and_browser_in_its_own_words(folder, subject):
     (folder / "fr" / "details.txt.j2").write_text("Compte : {{ username }}\n")
 
@@ -238,7 +238,7 @@ def test_a_copied_language_says_account_time_and_browser_in_its_own_words(folder
     assert "Account:" not in text.plain
 
 
-def test_what_a_template_includes_and_is_not_there_is_told(folder):
+def test_an_included_template_that_is_missing_is_a_problem(folder):
     (folder / "fr" / "details.html.j2").unlink()
 
     with pytest.raises(ValidationError, match=r"fr/locked\.html\.j2 includes fr/details\.html\.j2, which is missing"):
@@ -262,7 +262,7 @@ def test_a_template_that_works_with_some_codes_only_is_broken(folder):
 # --- Hostile names ---------------------------------------------------------------------------------------------------
 
 ISOLATES = dict.fromkeys((0x2066, 0x2068, 0x2069))
-ALL = [(language, subject) for language in ("ar", "de", "en") for subject in module.SUBJECTS]
+ALL = [(language, subject) for language in ("ar", "de", "en") for subject in SUBJECTS]
 
 
 @pytest.mark.parametrize(("language", "subject"), ALL)
@@ -278,7 +278,7 @@ def test_a_hostile_name_stays_one_printable_line_of_text(texts, name, language, 
     assert [text.plain.count(chr(mark)) for mark in ISOLATES] == [harmless.plain.count(chr(mark)) for mark in ISOLATES]
     page, usual = LexborHTMLParser(text.html), LexborHTMLParser(harmless.html)
     assert [node.tag for node in page.css("*")] == [node.tag for node in usual.css("*")]
-    assert module.one_line(name) in [node.text() for node in page.css("bdi")]
+    assert one_line(name) in [node.text() for node in page.css("bdi")]
     assert ("49" in text.plain) == ("49" in harmless.plain)
 
 
@@ -297,7 +297,7 @@ def test_a_hostile_name_has_no_place_in_a_text_message_or_a_call(texts, name, la
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_breaks_no_header_of_a_mail(texts, name, language, subject):
     text = texts.render(subject, language, replace(VALUES, username=name))
-    raw = Letterhead(Sender("Example <no-reply@example.org>")).write(
+    raw = MailWriter(Sender("Example <no-reply@example.org>")).write(
         one_address("alice@example.test"), text, id="m1", now=VALUES.asked_at
     )
 
@@ -325,11 +325,11 @@ AGENTS = st.text(max_size=256) | st.builds("{} Firefox/{} (Windows {})".format, 
 
 @pytest.mark.parametrize(("language", "subject"), ALL)
 @given(name=st.text(max_size=254), agent=AGENTS)
-def test_whatever_the_client_sends_the_markup_is_ours(language, subject, name, agent):
+def test_nothing_that_a_client_sends_changes_the_markup(language, subject, name, agent):
     text = RENDERER.render(subject, language, replace(VALUES, username=name, browser=agent))
     page = LexborHTMLParser(text.html)
 
-    assert module.one_line(name) in [node.text() for node in page.css("bdi")]
+    assert one_line(name) in [node.text() for node in page.css("bdi")]
     assert text.html.count("<") == len(re.findall(r"</?[a-z!][^<>]*>", text.html))
     for part in (text.plain, page.css_first(".quiet").text()):
         assert set(BROWSER_LINE.findall(part)) <= WORDS
@@ -362,14 +362,14 @@ def test_whatever_the_client_sends_the_markup_is_ours(language, subject, name, a
         ("", ""),
     ],
 )
-def test_a_browser_is_told_in_words_of_ours(agent, told):
+def test_a_browser_is_named_in_our_own_words(agent, told):
     assert browser_of(agent) == told
 
 
 @pytest.mark.parametrize(
     "told", ["Firefox, Windows", "Opera, macOS", "Samsung Internet, Android", "Edge", "ChromeOS", ""]
 )
-def test_a_browser_already_told_stays_as_it_is(told):
+def test_the_name_of_a_browser_is_kept_unchanged(told):
     assert browser_of(told).removeprefix("Chrome, ") == told
 
 
@@ -386,14 +386,14 @@ def test_an_unknown_browser_has_no_line(texts, language, subject, agent):
 
 
 def test_every_language_has_every_template():
-    names = {path.name for path in (TEXTS / "en").glob("*.j2")}
+    names = {path.name for path in (LANGUAGES / "en").glob("*.j2")}
 
-    for language in languages_in(TEXTS).values():
+    for language in languages_in(LANGUAGES).values():
         assert {path.name for path in language.glob("*.j2")} == names
 
 
 @pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl")])
-@pytest.mark.parametrize("subject", module.SUBJECTS)
+@pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_mail_says_its_language_and_which_way_it_is_read(texts, language, direction, subject):
     page = LexborHTMLParser(texts.render(subject, language, VALUES).html)
 
@@ -432,8 +432,8 @@ def test_every_mail_says_whose_account_when_from_which_browser_and_what_to_do_if
 
 @pytest.mark.parametrize("language", ["ar", "de", "en"])
 @pytest.mark.parametrize("minutes", range(1, 61))
-def test_every_time_can_be_told_in_every_language(texts, language, minutes):
-    for medium in module.PARTS:
+def test_every_number_of_minutes_can_be_said_in_every_language(texts, language, minutes):
+    for medium in PARTS:
         assert texts.render("code", language, replace(VALUES, seconds=60 * minutes), medium=medium).plain
 
 
@@ -503,7 +503,7 @@ def test_a_site_with_a_name_of_usual_length_is_named_in_it(language):
 
 @pytest.mark.parametrize("language", ["de", "en"])
 @pytest.mark.parametrize("site", [LONGEST_SITE * 4, "Büro 🔑"])
-def test_what_would_cost_a_second_message_is_the_sites_name_and_is_left_out(language, site):
+def test_the_name_of_the_site_is_left_out_where_it_would_cost_a_second_message(language, site):
     text = message(language, site=site)
 
     assert site not in text
@@ -551,12 +551,12 @@ def test_no_template_can_lose_or_fake_the_last_line(tmp_path, language, medium):
         ("\ud800", (1, 70)),
     ],
 )
-def test_places_are_counted_as_a_network_counts_them(text, size):
+def test_the_size_of_a_text_is_what_a_network_counts(text, size):
     assert size_of(text) == size
 
 
 def test_every_channel_has_its_medium():
-    assert set(module.MEDIA) == set(ChannelsOptions.model_fields)
+    assert set(MEDIA) == set(ChannelsOptions.model_fields)
 
 
 @pytest.mark.parametrize("wrong", [{"timezone": "Mars/Olympus"}, {"timezone": "../etc/passwd"}, {"timezone": ""}])

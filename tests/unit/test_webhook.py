@@ -1,4 +1,4 @@
-"""What is posted, and how it is signed."""
+"""Which events are posted, and how they are signed."""
 
 import asyncio
 import base64
@@ -13,7 +13,13 @@ from structlog.testing import capture_logs
 
 from gateway.signing import signed, signing_key
 from gateway.telemetry import event_webhook
-from gateway.telemetry.event_webhook import MOST_WAITING, TOLD, TRIES_AFTER_SECONDS, EventWebhook, EventWebhookOptions
+from gateway.telemetry.event_webhook import (
+    MOST_WAITING,
+    TRIES_AFTER_SECONDS,
+    URGENT_EVENTS,
+    EventWebhook,
+    EventWebhookOptions,
+)
 
 # The test vector of the Standard Webhooks libraries.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -27,7 +33,7 @@ LOCKED = {"event": "lock.soft", "level": "warning", "timestamp": "2026-11-24T00:
 
 
 class Service:
-    """The operator's: answers as it is told, and remembers what came. Stands where the HTTP client does."""
+    """The operator's service, in the place of the HTTP client. Gives the *answers*, and remembers each post."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -45,7 +51,7 @@ class Service:
 
 @pytest.fixture
 def waits(monkeypatch):
-    """The seconds that the webhook slept for, and nobody else; it does not really sleep."""
+    """The seconds for which the webhook would sleep. It does not really sleep."""
     waits = []
 
     class Noted:
@@ -61,7 +67,7 @@ def waits(monkeypatch):
 
 
 async def told(hook, *events):
-    """Let the events pass and be posted."""
+    """Log the events, let them be posted, and return what was logged meanwhile."""
     for event in events:
         hook(None, "warning", event)
     poster = asyncio.create_task(hook.run())
@@ -86,7 +92,7 @@ def test_a_message_is_signed_as_the_standard_has_it():
 @pytest.mark.parametrize(
     "change", [{"body": BODY + b" "}, {"id": f"{ID}x"}, {"at": AT + 1}, {"key": b"another key of 24 bytes.."}], ids=str
 )
-def test_whatever_is_changed_changes_the_signature(change):
+def test_every_change_changes_the_signature(change):
     given = {"body": BODY, "id": ID, "at": AT, "key": signing_key(SECRET)} | change
 
     assert signed(given.pop("body"), **given)["webhook-signature"] != SIGNATURE
@@ -130,7 +136,7 @@ def test_an_address_is_http_or_https(url):
 @pytest.mark.parametrize(
     "url", ["", "hooks.example.org", "ftp://x/", "file:///etc/passwd", "https://u:p@host/", "https://a b/"]
 )
-def test_any_other_is_refused(url):
+def test_any_other_address_is_refused(url):
     with pytest.raises(ValidationError):
         EventWebhookOptions(url=url, secret=SecretStr(SECRET))
 
@@ -159,15 +165,15 @@ async def test_an_event_is_posted_with_its_fields_and_stays_as_it_is(waits):
     )
 
 
-@pytest.mark.parametrize("name", sorted(TOLD))
-async def test_what_should_not_wait_is_told(waits, name):
+@pytest.mark.parametrize("name", sorted(URGENT_EVENTS))
+async def test_an_urgent_event_is_posted(waits, name):
     service = Service()
     await told(EventWebhook(service, OPTIONS), {"event": name})
 
     assert [json.loads(body)["type"] for _, body, _ in service.posts] == [name]
 
 
-async def test_nothing_else_is(waits):
+async def test_no_other_event_is_posted(waits):
     service = Service()
     await told(EventWebhook(service, OPTIONS), {"event": "login.wrong_otp"}, {"event": None}, {})
 
@@ -184,7 +190,7 @@ async def test_a_failure_is_tried_again_under_the_same_id(waits, failure):
     assert (waits, logs) == ([0, 1, 5], [])
 
 
-async def test_after_four_tries_it_is_dropped_and_said_and_the_next_is_told(waits):
+async def test_after_four_tries_an_event_is_dropped_with_a_warning_and_the_next_is_posted(waits):
     service = Service(*[500] * len(TRIES_AFTER_SECONDS))
     logs = await told(EventWebhook(service, OPTIONS), LOCKED, LOCKED | {"event": "lock.hard"})
 
@@ -193,7 +199,7 @@ async def test_after_four_tries_it_is_dropped_and_said_and_the_next_is_told(wait
     assert waits == [*TRIES_AFTER_SECONDS, 0]
 
 
-async def test_what_waits_is_bounded_and_nobody_is_held_up():
+async def test_the_queue_is_bounded_and_a_full_one_delays_nobody():
     hook = EventWebhook(Service(), OPTIONS)
     with capture_logs() as logs:
         for _ in range(MOST_WAITING + 3):
@@ -202,7 +208,7 @@ async def test_what_waits_is_bounded_and_nobody_is_held_up():
     assert [log["event"] for log in logs] == ["webhook.dropped"] * 3
 
 
-async def test_it_listens_while_it_is_open_only():
+async def test_events_are_queued_only_while_it_is_open():
     before = structlog.get_config()["processors"]
     async with OPTIONS.open():
         during = structlog.get_config()["processors"]

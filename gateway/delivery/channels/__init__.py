@@ -1,56 +1,49 @@
-"""The channels: how a message reaches a person. A new one is a file here and a line in the union below."""
+"""The channels: how a message reaches a person. One file for each kind.
 
+    channels.email       smtp      a mail server
+    channels.sms         apprise   a provider, named by a URL of the library apprise
+                         vonage    the SMS API of Vonage
+    channels.voice       apprise
+    channels.whatsapp    apprise
+    each of them         webhook   a sender of the operator's own
+                         console   printed to stderr, for development
+
+To add a kind, write one file with its options, whose `open()` yields a Channel, and add the options to a union below.
+"""
+
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Discriminator, Tag
+from pydantic import BeforeValidator, Field
 
 from gateway.delivery.channels.apprise import AppriseOptions
 from gateway.delivery.channels.console import ConsoleOptions
 from gateway.delivery.channels.smtp import SmtpOptions
+from gateway.delivery.channels.vonage import VonageOptions
 from gateway.delivery.channels.webhook import WebhookOptions
 from gateway.options import Options
 
 
-def _kind(default: str) -> Discriminator:
-    """What an option's `kind` says; without a word it is *default*, so that one variable can be enough."""
-
-    def kind(value: object) -> object:
-        return value.get("kind", default) if isinstance(value, dict) else getattr(value, "kind", None)
-
-    return Discriminator(kind)
+def _by_default(kind: str) -> BeforeValidator:
+    """Options without a `kind` are of this one, so that a single environment variable can be enough."""
+    return BeforeValidator(lambda given: {"kind": kind, **given} if isinstance(given, Mapping) else given)
 
 
-# HEADGATE_CHANNELS__EMAIL__HOST alone.
-MailOptions = Annotated[
-    Annotated[SmtpOptions, Tag("smtp")]
-    | Annotated[WebhookOptions, Tag("webhook")]
-    | Annotated[ConsoleOptions, Tag("console")],
-    _kind("smtp"),
-]
-# HEADGATE_CHANNELS__SMS__URL_FILE alone.
-PhoneOptions = Annotated[
-    Annotated[AppriseOptions, Tag("apprise")]
-    | Annotated[WebhookOptions, Tag("webhook")]
-    | Annotated[ConsoleOptions, Tag("console")],
-    _kind("apprise"),
-]
-ChannelOptions = SmtpOptions | AppriseOptions | WebhookOptions | ConsoleOptions
+MailOptions = SmtpOptions | WebhookOptions | ConsoleOptions
+PhoneOptions = AppriseOptions | WebhookOptions | ConsoleOptions
+SmsOptions = PhoneOptions | VonageOptions
+ChannelOptions = MailOptions | SmsOptions
+
+# HEADGATE_CHANNELS__EMAIL__HOST is enough, and so is HEADGATE_CHANNELS__SMS__URL_FILE.
+Mail = Annotated[MailOptions, Field(discriminator="kind"), _by_default("smtp")]
+Sms = Annotated[SmsOptions, Field(discriminator="kind"), _by_default("apprise")]
+Phone = Annotated[PhoneOptions, Field(discriminator="kind"), _by_default("apprise")]
 
 
 class ChannelsOptions(Options):
-    """Which channels there are; null is none. Their names are those in METHODS."""
+    """The channels of the site; None where there is no such channel. Their names are those in METHODS."""
 
-    email: MailOptions | None = SmtpOptions()
-    sms: PhoneOptions | None = None
-    voice: PhoneOptions | None = None
-    whatsapp: PhoneOptions | None = None
-
-
-__all__ = [
-    "AppriseOptions",
-    "ChannelOptions",
-    "ChannelsOptions",
-    "ConsoleOptions",
-    "SmtpOptions",
-    "WebhookOptions",
-]
+    email: Mail | None = SmtpOptions()
+    sms: Sms | None = None
+    voice: Phone | None = None
+    whatsapp: Phone | None = None

@@ -1,8 +1,8 @@
-"""The bytes of a mail: what never changes is written once, what does is checked and put in.
+"""The bytes of a mail.
 
-EmailMessage would do the same at four times the cost of a whole login (measured).
-What comes out is seven bits wide, CRLF at every line's end and no line too long, so
-any server may carry it; the tests have `email` read it back.
+The headers that never change are written once; the others are checked and put in. EmailMessage would do the same, and
+take four times as long as a whole login (measured). The mail is 7-bit, with CRLF at the end of each line and no line
+too long, so that every server accepts it. The tests parse it with `email`.
 """
 
 import re
@@ -16,18 +16,18 @@ from gateway.delivery.addresses import Address, one_address
 from gateway.errors import Undeliverable
 from gateway.interfaces import Text
 
-# Quoted-printable knows "=" before two hex digits or a line's end only, so no part can hold this one.
+# In quoted-printable, "=" stands only before two hex digits or at the end of a line, so no part can hold this.
 BOUNDARY = b"=_headgate"
 # RFC 5322 §2.1.1, without CRLF.
 LONGEST_LINE = 998
-# RFC 2047 §2: an encoded word has 75 letters at most, and this is what base64 leaves of them.
+# RFC 2047 §2: an encoded word has at most 75 characters. In base64 they hold so many octets.
 LONGEST_WORD = 45
 IS_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 IS_SENDER = re.compile(r'\s*(?:"?(?P<name>[^"<>\x00-\x1f\x7f]*?)"?\s*<(?P<spec>[^<>\s]+)>|(?P<bare>[^<>\s]+))\s*')
 
 
 class Sender:
-    """Who a mail is from: `Example <no-reply@example.org>` or the bare address. Raises ValueError for anything else."""
+    """The sender of a mail: `Example <no-reply@example.org>` or an address alone. Raises ValueError for other texts."""
 
     def __init__(self, text: str) -> None:
         match = IS_SENDER.fullmatch(text)
@@ -42,7 +42,7 @@ class Sender:
 
     @property
     def header(self) -> bytes:
-        """The From line's value, seven bits wide."""
+        """The value of the From header, in ASCII."""
         if not self.name:
             return self.address.spec.encode()
         if self.name.isascii():
@@ -51,20 +51,20 @@ class Sender:
         return encoded_words(self.name) + b" <" + self.address.spec.encode() + b">"
 
 
-class Letterhead:
+class MailWriter:
     """Writes the mails of one sender."""
 
     def __init__(self, sender: Sender) -> None:
         self._domain = sender.address.domain.encode()
         self._head = (
             b"From: " + sender.header + b"\r\n"
-            # RFC 3834 §5: nobody's absence note answers.
+            # RFC 3834 §5: keeps vacation notes from answering.
             b"Auto-Submitted: auto-generated\r\n"
             b"MIME-Version: 1.0\r\n"
         )
 
     def write(self, to: Address, text: Text, *, id: str, now: float) -> bytes:
-        """The whole mail. *id* makes its Message-ID, *now* its Date, in seconds since the epoch."""
+        """The whole mail. *id* goes into its Message-ID; *now* is its Date, in seconds since the epoch."""
         plain = _part(b"text/plain", text.plain)
         head = b"%bTo: %b\r\nDate: %b\r\nMessage-ID: <%b@%b>\r\nSubject: %b\r\n" % (
             self._head,
@@ -75,7 +75,7 @@ class Letterhead:
             header_text(text.subject),
         )
         if not text.html:
-            # Without it the server would wait for the end of the last line.
+            # A mail has to end with a line end, or the server would wait for more.
             return head + plain + (b"" if plain.endswith(b"\r\n") else b"\r\n")
         html = _part(b"text/html", text.html, ascii=text.html.encode("ascii", "xmlcharrefreplace"))
         return b'%bContent-Type: multipart/alternative; boundary="%b"\r\n\r\n--%b\r\n%b\r\n--%b\r\n%b\r\n--%b--\r\n' % (
@@ -84,7 +84,7 @@ class Letterhead:
 
 
 def header_text(text: str) -> bytes:
-    """*text* as a header's value: no line break of it survives, and what is not ASCII becomes encoded words."""
+    """*text* as the value of a header: on one line, and as encoded words when it is not printable ASCII."""
     text = " ".join(text.split())
     if text.isascii() and text.isprintable() and "=?" not in text:
         return text.encode()
@@ -92,7 +92,7 @@ def header_text(text: str) -> bytes:
 
 
 def encoded_words(text: str) -> bytes:
-    """*text* as RFC 2047 encoded words, one on each line, none splitting a letter (§5)."""
+    """*text* as RFC 2047 encoded words, one on each line. No letter is split between two words (§5)."""
     words: list[bytes] = []
     word = b""
     for letter in text:
@@ -106,23 +106,23 @@ def encoded_words(text: str) -> bytes:
 
 
 def _id(id: str) -> bytes:
-    # An operator finds the event's id in the mail server's log; one of a form that a header can't hold is only the same
-    # at each try.
+    # So an operator finds the id of an event in the log of the mail server. An id that a header can't hold is hashed,
+    # so that it is the same at each try.
     return id.encode() if IS_ID.fullmatch(id) else sha256(id.encode("utf-8", "replace")).hexdigest()[:32].encode()
 
 
 def _part(kind: bytes, text: str, ascii: bytes | None = None) -> bytes:
-    """One part: as it stands where seven bits can, quoted-printable otherwise. *ascii* is the same text in ASCII."""
+    """One MIME part: 7-bit where possible, quoted-printable otherwise. *ascii* is the same text in ASCII."""
     body = (ascii if ascii is not None else text.encode("utf-8", "replace")).replace(b"\r", b"")
     encoding = b"7bit"
-    if not _may_stand(body):
+    if not _fits_7bit(body):
         body = b2a_qp(body, istext=True)
         encoding = b"quoted-printable"
     head = b"Content-Type: %b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n" % (kind, encoding)
     return head + body.replace(b"\n", b"\r\n")
 
 
-def _may_stand(body: bytes) -> bool:
+def _fits_7bit(body: bytes) -> bool:
     return (
         body.isascii()
         and BOUNDARY not in body

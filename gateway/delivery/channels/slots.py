@@ -1,7 +1,7 @@
 """How many messages of one channel are on their way at once.
 
-Whoever waits for his turn holds one of the courier's places, so nobody does for long: a provider that is silent must
-not hold up the mails.
+A message that waits for a slot takes up one of the courier's places. So it waits for a second at most: a provider that
+does not answer must not hold up the mails.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ WAIT_SECONDS = 1.0
 
 
 class Slots:
-    """At most *most* at once."""
+    """At most *most* messages at once. `async with` holds a slot for the time of its block."""
 
     def __init__(self, most: int) -> None:
         self._free = asyncio.Semaphore(most)
 
     async def take(self) -> None:
-        """Raises Delayed when none is free in time. Who has one gives it back."""
+        """Take a slot, to be given back by the caller. Raises Delayed when none becomes free in time."""
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._free.acquire()
@@ -27,3 +27,9 @@ class Slots:
 
     def give_back(self) -> None:
         self._free.release()
+
+    async def __aenter__(self) -> None:
+        await self.take()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.give_back()

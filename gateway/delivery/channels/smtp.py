@@ -1,7 +1,7 @@
 """Mail by SMTP, over connections that stay open.
 
-The text is asked for after the server has taken the recipient, and a connection
-whose exchange was cut is torn down: what it still holds must not arrive later.
+The text is written after the server has accepted the recipient. A connection whose exchange was interrupted is reset,
+so that a mail that was given up can't arrive later.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPServerDisconnected
 from pydantic import AfterValidator, Field, FilePath, SecretStr, model_validator
 
 from gateway.delivery.addresses import Address, one_address
-from gateway.delivery.channels.mail import Letterhead, Sender
+from gateway.delivery.channels.mail import MailWriter, Sender
 from gateway.delivery.channels.smtp_connections import Connections, drop
 from gateway.errors import Delayed, DeliveryError, Undeliverable
 from gateway.interfaces import Channel, Text
 from gateway.options import Options
 
-# RFC 5321 §4.2.1: the same mail will be refused again.
-FOR_GOOD = range(500, 600)
+# RFC 5321 §4.2.1: the server will refuse the same mail again.
+FINAL = range(500, 600)
 
 
 def _sender(text: str) -> str:
@@ -31,11 +31,11 @@ def _sender(text: str) -> str:
 
 
 class SmtpOptions(Options):
-    """The mail server, and who the mails are from.
+    """The mail server, and the sender of the mails.
 
-    *connections* is how many mails are on their way at once; each stays open for *idle_seconds*. *timeout_seconds*
-    is for one answer of the server. *ca_file* replaces the system's certificate authorities. *local_hostname* is said
-    in EHLO, the sender's domain when null.
+    *connections* is how many mails are on their way at once. An unused connection stays open for *idle_seconds*.
+    *timeout_seconds* is for one answer of the server. *ca_file* replaces the system's certificate authorities.
+    *local_hostname* is the name in EHLO; null means the domain of the sender.
     """
 
     kind: Literal["smtp"] = "smtp"
@@ -59,10 +59,10 @@ class SmtpOptions(Options):
 
     @asynccontextmanager
     async def open(self, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Channel]:
-        """Yield the channel; the server is met at the first mail, so that one that is down delays no start."""
+        """Yield the channel. It connects at the first mail, so a server that is down does not delay the start."""
         tls = None
         if self.security != "none":
-            # Reading the authorities takes some 20 ms: once, and not in the loop. Raises OSError for a bad ca_file.
+            # Reading the authorities takes some 20 ms: once, and in a thread. Raises OSError for a bad ca_file.
             tls = await asyncio.to_thread(ssl.create_default_context, cafile=self.ca_file)
         channel = SmtpChannel(self, tls=tls, clock=clock)
         try:
@@ -72,40 +72,40 @@ class SmtpOptions(Options):
 
 
 class SmtpChannel:
-    """A Channel. Raises Undeliverable for a 5xx about this mail, Delayed for everything that may pass."""
+    """A Channel. Raises Undeliverable for a 5xx about this mail, Delayed when another try may help."""
 
     def __init__(self, options: SmtpOptions, *, tls: ssl.SSLContext | None, clock: Callable[[], float]) -> None:
         self.options = options
         sender = Sender(options.sender)
         self._tls = tls
         self._clock = clock
-        self._letterhead = Letterhead(sender)
+        self._writer = MailWriter(sender)
         self._from = b"FROM:<%b>" % sender.address.spec.encode()
         self._name = options.local_hostname or sender.address.domain
         self._slots = asyncio.Semaphore(options.connections)
         self._kept = Connections(idle_seconds=options.idle_seconds)
 
     async def deliver(self, to: str, text: Callable[[], Awaitable[Text]], *, id: str) -> None:
-        """Deliver to the one address that *to* is; *text* is asked once the server has taken the recipient."""
+        """Deliver to the address *to*. *text* is called after the server has accepted the recipient."""
         address = one_address(to)
         async with self._slots:
             smtp = await self._begin(address)
             try:
                 await self._command(smtp, "recipient", b"RCPT", b"TO:<%b>" % address.spec.encode())
                 written = await text()
-                mail = self._letterhead.write(address, written, id=id, now=self._clock())
-                await self._hand_over(smtp, mail)
+                mail = self._writer.write(address, written, id=id, now=self._clock())
+                await self._send_mail(smtp, mail)
             except BaseException as error:
                 await self._settle(smtp, error)
                 raise
             self._kept.keep(smtp)
 
     async def close(self) -> None:
-        """Take leave of the server."""
+        """Say QUIT and close the connections."""
         await self._kept.close()
 
     async def _begin(self, address: Address) -> SMTP:
-        """A connection that has taken MAIL FROM. One that was kept may have died unseen: then a fresh one."""
+        """A connection whose server has accepted MAIL FROM: one that was kept, or a new one if that has died."""
         kept = self._kept.take()
         if kept is not None:
             try:
@@ -133,29 +133,30 @@ class SmtpChannel:
         else:
             raise Undeliverable("no_smtputf8")
 
-    async def _hand_over(self, smtp: SMTP, mail: bytes) -> None:
-        # Not SMTP.data(): it mends line ends that are right here, for more than the mail has cost so far (measured).
+    async def _send_mail(self, smtp: SMTP, mail: bytes) -> None:
+        # Not SMTP.data(): it corrects line ends, which are correct here, and that takes longer than to write the mail
+        # (measured).
         await self._command(smtp, "text", b"DATA", expected=354)
-        _expect(await self._within(smtp, "lost", _send(smtp, mail)), "text", 250)
+        _expect(await self._within(smtp, "lost", _write(smtp, mail)), "text", 250)
 
     async def _command(self, smtp: SMTP, stage: str, *words: bytes, expected: int = 250) -> None:
-        # Not SMTP.mail() and .rcpt(): they parse the address anew, 15 µs each (measured), and more leniently than we.
+        # Not SMTP.mail() and .rcpt(): they parse the address again, 15 µs each (measured), and accept more than we do.
         _expect(await self._within(smtp, "lost", smtp.execute_command(*words, timeout=None)), stage, expected)
 
     async def _within(self, smtp: SMTP, word: str, exchange: Awaitable[SMTPResponse]) -> SMTPResponse:
-        """The server's answer. Raises Delayed with *word* when there is none, and drops the connection."""
+        """The answer of the server. Without one, drops the connection and raises Delayed with *word*."""
         try:
             async with asyncio.timeout(self.options.timeout_seconds):
                 return await exchange
         except TimeoutError as error:
             drop(smtp)
             raise Delayed("timeout") from error
-        # ValueError: bytes that are no answer, as a port that does not speak SMTP sends them.
+        # ValueError: the bytes are not an answer of SMTP.
         except (SMTPException, OSError, ValueError) as error:
             drop(smtp)
             raise Delayed(word) from error
         except BaseException:
-            # Cut at the deadline: what has been said is not known to either side.
+            # Cancelled at the deadline: neither side knows what the other has received.
             drop(smtp)
             raise
 
@@ -184,7 +185,7 @@ class SmtpChannel:
         return smtp
 
     async def _settle(self, smtp: SMTP, error: BaseException) -> None:
-        """After *error*: a connection that is in step with the server is kept, any other dropped."""
+        """After *error*: keep the connection if RSET shows that the server still follows, or else drop it."""
         if not isinstance(error, Exception) or not smtp.is_connected:
             drop(smtp)
             return
@@ -199,19 +200,19 @@ class SmtpChannel:
             self._kept.keep(smtp)
 
 
-async def _send(smtp: SMTP, mail: bytes) -> SMTPResponse:
+async def _write(smtp: SMTP, mail: bytes) -> SMTPResponse:
     protocol = smtp.protocol
     if protocol is None:
         raise SMTPServerDisconnected("lost")
-    # RFC 5321 §4.5.2: a line's first dot is doubled, and one alone ends the mail.
+    # RFC 5321 §4.5.2: a dot at the start of a line is doubled, and a line with one dot ends the mail.
     protocol.write(mail.replace(b"\n.", b"\n..") + b".\r\n")
     return await protocol.read_response()
 
 
 def _expect(response: SMTPResponse, stage: str, expected: int) -> None:
-    """Raise unless *response* is as expected; the reason holds the stage and the code, never the server's text."""
-    # 251: the server forwards to where the account has moved.
+    """Raise unless *response* is as expected. The reason holds the stage and the code, never the text of the server."""
+    # 251: the server accepts the recipient and forwards the mail.
     if response.code == expected or (response.code, expected) == (251, 250):
         return
-    kind = Undeliverable if response.code in FOR_GOOD else Delayed
+    kind = Undeliverable if response.code in FINAL else Delayed
     raise kind(f"{stage}_{response.code}")

@@ -1,71 +1,122 @@
-"""Text messages by Vonage, which says 200 also to what it refuses, and why in the body.
+"""Text messages by the SMS API of Vonage.
 
-The library's plugin looks no further than that 200. So it reads the URL only, and the message is posted from here.
+Vonage answers 200 even when it refuses a message. The body of the answer holds a status for each part of the message,
+and this channel reads it. The library apprise does not, so Vonage is a channel of its own.
 """
 
+import json
 import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Annotated, Literal
+from urllib.parse import urlencode
 
-import requests
+import aiohttp
+from pydantic import AfterValidator, Field, SecretStr
 
+from gateway.delivery.channels.http_post import delivery_error, open_session, posted
+from gateway.delivery.channels.silences import Silences
+from gateway.delivery.channels.slots import Slots
+from gateway.delivery.numbers import is_e164
 from gateway.errors import Delayed, DeliveryError, Undeliverable
+from gateway.interfaces import Channel, Text
+from gateway.options import Options
 from gateway.texts.sms_length import is_gsm_7
 
-if TYPE_CHECKING:
-    from apprise.plugins.vonage import NotifyVonage
-
+URL = "https://rest.nexmo.com/sms/json"
+HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
+# How long Vonage tries to reach the phone: a quarter of an hour.
+TTL_MILLISECONDS = 900_000
 TAKEN = "0"
-# Throttled, internal error, too many connections; what the others name would be refused again.
+# Throttled, internal error, too many connections. With any other status Vonage would refuse the message again.
 NOT_NOW = frozenset({"1", "5", "10"})
 IS_STATUS = re.compile(r"[0-9]{1,3}")
 
 
-def send(service: "NotifyVonage", plain: str) -> bool:
-    """Blocks. Whether *plain* was taken by HTTP; raises the DeliveryError for what the body refuses."""
+def _credential(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"\S+", secret.get_secret_value()):
+        raise ValueError("must be one word")
+    return secret
+
+
+class VonageOptions(Options):
+    """The account at Vonage, and whom the messages are from: a number, or a name of up to 11 letters and digits.
+
+    *timeout_seconds* is for the whole exchange; *connections* is how many messages are on their way at once.
+    """
+
+    kind: Literal["vonage"] = "vonage"
+    api_key: Annotated[SecretStr, AfterValidator(_credential)]
+    api_secret: Annotated[SecretStr, AfterValidator(_credential)]
+    # YAML reads a number without quotes as an integer.
+    sender: Annotated[str, Field(pattern=r"^(\+?[0-9]{4,15}|[A-Za-z0-9 ]{1,11})$", coerce_numbers_to_str=True)]
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
+    connections: Annotated[int, Field(ge=1, le=64)] = 8
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Channel]:
+        """Yield the channel. It connects to Vonage at the first message."""
+        async with open_session(
+            connections=self.connections, timeout_seconds=self.timeout_seconds, use_proxy=True
+        ) as http:
+            yield VonageChannel(http, self)
+
+
+class VonageChannel:
+    """A Channel. Raises Undeliverable for a message that Vonage refuses, Delayed when another try may help."""
+
+    def __init__(self, http: aiohttp.ClientSession, options: VonageOptions) -> None:
+        self._http = http
+        self._options = options
+        self._slots = Slots(options.connections)
+        self._silences = Silences()
+
+    async def deliver(self, to: str, text: Callable[[], Awaitable[Text]], *, id: str) -> None:
+        """Deliver to the number *to*, in E.164. Vonage has no field for *id*."""
+        if not is_e164(to):
+            raise Undeliverable("number")
+        async with self._slots:
+            form = self._form(to, (await text()).plain)
+            try:
+                status, answer = await self._post(form)
+            except Delayed as error:
+                raise self._silences.error(id) if error.reason == "timeout" else error from None
+        if status != HTTPStatus.OK:
+            raise delivery_error(status)
+        refusal = _refusal(_statuses(answer))
+        if refusal is not None:
+            raise refusal
+
+    def _form(self, to: str, plain: str) -> bytes:
+        fields = {
+            "api_key": self._options.api_key.get_secret_value(),
+            "api_secret": self._options.api_secret.get_secret_value(),
+            # Vonage writes E.164 without the plus.
+            "from": self._options.sender.removeprefix("+"),
+            "to": to.removeprefix("+"),
+            "text": plain,
+            "ttl": TTL_MILLISECONDS,
+            # The default is GSM-7, which loses every letter that it does not have.
+            "type": "text" if is_gsm_7(plain) else "unicode",
+        }
+        return urlencode(fields).encode()
+
+    async def _post(self, form: bytes) -> tuple[int, bytes]:
+        async with posted(self._http, URL, body=form, headers=HEADERS) as response:
+            return response.status, await response.read()
+
+
+def _statuses(answer: bytes) -> list[str]:
+    """The status of each part of the message; empty when the body is not what Vonage documents."""
     try:
-        answer = requests.post(
-            service.notify_url,
-            data=_form(service, plain),
-            headers={"User-Agent": service.app_id},
-            verify=service.verify_certificate,
-            timeout=service.request_timeout,
-            allow_redirects=False,
-        )
-    except requests.RequestException:
-        return False
-    if answer.status_code != HTTPStatus.OK:
-        return False
-    problem = _problem(_statuses(answer))
-    if problem is not None:
-        raise problem
-    return True
-
-
-def _form(service: "NotifyVonage", plain: str) -> dict[str, str]:
-    (to,) = service.targets
-    return {
-        "api_key": service.apikey,
-        "api_secret": service.secret,
-        "from": service.source,
-        "to": to,
-        "text": plain,
-        "ttl": str(service.ttl),
-        # Left to itself it takes GSM-7, and what is not in there does not arrive.
-        "type": "text" if is_gsm_7(plain) else "unicode",
-    }
-
-
-def _statuses(answer: requests.Response) -> list[str]:
-    """One for each part of the message; none where the body is not Vonage's."""
-    try:
-        return [str(part["status"]) for part in answer.json()["messages"]]
+        return [str(part["status"]) for part in json.loads(answer)["messages"]]
     except (ValueError, LookupError, TypeError, RecursionError):
         return []
 
 
-def _problem(statuses: list[str]) -> DeliveryError | None:
-    """Why the message did not go out whole: a part that never will weighs more than one that may."""
+def _refusal(statuses: list[str]) -> DeliveryError | None:
+    """Why some part was not taken, or None. A final refusal of one part counts more than a passing one of another."""
     refused = [status for status in statuses if status != TAKEN]
     if statuses and not refused:
         return None

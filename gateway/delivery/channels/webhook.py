@@ -1,7 +1,6 @@
-"""Messages by the operator's own sender: one signed POST for each (Standard Webhooks 1.0).
+"""Messages by a sender of the operator's own: one signed POST for each message (Standard Webhooks 1.0).
 
-What is posted holds the code and the number, so it goes to the configured address and nowhere else: no redirect is
-followed and no proxy of the environment asked.
+The POST holds the code and the number, so it goes straight to the configured address, without a proxy.
 """
 
 import json
@@ -15,9 +14,8 @@ from typing import Annotated, Literal
 import aiohttp
 from pydantic import AfterValidator, Field, SecretStr
 
-from gateway.delivery.channels.http_status import delivery_error
+from gateway.delivery.channels.http_post import SUCCESS, delivery_error, open_session, posted
 from gateway.delivery.channels.slots import Slots
-from gateway.errors import Delayed
 from gateway.interfaces import Channel, Text
 from gateway.options import Options, SigningSecret, split_url
 from gateway.signing import signed, signing_key
@@ -27,7 +25,7 @@ IS_URL = re.compile(r"https?://[^\s/@]+(/\S*)?")
 
 def _address(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
-    # The port is looked at, too: what can't be posted to would only be noticed at the first message.
+    # `split_url` also checks the port. A wrong one would otherwise be noticed only at the first message.
     if not IS_URL.fullmatch(text) or not split_url(text).hostname:
         raise ValueError("must be http://… or https://…, without a user name or password")
     return url
@@ -44,17 +42,15 @@ class WebhookOptions(Options):
 
     @asynccontextmanager
     async def open(self, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Channel]:
-        """Yield the channel; the sender is met at the first message."""
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.connections),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self.timeout_seconds),
+        """Yield the channel. It connects to the sender at the first message."""
+        async with open_session(
+            connections=self.connections, timeout_seconds=self.timeout_seconds, use_proxy=False
         ) as http:
             yield WebhookChannel(http, self, clock=clock)
 
 
 class WebhookChannel:
-    """A Channel. Raises Undeliverable for a 4xx about this message, Delayed for everything that may pass."""
+    """A Channel. Raises Undeliverable for a 4xx, Delayed when another try may help."""
 
     def __init__(self, http: aiohttp.ClientSession, options: WebhookOptions, *, clock: Callable[[], float]) -> None:
         self._http = http
@@ -64,33 +60,18 @@ class WebhookChannel:
         self._clock = clock
 
     async def deliver(self, to: str, text: Callable[[], Awaitable[Text]], *, id: str) -> None:
-        """Post to whom and what; *id* is the `webhook-id` of each try, by which the sender knows a repeated one."""
-        await self._slots.take()
-        try:
-            status = await self._post(_body(to, await text()), id=id)
-        finally:
-            self._slots.give_back()
-        if not 200 <= status < 300:  # noqa: PLR2004  # RFC 9110: a success
+        """Post the message. *id* is the `webhook-id` of every try, so that the sender recognises a repeated one."""
+        async with self._slots:
+            body = _body(to, await text())
+            headers = signed(body, id=id, at=int(self._clock()), key=self._key)
+            async with posted(self._http, self._url, body=body, headers=headers) as response:
+                status = response.status
+        if status not in SUCCESS:
             raise delivery_error(status)
-
-    async def _post(self, body: bytes, *, id: str) -> int:
-        headers = signed(body, id=id, at=int(self._clock()), key=self._key)
-        try:
-            async with self._http.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-                return response.status
-        except TimeoutError as error:
-            raise Delayed("timeout") from error
-        except aiohttp.ClientSSLError as error:
-            raise Delayed("tls") from error
-        except aiohttp.ClientConnectorError as error:
-            raise Delayed("connect") from error
-        # UnicodeError: a host that is no name.
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            raise Delayed("lost") from error
 
 
 def _body(to: str, text: Text) -> bytes:
-    told = {
+    message = {
         "to": to,
         "channel": text.channel,
         # None: a notice, which has no code.
@@ -99,4 +80,4 @@ def _body(to: str, text: Text) -> bytes:
         "language": text.language,
         "expires_at": datetime.fromtimestamp(text.expires_at, UTC).isoformat(timespec="seconds"),
     }
-    return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")

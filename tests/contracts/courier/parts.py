@@ -1,4 +1,4 @@
-"""What the tests of the courier are told with."""
+"""What the tests of the courier share."""
 
 import asyncio
 import time
@@ -89,7 +89,7 @@ async def running(courier):
 
 
 async def word_of(backend, id="m1", *, seconds=5.0):
-    """The last word, waited for."""
+    """Wait for the last word about the message, and return it."""
     deadline = time.monotonic() + seconds
     while (word := (await backend.outbox.words([id]))[0]) == "queued":
         assert time.monotonic() < deadline, "no last word"
@@ -102,7 +102,7 @@ def replace_options(**changes):
 
 
 class Broken:
-    """A channel that raises what no channel may."""
+    """A channel that raises an error which no channel may raise."""
 
     def __init__(self) -> None:
         self.tries = 0
@@ -113,7 +113,7 @@ class Broken:
 
 
 class Outbox:
-    """The memory outbox, with what a test says of it: `away` raises, `first` is claimed before all else."""
+    """The memory outbox under a test's control: `away` makes it raise, `first` is claimed before everything else."""
 
     def __init__(self, inner) -> None:
         self.inner = inner
@@ -153,14 +153,14 @@ class Outbox:
 
 
 class Away:
-    """A channel that is never there."""
+    """A channel whose peer is always away."""
 
     async def deliver(self, to, text, *, id):
         raise Delayed("connect")
 
 
 class Slow:
-    """A channel that takes its time, and counts how many are with it."""
+    """A slow channel that counts how many messages it has at once."""
 
     now = most = 0
 

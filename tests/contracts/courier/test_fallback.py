@@ -1,4 +1,4 @@
-"""What the courier and the fallback do together, where it depends on who comes first."""
+"""The courier and the fallback together, where the order of events matters."""
 
 import asyncio
 import time
@@ -47,7 +47,7 @@ def fallback_over(limits):
 
 @pytest.fixture
 def count(backend, limits):
-    """Has flood control count a message, as a login does before it is sent."""
+    """Let flood control count a message, as a login does before it sends one."""
     flood = Floodgate(backend.counters, limits, clock=time.time)
 
     async def counted(message):
@@ -77,7 +77,7 @@ def opened(backend, count):
 
 
 async def waiting_for(backend, method, methods):
-    """The messages of a transaction that is in the store."""
+    """Store a transaction and return its messages."""
     transaction = replace(
         pending(methods=methods, auth_type=method),
         mail="alice@example.test",
@@ -89,7 +89,7 @@ async def waiting_for(backend, method, methods):
 
 
 class BothAtOnce:
-    """The outbox, where nobody says a last word before *parties* want to."""
+    """The outbox. It stores no last word until *parties* couriers want to store one."""
 
     def __init__(self, inner, parties):
         self.inner = inner
@@ -106,7 +106,7 @@ class BothAtOnce:
         await self.inner.finish(claimed, word=word, until=until)
 
 
-async def test_two_messages_that_fail_at_once_are_followed_by_one_other(backend, fallback, opened):
+async def test_two_messages_that_fail_at_once_are_followed_by_one_fallback(backend, fallback, opened):
     call = Taking()
     outbox = BothAtOnce(backend.outbox, 2)
     channels = {"sms": Refusing(), "email": Refusing(), "voice": call}
@@ -120,7 +120,7 @@ async def test_two_messages_that_fail_at_once_are_followed_by_one_other(backend,
 
 
 class Elsewhere:
-    """The counters of a store at the other end of a wire: while one asks, others come to their turn."""
+    """Counters of a remote store: while one request waits for it, others run."""
 
     def __init__(self, inner):
         self.inner = inner
@@ -133,7 +133,7 @@ class Elsewhere:
         return await self.inner.take(limits, now=now)
 
 
-async def test_what_is_told_twice_is_followed_once(backend, fallback_over, opened):
+async def test_a_fallback_that_is_called_twice_sends_one_message(backend, fallback_over, opened):
     fallback = fallback_over(replace(backend, counters=Elsewhere(backend.counters)))
     (failed,) = await opened("SMS")
 
@@ -155,7 +155,7 @@ async def test_a_method_that_this_login_was_not_offered_is_no_fallback(backend, 
     assert len(await backend.outbox.claim(courier="c", most=10, wait_seconds=0.1)) == 1
 
 
-async def test_what_flood_control_refused_goes_no_other_way_either(backend, fallback):
+async def test_a_message_that_flood_control_refused_has_no_fallback(backend, fallback):
     (refused,) = await waiting_for(backend, "SMS", ALL)
 
     await fallback(refused)
@@ -164,7 +164,7 @@ async def test_what_flood_control_refused_goes_no_other_way_either(backend, fall
 
 
 class AwayOnce:
-    """The transactions of a store that can't be asked the first time."""
+    """The transactions of a store that is away the first time."""
 
     def __init__(self, inner):
         self.inner = inner
@@ -207,7 +207,7 @@ async def test_a_fallback_with_a_bug_does_not_keep_a_message_from_its_last_word(
 
 
 async def eventually(backend, holds):
-    """The transaction's messages, once *holds* of them."""
+    """Wait until *holds* is true of the transaction's messages, and return them."""
     async with asyncio.timeout(5):
         while not holds(ids := (await backend.transactions.find("t1")).messages):
             await asyncio.sleep(0.005)

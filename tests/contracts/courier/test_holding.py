@@ -48,7 +48,7 @@ async def test_the_last_word_is_kept_a_minute_longer_than_the_message(backend, o
     assert outbox.finished[0][2] == sent.deadline + 60
 
 
-async def test_a_store_that_is_away_is_neither_the_end_nor_a_reason_to_spin(backend, outbox, channel, events):
+async def test_a_store_that_is_away_neither_ends_the_courier_nor_makes_it_spin(backend, outbox, channel, events):
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
     outbox.away = True
     async with running(courier_of(backend, channel, outbox=outbox)):
@@ -63,7 +63,7 @@ async def test_a_store_that_is_away_is_neither_the_end_nor_a_reason_to_spin(back
     assert {event["event"] for event in events[:-1]} == {"courier.store_unavailable"}
 
 
-async def test_a_store_that_goes_away_after_the_mail_hears_the_word_later_and_no_second_mail_is_sent(
+async def test_a_store_that_goes_away_after_the_mail_gets_the_last_word_later_and_no_second_mail_is_sent(
     backend, outbox, channel, mailbox
 ):
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
@@ -105,7 +105,7 @@ async def test_a_store_that_is_away_when_the_code_is_due_sends_nothing_until_it_
     assert events[0]["reason"] == "gone"
 
 
-async def test_what_takes_long_is_kept_from_other_couriers(backend, outbox, channel, mailbox):
+async def test_a_message_that_takes_long_is_given_to_no_other_courier(backend, outbox, channel, mailbox):
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
     await outbox.put(message())
     async with running(courier_of(backend, channel, outbox=outbox)), running(courier_of(backend, channel)):
@@ -118,7 +118,7 @@ async def test_what_takes_long_is_kept_from_other_couriers(backend, outbox, chan
     assert mailbox.seen.count("DATA") == 1
 
 
-async def test_what_a_silent_courier_held_another_sends_with_the_same_code(backend, channel, mailbox):
+async def test_the_message_of_a_silent_courier_is_sent_by_another_with_the_same_code(backend, channel, mailbox):
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
     await backend.outbox.put(message())
     with mailbox.held("TEXT"):
@@ -135,7 +135,7 @@ async def test_what_a_silent_courier_held_another_sends_with_the_same_code(backe
     assert CODE.code(SECRET) in mail.plain
 
 
-async def test_a_message_given_anew_to_the_courier_that_is_at_it_is_sent_once(backend, outbox, channel, mailbox):
+async def test_a_message_that_is_given_to_the_same_courier_again_is_sent_once(backend, outbox, channel, mailbox):
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
     await outbox.put(message())
     async with running(courier_of(backend, channel, outbox=outbox)):
@@ -173,7 +173,7 @@ async def test_no_more_are_on_their_way_at_once_than_configured(backend, channel
     assert slow.most == 3
 
 
-async def test_a_stop_lets_what_is_at_the_server_arrive(backend, channel, mailbox):
+async def test_a_stop_waits_for_a_message_that_is_on_its_way(backend, channel, mailbox):
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
     await backend.outbox.put(message())
     courier = courier_of(backend, channel)
@@ -189,7 +189,7 @@ async def test_a_stop_lets_what_is_at_the_server_arrive(backend, channel, mailbo
     assert await word_of(backend) == "sent"
 
 
-async def test_a_stop_takes_nothing_new_and_gives_the_rest_back_within_the_grace(backend, channel, mailbox, events):
+async def test_a_stop_claims_nothing_more_and_gives_the_rest_back_within_the_grace(backend, channel, mailbox, events):
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
     await backend.outbox.put(message("stuck"))
     await backend.outbox.put(message("resting", channel="sms"))

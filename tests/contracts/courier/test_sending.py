@@ -123,7 +123,7 @@ async def test_a_server_that_comes_back_gets_the_message(backend, channel, mailb
     assert 5 <= len(delayed) <= 22
 
 
-async def test_a_server_that_says_later_gets_the_message_later(backend, channel, mailbox):
+async def test_a_server_that_asks_for_a_later_try_gets_the_message_later(backend, channel, mailbox):
     mailbox.once["RCPT"] = "451 4.7.1 greylisted"
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
     await backend.outbox.put(message())
@@ -133,7 +133,7 @@ async def test_a_server_that_says_later_gets_the_message_later(backend, channel,
     assert (word, len(mailbox.mails)) == ("sent", 1)
 
 
-async def test_a_message_refused_for_good_fails_at_once(backend, channel, mailbox, events):
+async def test_a_message_that_is_finally_refused_fails_at_once(backend, channel, mailbox, events):
     mailbox.answers["RCPT"] = "550 5.1.1 alice@example.test is unknown"
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
     await backend.outbox.put(message())
@@ -145,7 +145,7 @@ async def test_a_message_refused_for_good_fails_at_once(backend, channel, mailbo
     assert [(event["event"], event["reason"]) for event in events] == [("courier.failed", "recipient_550")]
 
 
-async def test_a_server_that_stays_away_means_failed_by_the_deadline(backend, channel, mailbox, events):
+async def test_a_message_to_a_server_that_stays_away_has_failed_by_the_deadline(backend, channel, mailbox, events):
     await mailbox.stop()
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
     await backend.outbox.put(message(seconds=0.3))
@@ -207,7 +207,7 @@ async def test_what_is_not_one_address_fails_and_nothing_is_sent(backend, channe
     assert (word, mailbox.mails) == ("failed", [])
 
 
-async def test_a_channel_that_is_configured_no_more_fails(backend, channel, events):
+async def test_a_message_for_a_channel_that_is_no_longer_configured_fails(backend, channel, events):
     await backend.outbox.put(message(channel="sms"))
     async with running(courier_of(backend, channel)):
         word = await word_of(backend)
