@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium oathtool
+.PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium oathtool typescript
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ run: setup ## start the demo (or, with DRUPAL_URL=…, the gateway in front of t
 
 setup: .venv/.runtime ## make .venv with the headgate command in it
 
-test: .venv/.dev redis chromium oathtool ## run every test (short forms of the long ones)
+test: .venv/.dev redis chromium oathtool typescript ## run every test (short forms of the long ones)
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/.dev ## ruff, mypy strict, import-linter
@@ -49,7 +49,7 @@ lock: ## write the lock files anew from pyproject.toml
 	@rm -rf .venv-lock
 
 clean: ## remove .venv and caches
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv tests/typescript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: requirements.lock pyproject.toml gateway/__init__.py
@@ -73,3 +73,11 @@ chromium:
 
 oathtool:
 	@sh tests/need.sh oathtool oathtool oath-toolkit
+
+typescript: tests/typescript/node_modules/.installed
+
+tests/typescript/node_modules/.installed: tests/typescript/package-lock.json
+	@sh tests/need.sh npm npm npm
+	@echo "Installing the TypeScript compiler …"
+	@npm ci --silent --prefer-offline --prefix tests/typescript
+	@touch $@
