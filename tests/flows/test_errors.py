@@ -4,7 +4,7 @@ import pytest
 
 from gateway import errors
 from gateway.errors import GatewayError
-from gateway.web.http.client_ip import Gone
+from gateway.web.http.client_ip import ClientGone
 from gateway.web.http.responses import problem
 from gateway.web.http.statuses import STATUS, WORDS, HttpError, MediaType, TooLarge, status_of
 
@@ -45,8 +45,8 @@ def family(kind):
     return [kind, *(grandchild for child in kind.__subclasses__() for grandchild in family(child))]
 
 
-# HttpError is only the parent of the two; who raises Gone is answered by nobody.
-ANSWERED = [kind for kind in family(GatewayError) if kind not in (HttpError, Gone)]
+# HttpError is only the parent of the two; who raises ClientGone is answered by nobody.
+ANSWERED = [kind for kind in family(GatewayError) if kind not in (HttpError, ClientGone)]
 
 
 def made(kind):

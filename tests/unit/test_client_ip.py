@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
 from gateway.telemetry import logs
-from gateway.web.http.client_ip import Addresses, Gone, audited, canonical, without_port
+from gateway.web.http.client_ip import Addresses, ClientGone, audited, canonical, without_port
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")]
 PROXY, VISITOR = "10.0.0.1", "198.51.100.7"
@@ -164,7 +164,7 @@ def test_a_peer_is_ours_in_any_spelling(peer):
 
 @pytest.mark.parametrize("peer", [None, "", "unix:"])
 def test_who_has_left_has_no_address(peer):
-    with pytest.raises(Gone):
+    with pytest.raises(ClientGone):
         address(peer, ("X-Forwarded-For", VISITOR))
 
 

@@ -17,7 +17,7 @@ from gateway.languages import ENGLISH, Choice
 from gateway.texts import catalogues
 from gateway.texts.catalogues import TEXTS, Languages
 from gateway.texts.messages import TextOptions
-from gateway.web.http.client_ip import Gone
+from gateway.web.http.client_ip import ClientGone
 from tests.catalogues import ROOT, read, renewed, said_in_english_only, sentences
 from tests.flows.test_errors import family
 
@@ -100,7 +100,7 @@ def test_bringing_a_catalogue_up_to_date_changes_nothing(path):
 
 
 def test_what_an_error_says_is_among_the_sentences():
-    said = {kind.sentence for kind in family(errors.GatewayError) if kind is not Gone}
+    said = {kind.sentence for kind in family(errors.GatewayError) if kind is not ClientGone}
 
     assert said <= set(sentences())
 

@@ -34,7 +34,7 @@ async def authenticate(request: web.Request) -> web.Response:
     body = await bodies.Authenticate.read(request)
     client = client_of(request, body)
     language = language_of(request)
-    opened = await request.app[FLOW].authenticate(
+    outcome = await request.app[FLOW].authenticate(
         username=body.username,
         password=body.password,
         auth_type=body.auth_type,
@@ -42,11 +42,11 @@ async def authenticate(request: web.Request) -> web.Response:
         client=client,
         visitor=visitor_of(request),
     )
-    if isinstance(opened, Granted):
+    if isinstance(outcome, Granted):
         bind_contextvars(method="NONE")
-        return await hand_over(request, opened, exempt_body(body.username, opened, language))
-    bind_method(opened.auth_type)
-    return answer(pending_body(body.username, opened, language), language=language)
+        return await hand_over(request, outcome, exempt_body(body.username, outcome, language))
+    bind_method(outcome.auth_type)
+    return answer(pending_body(body.username, outcome, language), language=language)
 
 
 async def login(request: web.Request) -> web.Response:
@@ -58,7 +58,7 @@ async def login(request: web.Request) -> web.Response:
     client = client_of(request, body)
     bind_method(body.auth_type)
     language = language_of(request)
-    won = await request.app[FLOW].login(
+    granted = await request.app[FLOW].login(
         username=body.username,
         id=body.transaction_id,
         auth_type=body.auth_type,
@@ -67,7 +67,7 @@ async def login(request: web.Request) -> web.Response:
         client=client,
         visitor=visitor_of(request),
     )
-    return await hand_over(request, won, login_body(body.username, won, language))
+    return await hand_over(request, granted, login_body(body.username, granted, language))
 
 
 async def hand_over(request: web.Request, won: Granted, body: Mapping[str, object]) -> web.Response:
@@ -96,7 +96,7 @@ async def resend(request: web.Request) -> web.Response:
     client = client_of(request, body)
     bind_method(body.switch_to or body.auth_type)
     language = language_of(request)
-    opened = await request.app[FLOW].resend(
+    pending = await request.app[FLOW].resend(
         username=body.username,
         id=body.transaction_id,
         auth_type=body.auth_type,
@@ -105,8 +105,8 @@ async def resend(request: web.Request) -> web.Response:
         visitor=visitor_of(request),
     )
     resent: bodies.ResendAnswer = {
-        **pending_body(body.username, opened, language),
-        "resendsLeft": opened.resends_left,
+        **pending_body(body.username, pending, language),
+        "resendsLeft": pending.resends_left,
     }
     return answer(resent, language=language)
 
@@ -247,7 +247,7 @@ async def recovery_codes(request: web.Request) -> web.Response:
 
 
 def client_of(request: web.Request, body: bodies.Body) -> Client:
-    """The client that asks. Raises UnknownApiKey, ForeignOrigin."""
+    """The client that sent *request*. Raises UnknownApiKey, ForeignOrigin."""
     clients = request.app[CLIENTS]
     client = clients.known(body.api_key)
     bind_contextvars(client=client.id)
@@ -256,7 +256,7 @@ def client_of(request: web.Request, body: bodies.Body) -> Client:
 
 
 def bind_method(method: str) -> None:
-    """Let the request's events name its *method*, unless the client has made it up."""
+    """Put *method* on the events of the request, unless it is no method: then it is any text of a client's."""
     if is_method(method):
         bind_contextvars(method=method)
 
@@ -271,7 +271,7 @@ def visitor_of(request: web.Request) -> Visitor:
 
 
 def printable(header: str) -> str:
-    """Printable ASCII, cut: what Drupal is told of the browser."""
+    """The printable ASCII characters of *header*, cut: Drupal gets no other ones from us."""
     cut = header[:HEADER_CHARACTERS]
     if not (cut.isascii() and cut.isprintable()):
         cut = "".join(letter for letter in cut if " " <= letter <= "~")
@@ -281,24 +281,24 @@ def printable(header: str) -> str:
 # The answer
 
 
-def pending_body(username: str, opened: Pending, language: Language) -> bodies.CodeNeeded:
+def pending_body(username: str, pending: Pending, language: Language) -> bodies.CodeNeeded:
     return {
         "username": username,
         "status": "SUCCESS",
-        "message": sent_to(opened, language),
-        "transactionID": opened.id,
-        "authType": opened.auth_type,
-        "destination": opened.destination,
-        "expiresIn": whole_seconds(opened.expires_in),
-        "resendIn": whole_seconds(opened.resend_in),
-        "methods": list(opened.methods),
+        "message": sent_to(pending, language),
+        "transactionID": pending.id,
+        "authType": pending.auth_type,
+        "destination": pending.destination,
+        "expiresIn": whole_seconds(pending.expires_in),
+        "resendIn": whole_seconds(pending.resend_in),
+        "methods": list(pending.methods),
     }
 
 
-def sent_to(opened: Pending, language: Language) -> str:
-    if opened.auth_type in ASKED:
-        return language.say(ASKED[opened.auth_type])
-    return language.say("A code was sent to {destination}.", destination=opened.destination)
+def sent_to(pending: Pending, language: Language) -> str:
+    if pending.auth_type in ASKED:
+        return language.say(ASKED[pending.auth_type])
+    return language.say("A code was sent to {destination}.", destination=pending.destination)
 
 
 def status_body(username: str, progress: Progress, language: Language) -> bodies.StatusAnswer:
@@ -316,26 +316,26 @@ def status_body(username: str, progress: Progress, language: Language) -> bodies
     }
 
 
-def login_body(username: str, won: Granted, language: Language) -> bodies.LoginAnswer:
-    return {**granted_body(username, won, language), "manageToken": won.manage_token, **remembered(won)}
+def login_body(username: str, granted: Granted, language: Language) -> bodies.LoginAnswer:
+    return {**granted_body(username, granted, language), "manageToken": granted.manage_token, **remembered(granted)}
 
 
-def exempt_body(username: str, won: Granted, language: Language) -> bodies.NoCodeNeeded:
-    return {**granted_body(username, won, language), **remembered(won), "authType": "NONE"}
+def exempt_body(username: str, granted: Granted, language: Language) -> bodies.NoCodeNeeded:
+    return {**granted_body(username, granted, language), **remembered(granted), "authType": "NONE"}
 
 
-def granted_body(username: str, won: Granted, language: Language) -> bodies.Granted:
+def granted_body(username: str, granted: Granted, language: Language) -> bodies.Granted:
     return {
         "username": username,
         "status": "SUCCESS",
         "message": language.say("You are logged in."),
-        "userprofile": won.profile,
-        "session": cast("bodies.Session", dict(won.hand_over.session)),
+        "userprofile": granted.profile,
+        "session": cast("bodies.Session", dict(granted.hand_over.session)),
     }
 
 
-def remembered(won: Granted) -> bodies.Remembered:
-    return {"rememberToken": won.remembered.token} if won.remembered else {}
+def remembered(granted: Granted) -> bodies.Remembered:
+    return {"rememberToken": granted.remembered.token} if granted.remembered else {}
 
 
 # For the methods that send nothing.

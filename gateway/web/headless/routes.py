@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.errors import Disabled
 from gateway.web.headless import bodies, events, handlers, openapi
-from gateway.web.headless.cors import let_read, preflight
+from gateway.web.headless.cors import allow_origin, preflight
 from gateway.web.headless.docs_page import docs
 from gateway.web.headless.endpoint import Endpoint
 from gateway.web.headless.keys import CLIENTS
@@ -35,7 +35,7 @@ def headless(*, enabled: bool) -> web.Application:
     """
     app = web.Application(middlewares=[answering])
     # aiohttp calls this for every answer to a request that has a route, also for its own error pages.
-    app.on_response_prepare.append(let_read)
+    app.on_response_prepare.append(allow_origin)
     if not enabled:
         app[EVENTS] = {"headless": events.HEADLESS}
         app.router.add_route("*", "/headless/{endpoint:.*}", disabled, name="headless")

@@ -1,13 +1,12 @@
 """What the middleware and the handlers of every listener read from their application and from their request."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from aiohttp import web
 
 from gateway.languages import ENGLISH, Language
 from gateway.texts.catalogues import Languages
-from gateway.web.http.client_ip import Addresses
+from gateway.web.http.client_ip import Addresses, Audited
 from gateway.web.http.endpoint_events import EndpointEvents
 from gateway.web.http.running import Running
 
@@ -16,7 +15,7 @@ from gateway.web.http.running import Running
 class Audit:
     """How much of a client's address the events carry."""
 
-    address: Literal["full", "prefix", "off"]
+    address: Audited
 
 
 ADDRESSES = web.AppKey("addresses", Addresses)

@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars
 
 from gateway.errors import GatewayError, drop_tracebacks
 from gateway.telemetry.logs import where
-from gateway.web.http.client_ip import Gone, audited
+from gateway.web.http.client_ip import ClientGone, audited
 from gateway.web.http.endpoint_events import WARNED, EndpointEvents, fields_of
 from gateway.web.http.keys import ADDRESSES, AUDIT, ECHO, EVENTS, LANGUAGE, LANGUAGES, RUNNING, language_of
 from gateway.web.http.responses import problem, refused_by_http
@@ -39,7 +39,7 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
         # Before the first await: the address of a client that has left can't be read any more.
         address = audited(request.app[ADDRESSES].of(request), request.app[AUDIT].address)
         return await outcome(request, handler, events, address)
-    except Gone:
+    except ClientGone:
         raise ConnectionResetError("client gone") from None
     finally:
         running.discard(task)
