@@ -58,7 +58,7 @@ HEADERS: Mapping[str, Json] = {
 FAILED = {WrongOtp.word: 4, TransactionClosed.word: 0}
 ALWAYS = ("X-Request-ID", "Content-Language")
 TO_WAIT = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-# What the middleware answers for any endpoint, besides the errors that the endpoint names.
+# What any endpoint can answer besides the errors that its table names: switched off, or a bug.
 EVERYWHERE: tuple[type[GatewayError], ...] = (Disabled, GatewayError)
 
 
