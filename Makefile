@@ -7,7 +7,7 @@ COMPILE := .venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium oathtool
+.PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium oathtool typescript
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ setup: .venv/.runtime ## make .venv with the headgate command and its demo
 # Half of the tests wait for a peer or a time limit, so workers share a core.
 WORKERS ?= 4
 
-test: .venv/.dev redis chromium oathtool ## run every test in parallel; with ARGS="tests/unit/test_x.py", only those, one by one
+test: .venv/.dev redis chromium oathtool typescript ## run every test in parallel; with ARGS="tests/unit/test_x.py", only those, one by one
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
@@ -59,7 +59,7 @@ lock: ## write the lock files from pyproject.toml: production, demo, tests
 	@rm -rf .venv-lock
 
 clean: ## remove .venv and caches
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv tests/typescript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: requirements-demo.lock pyproject.toml gateway/__init__.py
@@ -83,3 +83,11 @@ chromium:
 
 oathtool:
 	@sh tests/need.sh oathtool oathtool oath-toolkit
+
+typescript: tests/typescript/node_modules/.installed
+
+tests/typescript/node_modules/.installed: tests/typescript/package-lock.json
+	@sh tests/need.sh npm npm npm
+	@echo "Installing the TypeScript compiler …"
+	@npm ci --silent --prefer-offline --prefix tests/typescript
+	@touch $@

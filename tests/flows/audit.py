@@ -10,8 +10,13 @@ OUTCOME = "ENDPOINT."
 # What the lines of one request have in common, as far as it is known by then.
 BOUND = frozenset({"request_id", "client", "account", "uid", "method"})
 # What an outcome has of its own; a bug has no reason but a place.
-OUTCOMES = {"ok": {"address"}, "client_gone": {"address"}, "internal": {"address", "error", "where"}}
 REFUSED = {"address", "reason"}
+OUTCOMES = {
+    "ok": {"address"},
+    "client_gone": {"address"},
+    "internal": {"address", "error", "where"},
+    "wrong_otp": REFUSED | {"attempts_left"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)

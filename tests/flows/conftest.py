@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.factors import recovery
 from gateway.login import reaper, refusal_timing
+from gateway.web.http.endpoint_events import EndpointEvents
 from tests.world import Frontend, World, a_world
 
 
@@ -33,6 +34,23 @@ def _light_hashes(monkeypatch):
 def _refusals_at_once(monkeypatch):
     """That all refusals take the same time is the subject of test_alike, which overrides this."""
     monkeypatch.setattr(refusal_timing, "LEAST_SECONDS", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def _every_error_has_its_event(monkeypatch):
+    """Whatever a flow provokes: the endpoint's table names the error, by the error's own word."""
+    unnamed = []
+    refusal = EndpointEvents.refusal
+
+    def checked(events, error):
+        name = refusal(events, error)
+        if name is None or name.partition(".")[2] != error.word:
+            unnamed.append((events.ok, error))
+        return name
+
+    monkeypatch.setattr(EndpointEvents, "refusal", checked)
+    yield
+    assert unnamed == []
 
 
 @pytest.fixture(params=["memory", "redis"])

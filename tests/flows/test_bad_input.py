@@ -182,7 +182,7 @@ def test_a_username_is_echoed_as_json_and_nothing_else(served, name):
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_what_we_do_not_know_is_let_be(served):
+def test_unknown_keys_are_ignored(served):
     more = {"a": 9.5, "b": None, "c": [[1]], "remember": False, "number": 10**400}
 
     reply = served.run(post(served.world.url, "login", VALID["login"] | more))

@@ -4,7 +4,7 @@ import pytest
 
 from gateway import errors
 from gateway.errors import GatewayError
-from gateway.web.http.client_ip import Gone
+from gateway.web.http.client_ip import ClientGone
 from gateway.web.http.responses import problem
 from gateway.web.http.statuses import STATUS, WORDS, HttpError, MediaType, TooLarge, status_of
 
@@ -45,8 +45,8 @@ def family(kind):
     return [kind, *(grandchild for child in kind.__subclasses__() for grandchild in family(child))]
 
 
-# HttpError is only the parent of the two; who raises Gone is answered by nobody.
-ANSWERED = [kind for kind in family(GatewayError) if kind not in (HttpError, Gone)]
+# HttpError is only a parent, and a client that is gone gets no answer.
+ANSWERED = [kind for kind in family(GatewayError) if kind not in (HttpError, ClientGone)]
 
 
 def made(kind):
@@ -65,7 +65,7 @@ def test_every_error_has_a_status_a_word_and_a_sentence_of_the_contract(kind):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ANSWERED if hasattr(made(kind), "retry_after")])
-def test_whoever_has_to_wait_is_told_how_long_in_whole_seconds(kind):
+def test_a_client_that_has_to_wait_is_told_how_long_in_whole_seconds(kind):
     assert problem(made(kind), {}).headers["Retry-After"] == "8"
 
 

@@ -169,7 +169,7 @@ async def test_a_head_in_two_pieces_is_as_good_as_in_one(world, monkeypatch):
 
 
 @pytest.mark.alone
-async def test_fifty_bodies_that_drip_hold_nobody_up_and_are_given_up(world, frontend, monkeypatch):
+async def test_fifty_slow_bodies_delay_no_other_client_and_are_given_up(world, frontend, monkeypatch):
     monkeypatch.setattr(json_body, "BODY_SECONDS", 0.5)
     async with AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(line(frontend.url)) for _ in range(50)]
@@ -271,7 +271,7 @@ def test_ipv6_connections_count_by_their_64():
     assert connection_limit.admit("2001:db8::9")
 
 
-def test_who_has_no_address_is_counted_and_trusted_by_nobody():
+def test_a_client_without_an_address_is_counted_and_not_trusted():
     connection_limit = ConnectionLimit(most=100, most_per_address=2, addresses=Addresses([]))
 
     assert [connection_limit.admit("") for _ in range(3)] == [True, True, False]
@@ -325,7 +325,7 @@ async def test_what_waits_behind_a_slow_login_is_bounded_and_the_login_leaves_no
     await all_ended(world)
 
 
-async def test_who_is_answered_before_his_body_has_come_sends_the_rest_in_vain(world, frontend):
+async def test_the_rest_of_a_body_that_was_already_refused_is_not_read(world, frontend):
     """Such a body would stay with its connection, were it to wait for another request."""
     async with line(frontend.url) as open_line:
         await open_line.send(request("authenticate", b"x", length=500_000))
@@ -336,7 +336,7 @@ async def test_who_is_answered_before_his_body_has_come_sends_the_rest_in_vain(w
         assert await closed_within(open_line, 5) < 2 * server.LINGER_SECONDS
 
 
-async def test_who_takes_nothing_of_his_answers_is_given_up_in_bounded_time(world, events, monkeypatch):
+async def test_a_client_that_reads_nothing_of_its_answers_is_disconnected_in_bounded_time(world, events, monkeypatch):
     monkeypatch.setattr(connections, "UNREAD_SECONDS", 1)
     async with world.open_gateway() as frontend:
         with socket.socket() as client:

@@ -56,7 +56,7 @@ async def test_a_session_without_its_token_is_malformed_and_lives_on(world, fron
     assert session_of(world, logged_in).is_alive
 
 
-async def test_an_unknown_api_key_logs_nobody_out(world, frontend, logged_in):
+async def test_an_unknown_api_key_ends_no_session(world, frontend, logged_in):
     other = world.visit(world.url, key="nonsense")
 
     answer = await other.logout(cookie_pair(logged_in.cookies[0]), logged_in["session"]["logout_token"])

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
 from gateway.telemetry import logs
-from gateway.web.http.client_ip import Addresses, Gone, audited, canonical, from_forwarded, without_port
+from gateway.web.http.client_ip import Addresses, ClientGone, audited, canonical, from_forwarded, without_port
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")]
 PROXY, VISITOR = "10.0.0.1", "198.51.100.7"
@@ -38,7 +38,7 @@ def test_what_an_untrusted_peer_claims_does_not_count(name):
     assert address(VISITOR, (name, "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.1")) == VISITOR
 
 
-def test_nobody_is_trusted_unless_configured():
+def test_no_proxy_is_trusted_unless_configured():
     assert address(PROXY, ("X-Forwarded-For", VISITOR), trusted=[]) == PROXY
 
 
@@ -51,7 +51,7 @@ def test_nobody_is_trusted_unless_configured():
         (f"{VISITOR} , 10.0.0.9\t, 10.1.2.3", VISITOR),
         # The chain ends among our own: the farthest of them asks for itself.
         ("10.0.0.8, 10.0.0.9", "10.0.0.8"),
-        # Someone trusted says something that is no address: whoever said it is the last who is known.
+        # A trusted proxy sends a text that is no address: the proxy is the nearest address that is known.
         (f"192.0.2.1, unknown, {VISITOR}", VISITOR),
         ("192.0.2.1, unknown, 10.0.0.9", "10.0.0.9"),
         ("unknown", PROXY),
@@ -163,8 +163,8 @@ def test_a_peer_is_ours_in_any_spelling(peer):
 
 
 @pytest.mark.parametrize("peer", [None, "", "unix:"])
-def test_who_has_left_has_no_address(peer):
-    with pytest.raises(Gone):
+def test_a_client_that_has_left_has_no_address(peer):
+    with pytest.raises(ClientGone):
         address(peer, ("X-Forwarded-For", VISITOR))
 
 

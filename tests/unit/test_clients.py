@@ -36,14 +36,14 @@ def test_a_key_names_its_client(key, client):
 
 
 @pytest.mark.parametrize("key", ["", " ", "web-key ", "WEB-KEY", "web-ke", "ü" * 128, digest("web-key").hex()])
-def test_any_other_key_names_nobody(key):
+def test_any_other_key_is_unknown(key):
     with pytest.raises(UnknownApiKey) as refused:
         clients().known(key)
 
     assert str(refused.value) == ""
 
 
-def test_nobody_is_known_by_an_empty_key_even_if_configured():
+def test_an_empty_key_is_unknown_even_if_configured():
     with pytest.raises(UnknownApiKey):
         Clients({digest(""): WEB}, own_origin=OWN).known("")
 
@@ -85,7 +85,7 @@ def test_with_a_public_url_the_host_that_is_asked_for_makes_no_page_ours():
         ("http://[::1]:8080", "[::1]:8080"),
     ],
 )
-def test_without_a_public_url_the_page_we_are_asked_through_is_ours(origin, host):
+def test_without_a_public_url_the_host_of_the_request_is_the_gateways_own_origin(origin, host):
     clients(None).demand_origin(WEB, asked(origin, host))
 
 
@@ -100,7 +100,7 @@ def test_a_server_has_no_page(origin):
     clients().demand_origin(SERVER, asked(origin))
 
 
-def test_the_pages_of_all_clients_may_read_and_nobody_elses():
+def test_only_pages_of_the_clients_may_read():
     known = clients()
 
     assert known.may_read("https://app.example.org")

@@ -17,7 +17,7 @@ from gateway.texts.catalogues import Languages
 from gateway.texts.compile import PACKAGE, read, renewed, sentences, sentences_in
 from gateway.texts.folders import LANGUAGES
 from gateway.texts.messages import TextOptions
-from gateway.web.http.client_ip import Gone
+from gateway.web.http.client_ip import ClientGone
 from tests.flows.test_errors import family
 
 CATALOGUES = sorted(LANGUAGES.glob("*/LC_MESSAGES/headgate.po"))
@@ -100,7 +100,7 @@ def test_bringing_a_catalogue_up_to_date_changes_nothing(path):
 
 
 def test_the_sentence_of_every_error_is_among_the_sentences():
-    said = {kind.sentence for kind in family(errors.GatewayError) if kind is not Gone}
+    said = {kind.sentence for kind in family(errors.GatewayError) if kind is not ClientGone}
 
     assert said <= set(sentences())
 

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it should be sent anything."""
+"""Whether the process lives, and whether it is ready for requests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,31 +15,31 @@ Check = Callable[[], Awaitable[None]]
 CHECK_SECONDS = 2
 
 CHECKS = web.AppKey("checks", dict[str, Check])
-# What an operator should know, but what does not decide whether the process is ready.
+# States that an operator should see, but that do not decide whether the process is ready.
 DETAILS = web.AppKey("details", dict[str, Callable[[], str]])
 
 
 async def livez(_request: web.Request) -> web.Response:
-    """The loop turns; nothing else is asked, or a dead Redis would have every Pod restarted."""
+    """Answer that the event loop runs. Nothing else is checked: a dead Redis must not restart every Pod."""
     return answer({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Every dependency by name; not ready while stopping. Drupal's state is told, but does not decide.
+    """Answer with the state of every dependency. A process that is stopping is not ready.
 
-    Without Drupal nobody can log in, with or without this process, and it answers so in our JSON.
+    Drupal's state is shown but does not decide: without Drupal nobody can log in, whichever process answers.
     """
     checks = request.app[CHECKS]
-    words = dict(zip(checks, await asyncio.gather(*(word_of(check) for check in checks.values())), strict=True))
-    reachable = all(word == "ok" for word in words.values())
+    states = dict(zip(checks, await asyncio.gather(*(state_of(check) for check in checks.values())), strict=True))
+    reachable = all(state == "ok" for state in states.values())
     stopping = request.app[RUNNING].stopping
     ready = not stopping and reachable
-    words |= {name: tell() for name, tell in request.app[DETAILS].items()}
-    body = {"status": "stopping" if stopping else "ok" if ready else "not_ready", **words}
+    states |= {name: state() for name, state in request.app[DETAILS].items()}
+    body = {"status": "stopping" if stopping else "ok" if ready else "not_ready", **states}
     return answer(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-async def word_of(check: Check) -> str:
+async def state_of(check: Check) -> str:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await check()
@@ -49,7 +49,7 @@ async def word_of(check: Check) -> str:
 
 
 def admin() -> web.Application:
-    """The listener that is never exposed."""
+    """The application of the admin listener."""
     app = web.Application()
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)

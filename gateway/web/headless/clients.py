@@ -1,4 +1,4 @@
-"""Which frontend asks: its apiKey names it, and a browser's page must be one of its own."""
+"""The configured clients: an apiKey names one, and a browser client has origins of its own."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ from gateway.errors import ForeignOrigin, UnknownApiKey
 
 
 class Clients:
-    """The configured clients by the SHA-256 of their apiKeys; *own_origin* is the gateway's own for visitors."""
+    """The clients by the SHA-256 of their apiKeys. *own_origin* is that of the gateway, as visitors see it."""
 
     def __init__(self, clients: Mapping[bytes, Client], *, own_origin: str | None) -> None:
         self._clients = dict(clients)
@@ -20,9 +20,9 @@ class Clients:
         self.origins = frozenset(origin for client in clients.values() for origin in client.origins)
 
     def known(self, api_key: str) -> Client:
-        """Return the client of *api_key*, in the same time whichever it is. Raises UnknownApiKey.
+        """Return the client of *api_key*; every client takes the same time. Raises UnknownApiKey.
 
-        Nobody is known by an empty key, whatever was configured.
+        An empty key is unknown, whatever is configured.
         """
         digest = hashlib.sha256(api_key.encode()).digest()
         found = None
@@ -34,7 +34,7 @@ class Clients:
         return found
 
     def demand_origin(self, client: Client, request: web.Request) -> None:
-        """Raise ForeignOrigin for a browser client on somebody else's page."""
+        """Raise ForeignOrigin for a request of a browser client from a page that is not its own."""
         origin = request.headers.get("Origin")
         if origin is None or client.kind == "server":
             return
@@ -42,17 +42,17 @@ class Clients:
             raise ForeignOrigin
 
     def may_read(self, origin: str) -> bool:
-        """Whether pages of *origin* may read our answers (CORS)."""
+        """Whether pages of *origin* may read answers (CORS)."""
         return origin in self.origins
 
     def _is_own(self, origin: str, request: web.Request) -> bool:
         if self._own_origin is not None:
             return origin == self._own_origin
-        # Without a public_url the page that we are asked through is our own: browsers let no page choose its Host.
+        # Without a public_url the request's Host is the gateway's own: no page can choose what a browser sends there.
         try:
             return urlsplit(origin).netloc == request.host
         except ValueError:
-            # `http://[`: no page has such an origin.
+            # Such as `http://[`.
             return False
 
 

@@ -1,4 +1,4 @@
-"""Which pages of other origins may read our answers: those of the configured clients, nobody else (Fetch §3.2)."""
+"""CORS: pages on the origins of the configured clients may read answers, and no others (Fetch §3.2)."""
 
 from http import HTTPStatus
 
@@ -17,15 +17,15 @@ PREFLIGHT = {
 
 
 def preflight(request: web.Request, clients: Clients) -> web.Response:
-    """Answer a browser that asks whether it may; for everybody else OPTIONS is just a wrong method."""
+    """Answer a preflight request for an origin of a client; for any other request OPTIONS is a wrong method."""
     if not clients.may_read(request.headers.get("Origin", "")):
         return refused_by_http(HTTPStatus.METHOD_NOT_ALLOWED, language_of(request), allow="POST")
     headers = {name: value for name, value in FIXED.items() if name != "Content-Type"}
     return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers | PREFLIGHT)
 
 
-async def let_read(request: web.Request, response: web.StreamResponse) -> None:
-    """Let the page of a configured client read *response*."""
+async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """Let a page read *response* if it is on an origin of a client."""
     clients = request.app[CLIENTS]
     if not clients.origins:
         return

@@ -1,15 +1,19 @@
-"""Each handler reads, asks, answers."""
+"""The endpoints. Each handler reads its request, asks a flow and answers.
+
+The docstring of a handler is what the OpenAPI document says of its endpoint.
+"""
 
 from collections.abc import Mapping
+from typing import cast
 
 from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
 from gateway.account import Client, DrupalSession, Visitor
-from gateway.auth_types import is_method
+from gateway.auth_types import AUTHENTICATOR, RECOVERY_CODE, is_method
 from gateway.errors import Malformed
 from gateway.languages import Language, msgid
-from gateway.login.outcome import Granted, Pending
+from gateway.login.outcome import Granted, Pending, Progress
 from gateway.web.headless import bodies
 from gateway.web.headless.keys import CLIENTS, ENROLMENT, FLOW, PUBLIC_URL
 from gateway.web.headless.relay import sessions_in, warn_if_unusable
@@ -22,11 +26,15 @@ HEADER_CHARACTERS = 256
 
 
 async def authenticate(request: web.Request) -> web.Response:
-    """A code is on its way, or none is needed and the session is handed over at once."""
+    """Check name and password, and send a code.
+
+    Where policy asks for no code, the session is handed over at once: then `authType` is `NONE`. Otherwise go on with
+    `login`, with the same `username`, `transactionID` and `authType`.
+    """
     body = await bodies.Authenticate.read(request)
     client = client_of(request, body)
     language = language_of(request)
-    opened = await request.app[FLOW].authenticate(
+    outcome = await request.app[FLOW].authenticate(
         username=body.username,
         password=body.password,
         auth_type=body.auth_type,
@@ -34,27 +42,23 @@ async def authenticate(request: web.Request) -> web.Response:
         client=client,
         visitor=visitor_of(request),
     )
-    if isinstance(opened, Granted):
+    if isinstance(outcome, Granted):
         bind_contextvars(method="NONE")
-        return await hand_over(request, opened, granted_body(body.username, opened, language) | {"authType": "NONE"})
-    bind_method(opened.auth_type)
-    return answer(
-        {
-            "username": body.username,
-            "status": "SUCCESS",
-            "message": sent_to(opened, language),
-            **pending_body(opened),
-        },
-        language=language,
-    )
+        return await hand_over(request, outcome, exempt_body(body.username, outcome, language))
+    bind_method(outcome.auth_type)
+    return answer(pending_body(body.username, outcome, language), language=language)
 
 
 async def login(request: web.Request) -> web.Response:
+    """Check the code, and hand the session over.
+
+    The answer sets Drupal's own session cookie. A wrong code answers `wrong_otp` and how many more may be tried.
+    """
     body = await bodies.Login.read(request)
     client = client_of(request, body)
     bind_method(body.auth_type)
     language = language_of(request)
-    won = await request.app[FLOW].login(
+    granted = await request.app[FLOW].login(
         username=body.username,
         id=body.transaction_id,
         auth_type=body.auth_type,
@@ -63,7 +67,7 @@ async def login(request: web.Request) -> web.Response:
         client=client,
         visitor=visitor_of(request),
     )
-    return await hand_over(request, won, granted_body(body.username, won, language))
+    return await hand_over(request, granted, login_body(body.username, granted, language))
 
 
 async def hand_over(request: web.Request, won: Granted, body: Mapping[str, object]) -> web.Response:
@@ -84,11 +88,15 @@ async def hand_over(request: web.Request, won: Granted, body: Mapping[str, objec
 
 
 async def resend(request: web.Request) -> web.Response:
+    """Send the same code again, or change the method.
+
+    It gives neither more time nor more attempts. A change to a method that sends nothing needs no wait.
+    """
     body = await bodies.Resend.read(request)
     client = client_of(request, body)
     bind_method(body.switch_to or body.auth_type)
     language = language_of(request)
-    opened = await request.app[FLOW].resend(
+    pending = await request.app[FLOW].resend(
         username=body.username,
         id=body.transaction_id,
         auth_type=body.auth_type,
@@ -96,51 +104,48 @@ async def resend(request: web.Request) -> web.Response:
         client=client,
         visitor=visitor_of(request),
     )
-    return answer(
-        {
-            "username": body.username,
-            "status": "SUCCESS",
-            "message": sent_to(opened, language),
-            **pending_body(opened),
-            "resendsLeft": opened.resends_left,
-        },
-        language=language,
-    )
+    resent: bodies.ResendAnswer = {
+        **pending_body(body.username, pending, language),
+        "resendsLeft": pending.resends_left,
+    }
+    return answer(resent, language=language)
 
 
 async def status(request: web.Request) -> web.Response:
+    """Tell whether the code was sent, and how long it works.
+
+    `carriedBy` names the method that a message went by. It differs from `authType` after a fallback; go on with
+    `authType`.
+    """
     body = await bodies.Status.read(request)
     client = client_of(request, body)
     language = language_of(request)
     progress = await request.app[FLOW].status(username=body.username, id=body.transaction_id, client=client)
-    return answer(
-        {
-            "username": body.username,
-            "status": "SUCCESS",
-            "message": language.say(ASKED.get(progress.auth_type, DELIVERY[progress.delivery])),
-            "delivery": progress.delivery,
-            **({"carriedBy": progress.carried_by} if progress.carried_by else {}),
-            "authType": progress.auth_type,
-            "expiresIn": whole_seconds(progress.expires_in),
-            "resendIn": whole_seconds(progress.resend_in),
-            "attemptsLeft": progress.attempts_left,
-        },
-        language=language,
-    )
+    return answer(status_body(body.username, progress, language), language=language)
 
 
 async def cancel(request: web.Request) -> web.Response:
+    """End a login that waits for its code.
+
+    Drupal's session for it ends too; if Drupal is away, it ends later.
+    """
     body = await bodies.Cancel.read(request)
     client = client_of(request, body)
     language = language_of(request)
     await request.app[FLOW].cancel(username=body.username, id=body.transaction_id, client=client)
-    return answer(
-        {"username": body.username, "status": "SUCCESS", "message": language.say("The login was cancelled.")},
-        language=language,
-    )
+    cancelled: bodies.CancelAnswer = {
+        "username": body.username,
+        "status": "SUCCESS",
+        "message": language.say("The login was cancelled."),
+    }
+    return answer(cancelled, language=language)
 
 
 async def logout(request: web.Request) -> web.Response:
+    """End Drupal's session and delete its cookie.
+
+    A request without a cookie, or with one whose session is over already, succeeds too.
+    """
     body = await bodies.Logout.read(request)
     client_of(request, body)
     language = language_of(request)
@@ -159,61 +164,90 @@ async def logout(request: web.Request) -> web.Response:
             logout_token=body.logout_token or "",
         )
         deleted.extend(await request.app[FLOW].logout(session, visitor=asking))
-    done = {"status": "SUCCESS", "message": language.say("You are logged out.")}
+    done: bodies.LogoutAnswer = {"status": "SUCCESS", "message": language.say("You are logged out.")}
     return with_cookies(answer(done, language=language), deleted)
 
 
 async def totp_enroll(request: web.Request) -> web.Response:
+    """Propose a secret for an authenticator app.
+
+    Nothing changes until `totp/confirm`. Another proposal replaces this one.
+    """
     body = await bodies.TotpEnroll.read(request)
     client = client_of(request, body)
     language = language_of(request)
     proposed = await request.app[ENROLMENT].enroll(token=body.manage_token, client=client)
-    return answer(
-        {
-            "status": "SUCCESS",
-            "message": language.say("Scan the code with your authenticator app, then type what the app shows."),
-            "secret": proposed.secret,
-            "otpauth": proposed.otpauth,
-            "qr": proposed.qr,
-        },
-        language=language,
-    )
+    proposal: bodies.TotpEnrollAnswer = {
+        "status": "SUCCESS",
+        "message": language.say("Scan the code with your authenticator app, then type what the app shows."),
+        "secret": proposed.secret,
+        "otpauth": proposed.otpauth,
+        "qr": proposed.qr,
+    }
+    return answer(proposal, language=language)
 
 
 async def totp_confirm(request: web.Request) -> web.Response:
+    """Enrol the app with its first code, and get recovery codes.
+
+    The app replaces an older one. The code is used up: the next login needs the app's next one.
+    """
     body = await bodies.TotpConfirm.read(request)
     client = client_of(request, body)
+    language = language_of(request)
     codes = await request.app[ENROLMENT].confirm(
         token=body.manage_token, otp=body.otp, client=client, visitor=visitor_of(request)
     )
-    said = msgid("Your authenticator app is set up. Keep these recovery codes in a safe place.")
-    return codes_body(said, codes, language_of(request))
+    confirmed: bodies.TotpConfirmAnswer = {
+        "status": "SUCCESS",
+        "message": language.say("Your authenticator app is set up. Keep these recovery codes in a safe place."),
+        "recoveryCodes": list(codes),
+    }
+    return answer(confirmed, language=language)
 
 
 async def totp_remove(request: web.Request) -> web.Response:
+    """Remove the app and the recovery codes.
+
+    Every `manageToken` of the account is void from then on.
+    """
     body = await bodies.TotpRemove.read(request)
     client = client_of(request, body)
     language = language_of(request)
     await request.app[ENROLMENT].remove(
         token=body.manage_token, otp=body.otp, client=client, visitor=visitor_of(request)
     )
-    return answer(
-        {"status": "SUCCESS", "message": language.say("Your authenticator app was removed.")}, language=language
-    )
+    removed: bodies.TotpRemoveAnswer = {
+        "status": "SUCCESS",
+        "message": language.say("Your authenticator app was removed."),
+    }
+    return answer(removed, language=language)
 
 
 async def recovery_codes(request: web.Request) -> web.Response:
+    """Get ten new recovery codes.
+
+    The old ones are void from then on.
+    """
     body = await bodies.RecoveryCodes.read(request)
     client = client_of(request, body)
+    language = language_of(request)
     codes = await request.app[ENROLMENT].recovery_codes(
         token=body.manage_token, client=client, visitor=visitor_of(request)
     )
-    said = msgid("Keep these recovery codes in a safe place. The old ones no longer work.")
-    return codes_body(said, codes, language_of(request))
+    renewed: bodies.RecoveryCodesAnswer = {
+        "status": "SUCCESS",
+        "message": language.say("Keep these recovery codes in a safe place. The old ones no longer work."),
+        "recoveryCodes": list(codes),
+    }
+    return answer(renewed, language=language)
+
+
+# The request
 
 
 def client_of(request: web.Request, body: bodies.Body) -> Client:
-    """The client that asks. Raises UnknownApiKey, ForeignOrigin."""
+    """The client that sent *request*. Raises UnknownApiKey, ForeignOrigin."""
     clients = request.app[CLIENTS]
     client = clients.known(body.api_key)
     bind_contextvars(client=client.id)
@@ -222,7 +256,7 @@ def client_of(request: web.Request, body: bodies.Body) -> Client:
 
 
 def bind_method(method: str) -> None:
-    """Let the request's events name its *method*, unless the client has made it up."""
+    """Put *method* on the events of the request, unless it is no method: then it is any text of a client's."""
     if is_method(method):
         bind_contextvars(method=method)
 
@@ -237,51 +271,77 @@ def visitor_of(request: web.Request) -> Visitor:
 
 
 def printable(header: str) -> str:
-    """Printable ASCII, cut: what Drupal is told of the browser."""
+    """The printable ASCII characters of *header*, cut: Drupal gets no other ones from us."""
     cut = header[:HEADER_CHARACTERS]
     if not (cut.isascii() and cut.isprintable()):
         cut = "".join(letter for letter in cut if " " <= letter <= "~")
     return cut.strip()
 
 
-def pending_body(opened: Pending) -> dict[str, object]:
+# The answer
+
+
+def pending_body(username: str, pending: Pending, language: Language) -> bodies.CodeNeeded:
     return {
-        "transactionID": opened.id,
-        "authType": opened.auth_type,
-        "destination": opened.destination,
-        "expiresIn": whole_seconds(opened.expires_in),
-        "resendIn": whole_seconds(opened.resend_in),
-        "methods": list(opened.methods),
+        "username": username,
+        "status": "SUCCESS",
+        "message": sent_to(pending, language),
+        "transactionID": pending.id,
+        "authType": pending.auth_type,
+        "destination": pending.destination,
+        "expiresIn": whole_seconds(pending.expires_in),
+        "resendIn": whole_seconds(pending.resend_in),
+        "methods": list(pending.methods),
     }
 
 
-def sent_to(opened: Pending, language: Language) -> str:
-    if opened.auth_type in ASKED:
-        return language.say(ASKED[opened.auth_type])
-    return language.say("A code was sent to {destination}.", destination=opened.destination)
+def sent_to(pending: Pending, language: Language) -> str:
+    if pending.auth_type in ASKED:
+        return language.say(ASKED[pending.auth_type])
+    return language.say("A code was sent to {destination}.", destination=pending.destination)
 
 
-def codes_body(message: str, codes: tuple[str, ...], language: Language) -> web.Response:
-    said = {"status": "SUCCESS", "message": language.say(message), "recoveryCodes": list(codes)}
-    return answer(said, language=language)
+def status_body(username: str, progress: Progress, language: Language) -> bodies.StatusAnswer:
+    carried: bodies.Carried = {"carriedBy": progress.carried_by} if progress.carried_by else {}
+    return {
+        "username": username,
+        "status": "SUCCESS",
+        "message": language.say(ASKED.get(progress.auth_type, DELIVERY[progress.delivery])),
+        "delivery": progress.delivery,
+        **carried,
+        "authType": progress.auth_type,
+        "expiresIn": whole_seconds(progress.expires_in),
+        "resendIn": whole_seconds(progress.resend_in),
+        "attemptsLeft": progress.attempts_left,
+    }
 
 
-def granted_body(username: str, won: Granted, language: Language) -> dict[str, object]:
+def login_body(username: str, granted: Granted, language: Language) -> bodies.LoginAnswer:
+    return {**granted_body(username, granted, language), "manageToken": granted.manage_token, **remembered(granted)}
+
+
+def exempt_body(username: str, granted: Granted, language: Language) -> bodies.NoCodeNeeded:
+    return {**granted_body(username, granted, language), **remembered(granted), "authType": "NONE"}
+
+
+def granted_body(username: str, granted: Granted, language: Language) -> bodies.Granted:
     return {
         "username": username,
         "status": "SUCCESS",
         "message": language.say("You are logged in."),
-        "userprofile": won.profile,
-        "session": dict(won.hand_over.session),
-        **({"manageToken": won.manage_token} if won.manage_token else {}),
-        **({"rememberToken": won.remembered.token} if won.remembered else {}),
+        "userprofile": granted.profile,
+        "session": cast("bodies.Session", dict(granted.hand_over.session)),
     }
 
 
-# Of the methods that send nothing.
+def remembered(granted: Granted) -> bodies.Remembered:
+    return {"rememberToken": granted.remembered.token} if granted.remembered else {}
+
+
+# For the methods that send nothing.
 ASKED = {
-    "GOOGLE AUTHENTICATOR": msgid("Type the code that your authenticator app shows."),
-    "RECOVERY CODE": msgid("Type one of your recovery codes."),
+    AUTHENTICATOR: msgid("Type the code that your authenticator app shows."),
+    RECOVERY_CODE: msgid("Type one of your recovery codes."),
 }
 DELIVERY = {
     "queued": msgid("The code is on its way."),

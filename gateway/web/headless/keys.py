@@ -1,4 +1,4 @@
-"""What the composition root gives to the endpoints of `/headless`."""
+"""What the handlers of `/headless` read from their application."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from gateway.web.headless.clients import Clients
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublicUrl:
-    """The gateway's address for visitors; None when it is not configured."""
+    """The URL under which visitors see the gateway; None if it is not configured."""
 
     seen: str | None
 

@@ -1,315 +1,260 @@
-"""The API as an OpenAPI 3.1 document, made from the same shapes and errors that serve it, and a page to read it."""
+"""The API as an OpenAPI 3.1 document, made from the endpoints that serve it."""
 
-import functools
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Literal
 
-from aiohttp import web
-from pydantic import BaseModel, Field
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
-from gateway import __version__, errors
-from gateway.errors import GatewayError
-from gateway.web.headless import bodies
-from gateway.web.http.responses import FIXED
-from gateway.web.http.statuses import WORDS, MediaType, TooLarge, status_of
+from gateway import __version__
+from gateway.errors import Disabled, GatewayError, TransactionClosed, WrongOtp
+from gateway.web.headless.endpoint import Endpoint
+from gateway.web.http.responses import Failed, Problem
+from gateway.web.http.statuses import WORDS, status_of
 
-PAGES = Path(__file__).parent / "pages"
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-POLICY = "default-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+Json = dict[str, Any]
 
-
-class Done(BaseModel):
-    """Every answer has these."""
-
-    status: Literal["SUCCESS"]
-    message: str = Field(description="one sentence for a person")
-
-
-class Named(Done):
-    username: str = Field(description="as sent")
-
-
-class Opened(Named):
-    """A login that waits for its code; times in seconds."""
-
-    transactionID: str  # noqa: N815  # the module's word
-    authType: str  # noqa: N815
-    destination: str = Field(description="masked")
-    expiresIn: int  # noqa: N815
-    resendIn: int  # noqa: N815
-    methods: list[str]
-
-
-class Resent(Opened):
-    resendsLeft: int  # noqa: N815
-
-
-class Session(BaseModel):
-    csrf_token: str
-    logout_token: str
-
-
-class Entered(Named):
-    userprofile: dict[str, list[dict[str, Any]]] = Field(description="Drupal's entity shape")
-    session: Session
-    rememberToken: str = Field(default="", description="if the device is remembered; works once")  # noqa: N815
-
-
-class LoggedIn(Entered):
-    """Drupal's session cookie is set on this answer."""
-
-    manageToken: str = Field(description="lets its owner change his factors, 10 minutes")  # noqa: N815
-
-
-class Exempted(Entered):
-    """A login that needs no code: Drupal's session cookie is set on this answer."""
-
-    authType: Literal["NONE"]  # noqa: N815
-
-
-class Standing(Named):
-    delivery: Literal["queued", "sent", "failed"]
-    carriedBy: str | None = Field(default=None, description="the authType that was sent; only once one was")  # noqa: N815
-    authType: str  # noqa: N815
-    expiresIn: int  # noqa: N815
-    resendIn: int  # noqa: N815
-    attemptsLeft: int  # noqa: N815
-
-
-class Proposed(Done):
-    """A secret for an app; it counts from `confirm` on."""
-
-    secret: str = Field(description="base32, to be typed")
-    otpauth: str = Field(description="a link that opens the app on a phone")
-    qr: str = Field(description="an inline SVG")
-
-
-class ShownOnce(Done):
-    recoveryCodes: list[str]  # noqa: N815
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Operation:
-    summary: str
-    body: type[bodies.Body]
-    answer: type[Done]
-    errors: tuple[type[GatewayError], ...]
-    instead: type[Done] | None = None
-
-
-EVERYWHERE = (
-    errors.Malformed,
-    errors.UnknownApiKey,
-    errors.ForeignOrigin,
-    errors.Disabled,
-    errors.StoreUnavailable,
-    TooLarge,
-    MediaType,
-    GatewayError,
+INFO: Mapping[str, object] = {
+    "title": "Headgate",
+    "version": __version__,
+    "description": "A second factor in front of Drupal. Every answer is JSON and has a `status` and a `message`. Every "
+    "answer whose `status` is not `SUCCESS` also has a `code`: decide by it, not by the message.",
+    "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+}
+TAGS = (
+    {"name": "Login", "description": "Log in with a password and a code, and log out."},
+    {"name": "Authenticator apps", "description": "Add and remove an authenticator app and its recovery codes."},
 )
-MANAGING = (errors.TransactionClosed, errors.NotEnrolled, errors.Flood, errors.AccountLocked, errors.FactorBusy)
-DRUPAL = (errors.DrupalInvalid, errors.DrupalTimeout, errors.DrupalUnavailable, errors.DrupalBusy)
-
-OPERATIONS: Mapping[str, Operation] = {
-    "authenticate": Operation(
-        summary="Check name and password, send a code",
-        body=bodies.Authenticate,
-        answer=Opened,
-        instead=Exempted,
-        errors=(
-            *DRUPAL,
-            errors.PolicyUnreadable,
-            errors.BadCredentials,
-            errors.NotEnrolled,
-            errors.NoDestination,
-            errors.Flood,
-            errors.AccountLocked,
-            errors.DeliveryUnavailable,
-        ),
-    ),
-    "login": Operation(
-        summary="Hand the session over for the right code",
-        body=bodies.Login,
-        answer=LoggedIn,
-        errors=(errors.WrongOtp, errors.TransactionClosed, errors.Flood, errors.FactorBusy),
-    ),
-    "resend": Operation(
-        summary="Send the same code again, or by another method",
-        body=bodies.Resend,
-        answer=Resent,
-        errors=(
-            errors.TransactionClosed,
-            errors.TooSoon,
-            errors.Flood,
-            errors.NotEnrolled,
-            errors.DeliveryUnavailable,
-        ),
-    ),
-    "status": Operation(
-        summary="Whether the code was sent, and how long it works",
-        body=bodies.Status,
-        answer=Standing,
-        errors=(errors.TransactionClosed,),
-    ),
-    "cancel": Operation(
-        summary="End a login that waits for its code",
-        body=bodies.Cancel,
-        answer=Named,
-        errors=(errors.TransactionClosed,),
-    ),
-    "logout": Operation(
-        summary="End Drupal's session and delete its cookie", body=bodies.Logout, answer=Done, errors=DRUPAL
-    ),
-    "totp_enroll": Operation(
-        summary="Propose a secret for an authenticator app",
-        body=bodies.TotpEnroll,
-        answer=Proposed,
-        errors=(errors.TransactionClosed, errors.Flood),
-    ),
-    "totp_confirm": Operation(
-        summary="Enrol the app with its first code, and get recovery codes",
-        body=bodies.TotpConfirm,
-        answer=ShownOnce,
-        errors=(errors.WrongOtp, *MANAGING),
-    ),
-    "totp_remove": Operation(
-        summary="Take the app and the recovery codes away",
-        body=bodies.TotpRemove,
-        answer=Done,
-        errors=(errors.WrongOtp, *MANAGING),
-    ),
-    "recovery_codes": Operation(
-        summary="Get ten new recovery codes; the old ones die",
-        body=bodies.RecoveryCodes,
-        answer=ShownOnce,
-        errors=MANAGING,
-    ),
-}
-
-
-def path_of(name: str) -> str:
-    """The path under /headless of the endpoint *name*: `totp_enroll` is `totp/enroll`."""
-    return name.replace("totp_", "totp/").replace("_", "-")
-
-
-@functools.cache
-def document() -> dict[str, object]:
-    """OpenAPI 3.1 of all operations."""
-    shapes = [shape for one in OPERATIONS.values() for shape in (one.body, one.answer, one.instead) if shape]
-    _, definitions = models_json_schema(
-        [(shape, "validation") for shape in dict.fromkeys(shapes)], ref_template="#/components/schemas/{model}"
-    )
-    for operation in OPERATIONS.values():
-        shape = definitions["$defs"][operation.body.__name__]
-        # Missing is answered like unknown, so the shape itself lets it be.
-        shape["required"] = ["apiKey", *shape.get("required", [])]
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Headgate",
-            "version": __version__,
-            "description": "A second factor in front of Drupal. Every answer is JSON and has a status, a message "
-            "and, unless the status is SUCCESS, a stable code.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
-        "paths": {f"/headless/{path_of(name)}": {"post": described(name, one)} for name, one in OPERATIONS.items()},
-        "components": {"schemas": {**definitions["$defs"], "Problem": PROBLEM}},
-    }
-
-
-PROBLEM: Mapping[str, object] = {
-    "title": "Problem",
-    "description": "What every answer but SUCCESS has. FAILED: the code was wrong or the transaction is closed.",
-    "type": "object",
-    "required": ["status", "message", "code"],
-    "properties": {
-        "status": {"enum": ["FAILED", "ERROR"]},
-        "message": {"type": "string"},
-        "code": {"type": "string"},
-        "username": {"type": "string"},
-        "transactionID": {"type": "string"},
-        "authType": {"type": "string"},
-        "attemptsLeft": {"type": "integer"},
-    },
-}
-
-
 ACCEPT_LANGUAGE: Mapping[str, object] = {
     "name": "Accept-Language",
     "in": "header",
-    "description": "the language of the message, and of the code's for an account that has none of its own",
+    "description": "The language of `message`. Codes are sent in it, too, if the account has no language of its own.",
     "schema": {"type": "string"},
     "example": "de-AT, en;q=0.5",
 }
+HEADERS: Mapping[str, Json] = {
+    "X-Request-ID": {
+        "description": "Names this request in the gateway's log.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "749fda3429f82932",
+    },
+    "Content-Language": {
+        "description": "The language of `message`.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "en",
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the next try.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 60,
+    },
+}
+# The words of the answers that say FAILED, each with the `attemptsLeft` of its example.
+FAILED = {WrongOtp.word: 4, TransactionClosed.word: 0}
+ALWAYS = ("X-Request-ID", "Content-Language")
+TO_WAIT = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+# What any endpoint can answer besides the errors that its table names: switched off, or a bug.
+EVERYWHERE: tuple[type[GatewayError], ...] = (Disabled, GatewayError)
 
 
-def described(name: str, operation: Operation) -> dict[str, object]:
-    body = {"schema": {"$ref": f"#/components/schemas/{operation.body.__name__}"}}
-    answers = [
-        {"$ref": f"#/components/schemas/{shape.__name__}"} for shape in (operation.answer, operation.instead) if shape
+class Schemas(GenerateJsonSchema):
+    """JSON Schema of the models without what only Python needs.
+
+    An optional key is one that may be missing: it has neither a default, which generators of types take for "always
+    there", nor null as a value. Keys have no titles, which would repeat their names. They stand in the model's order.
+    """
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
+        del parent_key
+        return value
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        del schema
+        return False
+
+
+def document(endpoints: Sequence[Endpoint]) -> Json:
+    """OpenAPI 3.1 of all *endpoints*."""
+    schemas = schemas_of([Problem, Failed, *(model for one in endpoints for model in (one.request, *one.answers))])
+    code_of(schemas[name_of(Problem)])["enum"] = sorted(words_of_problems(endpoints))
+    code_of(schemas[name_of(Failed)])["enum"] = sorted(FAILED)
+    return {
+        "openapi": "3.1.0",
+        "info": INFO,
+        "servers": [{"url": "/", "description": "This gateway."}],
+        "tags": TAGS,
+        "paths": {one.path: {"post": operation(one, schemas)} for one in endpoints},
+        "components": {"schemas": schemas, "headers": HEADERS, "parameters": {"Accept-Language": ACCEPT_LANGUAGE}},
+    }
+
+
+def schemas_of(models: Iterable[Any]) -> Json:
+    adapters: list[tuple[Any, Literal["validation"], TypeAdapter[Any]]] = [
+        (model, "validation", TypeAdapter(model)) for model in dict.fromkeys(models)
     ]
-    answer = {"schema": answers[0] if len(answers) == 1 else {"anyOf": answers}}
-    success = {"description": operation.summary, "content": {"application/json": answer}}
+    _, found = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}", schema_generator=Schemas)
+    schemas: Json = found["$defs"]
+    return schemas
+
+
+def operation(endpoint: Endpoint, schemas: Json) -> Json:
+    name = name_of(endpoint.request)
+    content = {"schema": ref(name), "example": example_of(schemas[name], schemas)}
     return {
-        "operationId": name,
-        "summary": operation.summary,
-        "parameters": [ACCEPT_LANGUAGE],
-        "requestBody": {"required": True, "content": {"application/json": body}},
-        "responses": {"200": success, **problems((*operation.errors, *EVERYWHERE))},
+        "operationId": endpoint.name,
+        "tags": [endpoint.request.tag],
+        "summary": endpoint.summary,
+        "description": endpoint.description,
+        "parameters": [{"$ref": "#/components/parameters/Accept-Language"}],
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": {"200": success(endpoint, schemas), **problems(endpoint)},
     }
 
 
-def problems(kinds: Sequence[type[GatewayError]]) -> dict[str, object]:
-    """One entry per status, with the words it can carry."""
-    words: dict[HTTPStatus, list[str]] = {HTTPStatus.METHOD_NOT_ALLOWED: [WORDS[HTTPStatus.METHOD_NOT_ALLOWED][0]]}
-    for kind in kinds:
-        words.setdefault(status_of(kind), []).append(kind.word)
+# Answers
+
+
+def success(endpoint: Endpoint, schemas: Json) -> Json:
+    answers = {name_of(model): schemas[name_of(model)] for model in endpoint.answers}
+    examples = {
+        name: {"summary": schema["description"], "value": example_of(schema, schemas)}
+        for name, schema in answers.items()
+    }
     return {
-        str(int(status)): {
-            "description": ", ".join(dict.fromkeys(several)),
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "allOf": [
-                            {"$ref": "#/components/schemas/Problem"},
-                            {"properties": {"code": {"enum": list(dict.fromkeys(several))}}},
-                        ]
-                    }
-                }
-            },
-        }
-        for status, several in sorted(words.items())
+        "description": " Or: ".join(schema["description"] for schema in answers.values()),
+        "headers": headers(*ALWAYS),
+        "content": {"application/json": {"schema": one_of(answers, schemas), "examples": examples}},
     }
 
 
-async def openapi(_request: web.Request) -> web.Response:
-    return web.Response(body=_document_bytes(), headers=FIXED)
+def one_of(answers: Mapping[str, Json], schemas: Json) -> Json:
+    """The schema of the only answer, or of several that are told apart by their `authType`."""
+    if len(answers) == 1:
+        return ref(*answers)
+    mapping = {
+        word: ref(name)["$ref"]
+        for name, schema in answers.items()
+        for word in words_of(resolved(schema["properties"]["authType"], schemas))
+    }
+    return {
+        "oneOf": [ref(name) for name in answers],
+        "discriminator": {"propertyName": "authType", "mapping": mapping},
+    }
 
 
-@functools.cache
-def _document_bytes() -> bytes:
-    return json.dumps(document(), ensure_ascii=False).encode()
+def problems(endpoint: Endpoint) -> Json:
+    """The answers of an endpoint that refuses, by their status."""
+    by_status: dict[HTTPStatus, list[type[GatewayError]]] = {HTTPStatus.METHOD_NOT_ALLOWED: []}
+    for kind in (*endpoint.events.refused, *EVERYWHERE):
+        by_status.setdefault(status_of(kind), []).append(kind)
+    return {str(int(status)): refusal(status, sentences(status, kinds)) for status, kinds in sorted(by_status.items())}
 
 
-async def docs(request: web.Request) -> web.Response:
-    """The page, and what it is made of."""
-    path = PAGES / request.match_info.get("name", "docs.html")
-    # Looked for among what is there: to ask for a name that is too long is an error of the file system's.
-    if path.suffix not in TYPES or path not in PAGES.iterdir():
-        raise web.HTTPNotFound
-    return web.Response(
-        text=path.read_text(encoding="utf-8"),
-        content_type=TYPES[path.suffix],
-        charset="utf-8",
-        headers={
-            "X-Answered-By": "headgate",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": POLICY,
+def sentences(status: HTTPStatus, kinds: Iterable[type[GatewayError]]) -> dict[str, str]:
+    """Each word that an answer of *status* can have, with its sentence."""
+    return {kind.word: kind.sentence for kind in kinds} or dict([WORDS[status]])
+
+
+def refusal(status: HTTPStatus, said: Mapping[str, str]) -> Json:
+    over = [word for word in said if word in FAILED]
+    schemas = [narrowed(name_of(Failed), over), narrowed(name_of(Problem), [word for word in said if word not in over])]
+    possible = [schema for schema in schemas if schema]
+    return {
+        "description": description_of(said),
+        "headers": headers(*ALWAYS, *(["Retry-After"] if status in TO_WAIT else [])),
+        "content": {
+            "application/json": {
+                "schema": possible[0] if len(possible) == 1 else {"oneOf": possible},
+                "examples": {word: {"value": problem_example(word, sentence)} for word, sentence in said.items()},
+            }
         },
-    )
+    }
+
+
+def narrowed(name: str, words: Sequence[str]) -> Json | None:
+    """The schema called *name* with only *words* for its code; None without words."""
+    if not words:
+        return None
+    return {
+        "allOf": [ref(name), {"type": "object", "required": ["code"], "properties": {"code": {"enum": list(words)}}}]
+    }
+
+
+def description_of(said: Mapping[str, str]) -> str:
+    """Every sentence behind the words that it belongs to."""
+    by_sentence: dict[str, list[str]] = {}
+    for word, sentence in said.items():
+        by_sentence.setdefault(sentence, []).append(f"`{word}`")
+    return " ".join(f"{', '.join(words)}: {sentence.rstrip('.')}." for sentence, words in by_sentence.items())
+
+
+def problem_example(word: str, sentence: str) -> Json:
+    if word in FAILED:
+        return {"status": "FAILED", "message": sentence, "code": word, "attemptsLeft": FAILED[word]}
+    return {"status": "ERROR", "message": sentence, "code": word}
+
+
+def words_of_problems(endpoints: Sequence[Endpoint]) -> set[str]:
+    kinds = {kind for one in endpoints for kind in (*one.events.refused, *EVERYWHERE)}
+    return {kind.word for kind in kinds} - FAILED.keys() | {word for word, _ in WORDS.values()}
+
+
+# Parts of a schema
+
+
+def name_of(model: Any) -> str:
+    name: str = model.__name__
+    return name
+
+
+def ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def headers(*names: str) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def resolved(schema: Json, schemas: Json) -> Json:
+    """*schema*, or what it refers to."""
+    found: Json = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return found
+
+
+def code_of(schema: Json) -> Json:
+    code: Json = schema["properties"]["code"]
+    return code
+
+
+def words_of(schema: Json) -> list[str]:
+    return [schema["const"]] if "const" in schema else schema["enum"]
+
+
+def example_of(schema: Json, schemas: Json) -> Json:
+    """An object with every required key, and with those optional ones that have an example."""
+    required = schema.get("required", [])
+    return {
+        name: example_value(key, schemas)
+        for name, key in schema["properties"].items()
+        if name in required or "examples" in key
+    }
+
+
+def example_value(key: Json, schemas: Json) -> object:
+    if "examples" in key:
+        return key["examples"][0]
+    whole = resolved(key, schemas)
+    if "properties" in whole:
+        return example_of(whole, schemas)
+    return whole["examples"][0] if "examples" in whole else words_of(whole)[0]

@@ -1,43 +1,52 @@
-"""Which path asks for what."""
+"""Which path is served by which handler: `ENDPOINTS` is the list of the API's endpoints."""
+
+import functools
 
 from aiohttp import web
 
 from gateway.errors import Disabled
-from gateway.web.headless import handlers, openapi
-from gateway.web.headless.cors import let_read, preflight
+from gateway.web.headless import bodies, events, handlers, openapi
+from gateway.web.headless.cors import allow_origin, preflight
+from gateway.web.headless.docs_page import docs
+from gateway.web.headless.endpoint import Endpoint
 from gateway.web.headless.keys import CLIENTS
+from gateway.web.http.keys import EVENTS
 from gateway.web.http.middleware import answering
+from gateway.web.http.responses import FIXED, as_text
 
 ENDPOINTS = (
-    handlers.authenticate,
-    handlers.login,
-    handlers.resend,
-    handlers.status,
-    handlers.cancel,
-    handlers.logout,
-    handlers.totp_enroll,
-    handlers.totp_confirm,
-    handlers.totp_remove,
-    handlers.recovery_codes,
+    Endpoint(handlers.authenticate, bodies.Authenticate, (bodies.CodeNeeded, bodies.NoCodeNeeded), events.AUTHENTICATE),
+    Endpoint(handlers.login, bodies.Login, (bodies.LoginAnswer,), events.LOGIN),
+    Endpoint(handlers.resend, bodies.Resend, (bodies.ResendAnswer,), events.RESEND),
+    Endpoint(handlers.status, bodies.Status, (bodies.StatusAnswer,), events.STATUS),
+    Endpoint(handlers.cancel, bodies.Cancel, (bodies.CancelAnswer,), events.CANCEL),
+    Endpoint(handlers.logout, bodies.Logout, (bodies.LogoutAnswer,), events.LOGOUT),
+    Endpoint(handlers.totp_enroll, bodies.TotpEnroll, (bodies.TotpEnrollAnswer,), events.TOTP_ENROLL),
+    Endpoint(handlers.totp_confirm, bodies.TotpConfirm, (bodies.TotpConfirmAnswer,), events.TOTP_CONFIRM),
+    Endpoint(handlers.totp_remove, bodies.TotpRemove, (bodies.TotpRemoveAnswer,), events.TOTP_REMOVE),
+    Endpoint(handlers.recovery_codes, bodies.RecoveryCodes, (bodies.RecoveryCodesAnswer,), events.RECOVERY_CODES),
 )
 
 
 def headless(*, enabled: bool) -> web.Application:
-    """The API of `/headless`; each route is named like its endpoint. Switched off, every path of it says so."""
+    """The application of `/headless`. Where it is switched off, every path answers so.
+
+    The route of an endpoint has the endpoint's name, by which the middleware finds its events.
+    """
     app = web.Application(middlewares=[answering])
-    # Called for every answer that was routed, also those of aiohttp's own; malformed HTTP has no page that reads it.
-    app.on_response_prepare.append(let_read)
+    # aiohttp calls this for every answer to a request that has a route, also for its own error pages.
+    app.on_response_prepare.append(allow_origin)
     if not enabled:
+        app[EVENTS] = {"headless": events.HEADLESS}
         app.router.add_route("*", "/headless/{endpoint:.*}", disabled, name="headless")
         return app
+    app[EVENTS] = {endpoint.name: endpoint.events for endpoint in ENDPOINTS}
     for endpoint in ENDPOINTS:
-        name = endpoint.__name__
-        path = f"/headless/{openapi.path_of(name)}"
-        app.router.add_post(path, endpoint, name=name)
-        app.router.add_route("OPTIONS", path, preflight_of)
-    app.router.add_get("/headless/openapi.json", openapi.openapi)
-    app.router.add_get("/headless/docs", openapi.docs)
-    app.router.add_get("/headless/docs/{name}", openapi.docs)
+        app.router.add_post(endpoint.path, endpoint.handler, name=endpoint.name)
+        app.router.add_route("OPTIONS", endpoint.path, preflight_of)
+    app.router.add_get("/headless/openapi.json", openapi_json)
+    app.router.add_get("/headless/docs", docs)
+    app.router.add_get("/headless/docs/{name}", docs)
     return app
 
 
@@ -47,3 +56,12 @@ async def disabled(_request: web.Request) -> web.Response:
 
 async def preflight_of(request: web.Request) -> web.Response:
     return preflight(request, request.app[CLIENTS])
+
+
+async def openapi_json(_request: web.Request) -> web.Response:
+    return web.Response(body=document_bytes(), headers=FIXED)
+
+
+@functools.cache
+def document_bytes() -> bytes:
+    return as_text(openapi.document(ENDPOINTS)).encode()

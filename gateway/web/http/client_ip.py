@@ -1,7 +1,7 @@
-"""Whose address a request comes from (promise 10).
+"""Finds the address of the visitor that a request comes from (promise 10).
 
-Forwarding headers are believed only from trusted proxies and read from the right, since whatever stands further left
-was written by somebody whom nobody vouches for. aiohttp-remotes believes an untrusted peer, so this is ours.
+Forwarding headers are believed only from trusted proxies. They are read from the right: every trusted proxy appends one
+address, and the client may have written the rest. aiohttp-remotes believes an untrusted peer, so this is our own.
 """
 
 import re
@@ -19,46 +19,46 @@ from gateway.telemetry.logs import OncePerMinute
 
 log = structlog.get_logger()
 
-Shown = Literal["full", "prefix", "off"]
+Audited = Literal["full", "prefix", "off"]
 Header = Literal["x-forwarded-for", "forwarded"]
 
-# RFC 7239 §4 and §6: for=192.0.2.43, for="[2001:db8::17]:4711", for=unknown. What stands in quotes separates nothing: a
-# proxy repeats a Host of the client's choice there. Both read backwards, since a quote that is left open further left
-# is nobody's whom we trust.
+# RFC 7239 §4 and §6: for=192.0.2.43, for="[2001:db8::17]:4711", for=unknown. A comma or semicolon in quotes separates
+# nothing: proxies quote a Host there, which the client chooses. Both patterns read backwards, so that a quote which the
+# client left open can't swallow what a trusted proxy has appended.
 ELEMENTS = re.compile(r'(?:"(?:"\\|[^"])*"|[^,])+')
 PAIRS = re.compile(r'(?:"(?:"\\|[^"])*"|[^;])+')
 PORT = re.compile(r"^(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[0-9.]+))(?::\d{1,5})?$")
-# Addresses remembered: each is asked for several times in a login, and parsing one takes 10 µs (measured).
-KNOWN = 1024
-# An IPv6 address in its longest spelling, ending as IPv4.
+# How many parsed addresses are cached: a login needs its address several times, and parsing takes 10 µs (measured).
+CACHED = 1024
+# The longest spelling of an IPv6 address: its end is written as IPv4.
 LONGEST = 45
 
 
-class Gone(GatewayError):
-    """The client has left before it was asked who it is."""
+class ClientGone(GatewayError):
+    """The client left before its address was read."""
 
 
 class Addresses:
-    """Finds the visitor's canonical address; *trusted* are the networks of our own proxies, *header* what they set.
+    """Finds a visitor's canonical address. *trusted* are the networks of our own proxies, *header* is what they set.
 
-    The other header comes through a proxy as the client wrote it, so it is never believed.
+    The other forwarding header passes a proxy as the client wrote it, so it is never believed.
     """
 
     def __init__(
-        self, trusted: Sequence[Network], *, header: Header = "x-forwarded-for", audit: Shown = "full"
+        self, trusted: Sequence[Network], *, header: Header = "x-forwarded-for", audit: Audited = "full"
     ) -> None:
         self._trusted = tuple(trusted)
         self._header: Header = header
         self._other: Header = "forwarded" if header == "x-forwarded-for" else "x-forwarded-for"
         self._audit = audit
         self._untrusted, self._unbelieved = OncePerMinute(), OncePerMinute()
-        self.trusts = lru_cache(KNOWN)(self._trusts)
+        self.trusts = lru_cache(CACHED)(self._trusts)
 
     def of(self, request: web.Request) -> str:
-        """One canonical spelling: IPv4-mapped addresses as IPv4, no zone, IPv6 compressed. Raises Gone."""
+        """The visitor's address in its canonical spelling. Raises ClientGone."""
         peer = canonical(request.remote or "")
         if peer is None:
-            raise Gone
+            raise ClientGone
         claimed = request.headers.getall(self._header, [])
         other = self._other in request.headers
         if not claimed and not other:
@@ -68,12 +68,12 @@ class Addresses:
             return peer
         if other:
             self._say_unbelieved(peer)
-        return self._nearest_untrusted(peer, HOPS[self._header](claimed))
+        return self._nearest_untrusted(peer, HOPS_OF[self._header](claimed))
 
     def unvouched(self, request: web.Request) -> bool:
-        """Whether the peer forwards for others, or says so, and is none of our proxies."""
-        told = self._header in request.headers or self._other in request.headers
-        peer = canonical(request.remote or "") if told else None
+        """Whether a peer that is not one of our proxies sent a forwarding header."""
+        forwarded = self._header in request.headers or self._other in request.headers
+        peer = canonical(request.remote or "") if forwarded else None
         return peer is not None and not self.trusts(peer)
 
     def _nearest_untrusted(self, peer: str, hops: Iterable[str]) -> str:
@@ -81,7 +81,7 @@ class Addresses:
         for hop in hops:
             address = canonical(without_port(hop))
             if address is None:
-                # Who wrote this is trusted, what it says is not an address: go no further.
+                # A trusted proxy wrote this, but it is no address: what stands further left says nothing.
                 break
             nearest = address
             if not self.trusts(address):
@@ -109,8 +109,8 @@ class Addresses:
             )
 
 
-def audited(address: str, audit: Shown) -> str | None:
-    """The address as events may carry it: whole, its /24 or /48, or not at all."""
+def audited(address: str, audit: Audited) -> str | None:
+    """The address as events may have it: whole, its /24 or /48, or none."""
     match audit:
         case "full":
             return address
@@ -121,12 +121,15 @@ def audited(address: str, audit: Shown) -> str | None:
 
 
 def canonical(text: str) -> str | None:
-    """The one spelling of an address, or None if it is none."""
+    """The canonical spelling of an address, or None for any other text.
+
+    IPv4-mapped addresses become IPv4, IPv6 is compressed, a zone is dropped.
+    """
     text = text.strip().partition("%")[0]
     return _canonical(text) if len(text) <= LONGEST else None
 
 
-@lru_cache(KNOWN)
+@lru_cache(CACHED)
 def _canonical(text: str) -> str | None:
     try:
         address = ip_address(text)
@@ -143,11 +146,12 @@ def without_port(hop: str) -> str:
 
 
 def from_xff(headers: Sequence[str]) -> list[str]:
-    """The hops from the nearest on; several headers read as one list (RFC 9110 §5.3)."""
+    """The hops, the nearest first. Several headers are one list (RFC 9110 §5.3)."""
     return [hop for header in reversed(headers) for hop in reversed(header.split(","))]
 
 
 def from_forwarded(headers: Sequence[str]) -> list[str]:
+    """The hops, the nearest first, of `Forwarded` (RFC 7239)."""
     return [_for(element) for element in ELEMENTS.findall(",".join(headers)[::-1])]
 
 
@@ -156,7 +160,7 @@ def _for(backwards: str) -> str:
     return next((value.strip().strip('"') for name, _, value in pairs if name.strip().lower() == "for"), "")
 
 
-HOPS: Mapping[Header, Callable[[Sequence[str]], list[str]]] = {
+HOPS_OF: Mapping[Header, Callable[[Sequence[str]], list[str]]] = {
     "x-forwarded-for": from_xff,
     "forwarded": from_forwarded,
 }

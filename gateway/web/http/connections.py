@@ -1,7 +1,7 @@
-"""One client's connection: what aiohttp's lacks, bounded in bytes, requests and time (promise 13).
+"""A client's connection, bounded in bytes, requests and time (promise 13).
 
-aiohttp answers malformed HTTP with text/plain that repeats the bytes, and logs them. Both are replaced here, in the
-one place that every answer passes.
+aiohttp answers malformed HTTP with text/plain that repeats the bytes that came, and logs them. Both are replaced here,
+in `handle_error` and `finish_response`: every answer passes the second one.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from gateway.web.http.responses import refused_by_http
 log = structlog.get_logger()
 
 HEADER_BYTES = 8190
-# All headers together, as nginx bounds them: a hundred of the longest would be 1.5 MB for each connection (measured).
+# For all headers together, as in nginx: a hundred of the longest would be 1.5 MB for each connection (measured).
 HEAD_BYTES = 4 * HEADER_BYTES
-# How much is parsed at once: what follows a whole request in it is counted only with the next piece.
+# How many bytes are parsed at once. What follows a whole request in a piece is counted with the next piece.
 PIECE_BYTES = HEADER_BYTES
-# A first request's head must be complete by then.
+# For the head of the first request.
 HEAD_SECONDS = 15.0
-# Whoever takes nothing of an answer for so long is gone.
+# A client that reads nothing of an answer for so long is disconnected.
 UNREAD_SECONDS = 30.0
-# Requests of one connection that may wait; browsers and proxies send the next one when they have their answer.
+# How many requests of one connection may wait. Browsers and proxies send the next one once they have their answer.
 MOST_WAITING = 8
-# How long the kernel may take to accept the last byte of an answer.
+# For the kernel to accept the last byte of an answer.
 WRITE_SECONDS = 10
 
 
 class ConnectionLimit:
-    """How many connections there may be: in all, and from one address that is not a proxy of ours (promise 13)."""
+    """Limits the open connections: all of them, and those from one network unless it is our proxy's (promise 13)."""
 
     def __init__(self, *, most: int, most_per_address: int, addresses: Addresses) -> None:
         self._most = most
@@ -52,23 +52,23 @@ class ConnectionLimit:
         self._crowded, self._pipelined = OncePerMinute(), OncePerMinute()
 
     def admit(self, peer: str) -> bool:
-        """Count a connection from *peer*, a canonical address or empty, unless there are too many."""
-        place = network_or_none(peer)
-        crowded = self._open[place] >= self._most_per_address and not (peer and self._addresses.trusts(peer))
+        """Count a connection from *peer*, a canonical address or empty. Returns False if there are too many."""
+        network = network_or_none(peer)
+        crowded = self._open[network] >= self._most_per_address and not (peer and self._addresses.trusts(peer))
         if crowded or self._open.total() >= self._most:
             self._say(reason="address" if crowded else "all")
             return False
-        self._open[place] += 1
+        self._open[network] += 1
         return True
 
     def leave(self, peer: str) -> None:
-        place = network_or_none(peer)
-        self._open[place] -= 1
-        if not self._open[place]:
-            del self._open[place]
+        network = network_or_none(peer)
+        self._open[network] -= 1
+        if not self._open[network]:
+            del self._open[network]
 
     def say_pipelined(self) -> None:
-        """Say that a connection was given up for what waited on it."""
+        """Log that a connection was closed because too many requests waited on it."""
         if self._pipelined.due():
             log.warning("http.pipelined", most=MOST_WAITING)
 
@@ -78,7 +78,7 @@ class ConnectionLimit:
 
 
 class Connection(RequestHandler):
-    """One client's connection; *broken* once it was lost while something of ours was on its way."""
+    """One client's connection. *broken* says that it was lost before the client had received everything."""
 
     __slots__ = ("_admitted", "_body", "_connection_limit", "_deaf", "_head_bytes", "_head_timer", "broken")
 
@@ -86,10 +86,10 @@ class Connection(RequestHandler):
         super().__init__(*args, **kwargs)
         self._connection_limit = connection_limit
         self._admitted: str | None = None
-        # Of the last request, what came besides its body, and that.
+        # Of the last request: how many bytes came besides its body, and the body.
         self._head_bytes = 0
         self._body = EMPTY_PAYLOAD
-        # What follows malformed HTTP is nothing that could be answered.
+        # Nothing that follows malformed HTTP is parsed.
         self._deaf = False
         self._head_timer: asyncio.TimerHandle | None = None
         self.broken = False
@@ -104,7 +104,7 @@ class Connection(RequestHandler):
                 return
             self._admitted = address
         give_up_unread(transport)
-        # aiohttp bounds the wait for a next request, but not for a first one that drips.
+        # aiohttp limits the wait for the next request, but not for the head of the first one.
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
 
     def data_received(self, data: bytes) -> None:
@@ -122,19 +122,19 @@ class Connection(RequestHandler):
             self._body = self._messages[-1][1]
         else:
             self._head_bytes += len(piece) - (self._body.total_bytes - body_bytes)
-        # While the parser pauses, it is not known what of it belongs to the body.
+        # While the parser pauses, nobody knows how many of the bytes belong to the body.
         if self._head_bytes > HEAD_BYTES and not self._reading_paused:
             self._refuse_head()
         error = getattr(self._messages[-1][0], "exc", None) if self._messages else None
         if error is not None:
-            # Its frames hold what was sent, and themselves, until the garbage collector comes by.
+            # The frames of its traceback hold what was sent, until the garbage collector runs.
             error.__traceback__ = None
             self._deaf = True
 
     def _refuse_head(self) -> None:
-        """Have the request refused whose head, or whose trailers or chunks, are too long; nothing more is parsed."""
+        """Refuse a request whose head, trailers or chunk sizes are too long; nothing more is parsed."""
         if self._body.is_eof():
-            # What no head may hold, so that the parser refuses it in its own way.
+            # No head may have this byte: the parser refuses the request.
             super().data_received(b"\0")
         else:
             self._body.set_exception(web.RequestPayloadError())
@@ -146,7 +146,7 @@ class Connection(RequestHandler):
             self._head_timer.cancel()
             self._head_timer = None
         if len(self._messages) > MOST_WAITING:
-            # One of each connection's in turn: a few hundred full queues would leave few turns to anybody else.
+            # The loop serves one request of each connection in turn: a few hundred full queues would delay everybody.
             if self._connection_limit is not None:
                 self._connection_limit.say_pipelined()
             self.force_close()
@@ -167,7 +167,7 @@ class Connection(RequestHandler):
         try:
             await super().start()
         finally:
-            # What nobody will answer any more holds this connection, which holds it.
+            # Requests that are not answered any more and this connection would keep each other in memory.
             self._messages.clear()
             self._message_tail = b""
             self._body = EMPTY_PAYLOAD
@@ -178,7 +178,7 @@ class Connection(RequestHandler):
             async with asyncio.timeout(timeout):
                 await super().shutdown(timeout)
         except TimeoutError:
-            # aiohttp would wait as long once more for what it has just given up, and no Pod is given twice its time.
+            # aiohttp would wait as long once more, and a Pod is not given twice its time.
             if self._task_handler is not None:
                 self._task_handler.cancel()
             self.force_close()
@@ -190,10 +190,10 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what could not be parsed or was raised outside of every handler; close the connection."""
+        """Answer malformed HTTP, and errors outside of every handler; then close the connection."""
         del message  # It quotes what was sent.
         if isinstance(exc, ConnectionError) and (request.transport is None or request.transport.is_closing()):
-            # The client left, which its request's own event has said; nobody will read this answer.
+            # The client left, and the event of its request says so.
             pass
         elif status >= web.HTTPInternalServerError.status_code and exc is not None:
             log.error("http.internal", error=type(exc).__name__, where=where(exc))
@@ -218,20 +218,20 @@ class Connection(RequestHandler):
             if closing:
                 resp.force_close()
             if self._close or not request.content.is_eof():
-                # Nobody reads what is still to come: it is drained and the connection closed.
+                # No handler reads the rest of the body: it is drained and the connection closed.
                 resp.force_close()
         answered = await super().finish_response(request, resp, start_time)
-        # aiohttp keeps the last request until the next one comes: half a megabyte for each connection (measured), were
-        # it to keep what nobody has read of a body.
+        # aiohttp keeps the last request until the next one comes. Unread parts of bodies would be half a megabyte for
+        # each connection (measured).
         if request.content.exception() is None:
             request.content.read_nowait()
         return answered
 
 
 def give_up_unread(transport: asyncio.BaseTransport) -> None:
-    """Have the system end the connection of a peer that does not take what was written to it (RFC 5482).
+    """Have the kernel close the connection of a peer that does not read what was written to it (RFC 5482).
 
-    A transport that is closed waits for that as long as the peer likes.
+    A transport that is being closed would wait for such a peer without a limit.
     """
     sock = transport.get_extra_info("socket")
     if sock is not None and sys.platform == "linux" and sock.family != socket.AF_UNIX:
@@ -239,9 +239,9 @@ def give_up_unread(transport: asyncio.BaseTransport) -> None:
 
 
 def has_unread(transport: asyncio.BaseTransport) -> bool:
-    """Whether the peer, which has just closed, did so before everything had reached it.
+    """Whether a peer that has just closed its side had not received everything by then.
 
-    Its FIN acknowledges what came before it (RFC 9293 §3.10.7.4), and what comes after is reset.
+    Its FIN acknowledges what had reached it (RFC 9293 §3.10.7.4). It answers what comes later with a reset.
     """
     sock = transport.get_extra_info("socket")
     if sock is None:
@@ -251,28 +251,28 @@ def has_unread(transport: asyncio.BaseTransport) -> bool:
 
 
 async def write_whole(request: web.Request, response: web.Response) -> None:
-    """Write the whole answer and wait until its last byte has left. Raises ConnectionError if it did not."""
+    """Write the whole answer and wait until its last byte has left. Raises ConnectionError if it can't leave."""
     transport, connection = demand_connected(request), request.protocol
     await response.prepare(request)
     await response.write_eof()
     deadline = asyncio.get_running_loop().time() + WRITE_SECONDS
-    # uvloop writes at the end of the turn, so one turn passes in any case.
+    # uvloop writes at the end of a turn of the loop, so wait for one at least.
     await asyncio.sleep(0)
     while transport.get_write_buffer_size():
         if asyncio.get_running_loop().time() > deadline:
             raise ConnectionResetError("slow reader")
         await asyncio.sleep(0.005)
     if transport.is_closing():
-        # Closed is not lost: who has read the last byte may leave at once. How it ended is known a turn later.
+        # Closed is not lost: a client that has the last byte may leave at once. How it left is known a turn later.
         await asyncio.sleep(0)
         if isinstance(connection, Connection) and connection.broken:
             raise ConnectionResetError("client gone")
 
 
 def demand_connected(request: web.Request) -> asyncio.WriteTransport:
-    """The transport that the answer leaves by. Raises ConnectionError once the client has closed it."""
+    """The transport of *request*. Raises ConnectionError once it is closed."""
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("client gone")
-    # aiohttp types it as a plain Transport; a stream socket's can write, uvloop's and asyncio's alike.
+    # aiohttp's type is a plain Transport, but that of a stream socket can write, with uvloop and with asyncio.
     return cast("asyncio.WriteTransport", transport)

@@ -1,4 +1,4 @@
-"""Reads a request's JSON object: small, shallow, in UTF-8 and complete, or refused."""
+"""Reads the JSON object of a request, and refuses one that is large, deep, incomplete or not in UTF-8."""
 
 import asyncio
 import json
@@ -11,14 +11,17 @@ from gateway.web.http.statuses import MediaType, TooLarge
 
 MOST_BYTES = 16 * 1024
 MOST_LEVELS = 8
-# aiohttp takes a second for one of eight thousand semicolons, and answers nobody meanwhile (measured).
+# aiohttp parses a Content-Type of eight thousand semicolons for a second, and serves nothing meanwhile (measured).
 TYPE_CHARACTERS = 256
-# A body that drips is given up: nobody types this slowly.
+# For the whole body, from the head on.
 BODY_SECONDS = 10
 
 
 def demand_usable(text: str) -> str:
-    """No NUL (Drupal cuts a password there) and no lone surrogate (Drupal answers 500): measured, 10.6 and 11.4."""
+    """Return *text*. Raises ValueError for a NUL or a lone surrogate.
+
+    Drupal cuts a password at a NUL, and answers a surrogate with 500 (measured, 10.6 and 11.4).
+    """
     if "\0" in text or not _encodes(text):
         raise ValueError("unusable text")
     return text
@@ -33,7 +36,7 @@ def _encodes(text: str) -> bool:
 
 
 async def whole_body(request: web.Request) -> bytes:
-    """The body's bytes. Raises MediaType, TooLarge, Malformed."""
+    """The bytes of the body. Raises MediaType, TooLarge, Malformed."""
     types = request.headers.getall("Content-Type", [])
     plain = (
         len(types) == 1
@@ -46,7 +49,7 @@ async def whole_body(request: web.Request) -> bytes:
     if (request.content_length or 0) > MOST_BYTES:
         raise TooLarge
     try:
-        # Nearly every body comes along with its head, and needs no timer.
+        # Nearly every body arrives together with its head, so that no timer is needed.
         if request.content.is_eof():
             return await _small(request.content)
         async with asyncio.timeout(BODY_SECONDS):
@@ -72,7 +75,7 @@ def _is_utf8(request: web.Request) -> bool:
 
 
 def parse(body: bytes) -> dict[str, object]:
-    """A JSON object at most eight levels deep. Raises Malformed for anything else, however it is wrong."""
+    """Parse a JSON object at most eight levels deep. Raises Malformed for anything else."""
     try:
         document = json.loads(
             body.decode("utf-8"), parse_int=_number, parse_constant=_refuse, object_pairs_hook=_unique
@@ -85,7 +88,7 @@ def parse(body: bytes) -> dict[str, object]:
 
 
 def _number(_digits: str) -> int:
-    """No field is a number, and Python refuses to convert one of more than 4,300 digits."""
+    """Read any number as 0. No field is a number, and Python refuses to convert more than 4,300 digits."""
     return 0
 
 
@@ -94,7 +97,7 @@ def _refuse(_constant: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Two values for one key would be two requests in one."""
+    """Refuse an object that has a key twice: another parser may read the other value."""
     document = dict(pairs)
     if len(document) != len(pairs):
         raise ValueError("a key twice")
@@ -117,7 +120,7 @@ def _children(node: object) -> Iterable[object]:
 
 
 def echo_of(document: dict[str, object], keys: Iterable[str]) -> dict[str, str]:
-    """What may be repeated: only what would have been accepted."""
+    """The values of *keys* that an answer may repeat: those that would have been accepted."""
     echo = {}
     for key in keys:
         value = document.get(key)

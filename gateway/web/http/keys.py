@@ -1,34 +1,36 @@
-"""What the middleware of every listener reads from its application and its requests."""
+"""What the middleware and the handlers of every listener read from their application and from their request."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from aiohttp import web
 
 from gateway.languages import ENGLISH, Language
 from gateway.texts.catalogues import Languages
-from gateway.web.http.client_ip import Addresses
+from gateway.web.http.client_ip import Addresses, Audited
+from gateway.web.http.endpoint_events import EndpointEvents
 from gateway.web.http.running import Running
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Audit:
-    """How much of a client's address audit events carry."""
+    """How much of a client's address the events carry."""
 
-    address: Literal["full", "prefix", "off"]
+    address: Audited
 
 
 ADDRESSES = web.AppKey("addresses", Addresses)
 AUDIT = web.AppKey("audit", Audit)
+# By the name of the route.
+EVENTS = web.AppKey("events", dict[str, EndpointEvents])
 LANGUAGES = web.AppKey("languages", Languages)
 RUNNING = web.AppKey("running", Running)
 
 LANGUAGE = web.RequestKey("language", Language)
-# What the body said of itself, as sent; an error's answer repeats it.
+# The keys of the request's body that its answer repeats, as they were sent.
 ECHO = web.RequestKey("echo", dict[str, str])
 
 
 def language_of(request: web.BaseRequest) -> Language:
-    """The language that *request* is answered in; English where nothing was read of it."""
+    """The language that *request* is answered in; English while its headers have not been read."""
     language: Language = request.get(LANGUAGE, ENGLISH)
     return language

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its one outcome event, and an answer whatever happens."""
+"""What surrounds every request of the API: its id, its language, one outcome event, and an answer whatever happens."""
 
 import asyncio
 import secrets
@@ -11,8 +11,9 @@ from structlog.contextvars import bind_contextvars
 
 from gateway.errors import GatewayError, drop_tracebacks
 from gateway.telemetry.logs import where
-from gateway.web.http.client_ip import Gone, audited
-from gateway.web.http.keys import ADDRESSES, AUDIT, ECHO, LANGUAGE, LANGUAGES, RUNNING, language_of
+from gateway.web.http.client_ip import ClientGone, audited
+from gateway.web.http.endpoint_events import WARNED, EndpointEvents, fields_of
+from gateway.web.http.keys import ADDRESSES, AUDIT, ECHO, EVENTS, LANGUAGE, LANGUAGES, RUNNING, language_of
 from gateway.web.http.responses import problem, refused_by_http
 
 log = structlog.get_logger()
@@ -21,61 +22,63 @@ REQUEST_ID = web.RequestKey("request_id", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Response = TypeVar("Response", bound=web.StreamResponse)
 
-# Refusals that say somebody may be trying; the rest is information.
-WARNED = frozenset(
-    {
-        "internal",
-        "store_unavailable",
-        "delivery_unavailable",
-        "drupal_invalid",
-        "drupal_timeout",
-        "policy_unreadable",
-    }
-)
-
 
 @web.middleware
 async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every request of `/headless`, and log its outcome once, as `ENDPOINT.WORD`."""
+    """Answer every request. One whose route has events is an endpoint's: log its outcome, once."""
     request[REQUEST_ID] = new_request_id()
     bind_contextvars(request_id=request[REQUEST_ID])
     request[LANGUAGE] = request.app[LANGUAGES].asked_for(request.headers.get("Accept-Language", ""))
-    endpoint = request.match_info.route.name
-    if endpoint is None:
+    events = request.app[EVENTS].get(request.match_info.route.name or "")
+    if events is None:
         return await handler(request)
     task = cast("asyncio.Task[object]", asyncio.current_task())
     running = request.app[RUNNING].tasks
     running.add(task)
     try:
-        # Read before anything is awaited: a client that leaves takes its address along.
+        # Before the first await: the address of a client that has left can't be read any more.
         address = audited(request.app[ADDRESSES].of(request), request.app[AUDIT].address)
-        return await outcome(request, handler, endpoint, address)
-    except Gone:
+        return await outcome(request, handler, events, address)
+    except ClientGone:
         raise ConnectionResetError("client gone") from None
     finally:
         running.discard(task)
 
 
-async def outcome(request: web.Request, handler: Handler, endpoint: str, address: str | None) -> web.StreamResponse:
-    """What the handler answers, or what its error stands for."""
+async def outcome(
+    request: web.Request, handler: Handler, events: EndpointEvents, address: str | None
+) -> web.StreamResponse:
+    """Return what the handler answers, or the answer for the error that it raised."""
     try:
         response = await handler(request)
     except GatewayError as error:
-        say = log.warning if error.word in WARNED else log.info
-        say(f"{endpoint}.{error.word}", address=address, reason=error.reason)
+        log_refusal(events, error, address=address)
         drop_tracebacks(error)
         return problem(error, request.get(ECHO, {}), language_of(request))
     except (ConnectionError, asyncio.CancelledError):
-        log.info(f"{endpoint}.client_gone", address=address)
+        log.info(events.client_gone, address=address)
         raise
-    except Exception as error:  # noqa: BLE001  # the last net: no client may see what it was
-        # Neither its text nor its traceback: both may quote what a client sent.
-        log.error(f"{endpoint}.internal", address=address, error=type(error).__name__, where=where(error))
+    except Exception as error:  # noqa: BLE001  # the last net: a client must not see what went wrong
+        log_bug(events, error, address=address)
         drop_tracebacks(error)
         return problem(GatewayError(), request.get(ECHO, {}), language_of(request))
-    if request.method == "POST":
-        log.info(f"{endpoint}.ok", address=address)
+    log.info(events.ok, address=address)
     return response
+
+
+def log_refusal(events: EndpointEvents, error: GatewayError, *, address: str | None) -> None:
+    refusal = events.refusal(error)
+    if refusal is None:
+        # The client gets the error's own answer; that the endpoint's table lacks the error is a bug.
+        log_bug(events, error, address=address)
+        return
+    say = log.warning if isinstance(error, WARNED) else log.info
+    say(refusal, address=address, **fields_of(error))
+
+
+def log_bug(events: EndpointEvents, error: Exception, *, address: str | None) -> None:
+    # Neither the text of the error nor its traceback: both may quote what a client sent.
+    log.error(events.internal, address=address, error=type(error).__name__, where=where(error))
 
 
 def stamp(request: web.BaseRequest, response: Response) -> Response:
@@ -88,7 +91,7 @@ def stamp(request: web.BaseRequest, response: Response) -> Response:
 
 
 def as_json(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
-    """Ours as it is; what aiohttp would have answered by itself as our JSON."""
+    """Pass our own answers through; turn aiohttp's default error pages into our JSON."""
     if "X-Answered-By" in response.headers:
         return response
     return refused_by_http(response.status, language_of(request), allow=response.headers.get("Allow"))

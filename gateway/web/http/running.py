@@ -1,4 +1,4 @@
-"""The work of the process that a shutdown has to wait for."""
+"""The work that a shutdown has to wait for."""
 
 import asyncio
 import math
@@ -15,9 +15,9 @@ log = structlog.get_logger()
 
 @dataclass(kw_only=True, slots=True)
 class Running:
-    """The process's own state: *stopping* turns readiness off.
+    """The state of the process. *stopping* makes it not ready.
 
-    *tasks* are what no connection waits for any more: requests whose client may have left, and what follows an answer.
+    *tasks* are the requests that are being answered, whose client may have left, and the work that follows an answer.
     """
 
     stopping: bool = False
@@ -25,12 +25,12 @@ class Running:
     _until: float = math.inf
 
     def stop(self, *, within_seconds: float) -> None:
-        """Go down; whoever waits for something shares these seconds with all others."""
+        """Begin to stop. Everything that has to be waited for shares these seconds."""
         self.stopping = True
         self._until = asyncio.get_running_loop().time() + within_seconds
 
     def keep(self, work: Coroutine[object, None, None]) -> None:
-        """Do *work* beside everything else; going down waits for it."""
+        """Run *work* in a task of its own; a shutdown waits for it."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._done)
@@ -42,5 +42,5 @@ class Running:
             log.error("http.internal", error=type(error).__name__, where=where(error))
 
     def left(self, most_seconds: float) -> float:
-        """Seconds that may still be waited for something, at most *most_seconds*."""
+        """How many seconds of a shutdown are left, at most *most_seconds*."""
         return max(0.0, min(most_seconds, self._until - asyncio.get_running_loop().time()))

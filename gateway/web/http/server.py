@@ -1,4 +1,4 @@
-"""Runs an application on our own connections, with the limits that they need."""
+"""Runs an application on our own kind of connection, with its limits."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,26 +10,26 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.web.http.connections import HEADER_BYTES, Connection, ConnectionLimit
 
-# Frontends and ingresses keep connections; longer than nginx's 60 s, so that they close first.
+# Longer than nginx's 60 s, so that a proxy closes an idle connection before we do.
 KEEP_ALIVE_SECONDS = 75.0
 MOST_HEADERS = 100
-# A body that nobody will read any more is drained for this long, so that the client sees the answer.
+# A refused request's body is read for this long, so that the client sees the answer.
 LINGER_SECONDS = 2.0
-# The one expectation that there is.
+# The only expectation that HTTP defines (RFC 9110 §10.1.1).
 CONTINUE = "100-continue"
 
 
 async def expecting(
     handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], request: web.BaseRequest
 ) -> web.StreamResponse:
-    """Refuse an unknown expectation (RFC 9110 §10.1.1) before aiohttp does: it quotes the header, text or not."""
+    """Refuse an unknown expectation before aiohttp does: its answer would quote the header, which may not be text."""
     if request.headers.get("Expect", CONTINUE).lower() != CONTINUE:
         return web.Response(status=HTTPStatus.EXPECTATION_FAILED)
     return await handle(request)
 
 
 class Server(web.Server):
-    """Makes our connections."""
+    """Makes a `Connection` for each client."""
 
     connection_limit: ConnectionLimit | None = None
 
@@ -38,7 +38,7 @@ class Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """Runs an application behind our server; *connection_limit* None sets no limit."""
+    """Runs an application on a `Server`. *connection_limit* None sets no limit."""
 
     __slots__ = ("_connection_limit",)
 

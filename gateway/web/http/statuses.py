@@ -1,4 +1,4 @@
-"""Error → status, one table; nobody else writes a status for an error."""
+"""The HTTP status of every error: the one table, and the errors that only HTTP knows."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -39,7 +39,7 @@ STATUS: Mapping[type[GatewayError], HTTPStatus] = {
     DrupalTimeout: HTTPStatus.GATEWAY_TIMEOUT,
 }
 
-# What the protocol itself refuses, before any of the above can happen.
+# The word and the sentence for a status that HTTP itself answers with, before a handler has run.
 WORDS: Mapping[int, tuple[str, str]] = {
     HTTPStatus.NOT_FOUND: ("not_found", msgid("There is nothing here.")),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method", msgid("This HTTP method is not allowed here.")),
@@ -50,7 +50,7 @@ WORDS: Mapping[int, tuple[str, str]] = {
 
 
 class HttpError(GatewayError):
-    """What only HTTP knows: a wrong method, type or size."""
+    """The parent of the errors that only HTTP knows: a wrong type, a wrong size."""
 
     status: ClassVar[HTTPStatus]
 
@@ -66,7 +66,7 @@ class MediaType(HttpError):
 
 
 def status_of(kind: type[GatewayError]) -> HTTPStatus:
-    """A child answers like its parent."""
+    """The status of *kind*, or of its nearest parent in the table: a child answers like its parent."""
     if issubclass(kind, HttpError):
         return kind.status
     return next(STATUS[parent] for parent in kind.__mro__ if parent in STATUS)

@@ -1,11 +1,9 @@
-// Reads openapi.json and lays it out; every operation can be tried against this very gateway.
+// Shows openapi.json. Every operation can be tried against the gateway that served this page.
 const api = await (await fetch("/headless/openapi.json")).json();
-const shapes = api.components.schemas;
-const shapesOf = (content) => {
-  const { schema } = content["application/json"];
-  return (schema.anyOf ?? [schema]).map(({ $ref }) => shapes[$ref?.split("/").pop()] ?? {});
-};
-const shapeOf = (content) => shapesOf(content)[0];
+const schemas = api.components.schemas;
+const resolved = (schema) => (schema.$ref ? schemas[schema.$ref.split("/").pop()] : schema);
+const schemaOf = ({ content }) => content["application/json"].schema;
+const modelsOf = (schema) => (schema.oneOf ?? [schema]).map(resolved);
 
 function element(name, text = "", children = []) {
   const made = document.createElement(name);
@@ -14,27 +12,45 @@ function element(name, text = "", children = []) {
   return made;
 }
 
+// Text in which every second part stands between backticks.
+const prose = (name, text) => element(name, "", text.split("`").map((part, index) => element(index % 2 ? "code" : "span", part)));
+
+// Each row has a first cell and the lines of the second one.
 function table(heads, rows) {
   const head = element("tr", "", heads.map((text) => element("th", text)));
-  const body = rows.map((row) => element("tr", "", row.map((cell) => (cell instanceof Node ? element("td", "", [cell]) : element("td", cell)))));
-  const frame = element("div", "", [element("table", "", [head, ...body])]);
-  frame.className = "table";
-  return frame;
+  const body = rows.map(([first, ...lines]) => element("tr", "", [
+    element("td", "", [element("code", first)]),
+    element("td", "", lines.filter(Boolean).map((line) => prose("div", line))),
+  ]));
+  return element("table", "", [head, ...body]);
 }
 
-const typeOf = (field) => field.enum?.join(" | ") ?? field.const ?? field.type ?? field.anyOf?.map(typeOf).filter((type) => type !== "null").join(" | ") ?? "object";
-const most = (field) => field.maxLength ?? field.anyOf?.find((one) => one.maxLength)?.maxLength;
-
-function fieldsOf(shape) {
-  return Object.entries(shape.properties ?? {}).map(([name, field]) => [
-    element("code", name),
-    typeOf(field) + (most(field) ? `, at most ${most(field)} characters` : ""),
-    shape.required?.includes(name) ? "" : "optional",
-  ]);
+function typeOf(key) {
+  const schema = resolved(key);
+  if (schema.type === "array") return `list of ${typeOf(schema.items)}`;
+  const type = schema.enum?.join(" | ") ?? schema.const ?? schema.type;
+  return schema.maxLength ? `${type}, at most ${schema.maxLength} characters` : type;
 }
 
-function trial(path, shape) {
-  const inputs = Object.keys(shape.properties).filter((name) => name !== "apiKey").map((name) => {
+const keysOf = (model) => Object.entries(model.properties).map(([name, key]) => [
+  name,
+  typeOf(key) + (model.required?.includes(name) ? "" : " (optional)"),
+  key.description ?? resolved(key).description,
+]);
+
+const sectionOf = (model, example) => [
+  prose("p", model.description),
+  table(["key", "value"], keysOf(model)),
+  element("pre", JSON.stringify(example, null, 2)),
+];
+
+function problemsOf(responses) {
+  return Object.entries(responses).flatMap(([status, { content }]) =>
+    Object.values(content["application/json"].examples).map(({ value }) => [status, `\`${value.code}\``, value.message]));
+}
+
+function trial(path, model) {
+  const inputs = Object.keys(model.properties).filter((name) => name !== "apiKey").map((name) => {
     const input = element("input");
     input.name = name;
     input.autocomplete = "off";
@@ -47,7 +63,7 @@ function trial(path, shape) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const given = [...new FormData(form)].filter(([, value]) => value !== "");
-    const body = Object.fromEntries(given.map(([name, value]) => [name, shape.properties[name].type === "boolean" ? value === "true" : value]));
+    const body = Object.fromEntries(given.map(([name, value]) => [name, model.properties[name].type === "boolean" ? value === "true" : value]));
     body.apiKey = document.getElementById("key").value;
     const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
     result.hidden = false;
@@ -56,20 +72,31 @@ function trial(path, shape) {
   return [form, result];
 }
 
-document.getElementById("about").textContent = `Version ${api.info.version}. ${api.info.description}`;
-for (const [path, { post }] of Object.entries(api.paths)) {
-  const { 200: success, ...problems } = post.responses;
+function operation(path, { summary, description, requestBody, responses: { 200: success, ...problems } }) {
+  const request = resolved(schemaOf(requestBody));
+  const examples = Object.values(success.content["application/json"].examples).map(({ value }) => value);
   const inside = element("div", "", [
+    prose("p", description),
     element("h3", "Request"),
-    table(["key", "type", ""], fieldsOf(shapeOf(post.requestBody.content))),
-    element("h3", "200"),
-    ...shapesOf(success.content).map((shape) => table(["key", "type", ""], fieldsOf(shape))),
+    ...sectionOf(request, requestBody.content["application/json"].example),
+    element("h3", "Answer"),
+    ...modelsOf(schemaOf(success)).flatMap((model, index) => sectionOf(model, examples[index])),
     element("h3", "Problems"),
-    table(["status", "code"], Object.entries(problems).map(([status, problem]) => [status, problem.description])),
+    table(["status", "code and message"], problemsOf(problems)),
     element("h3", "Try it"),
-    ...trial(path, shapeOf(post.requestBody.content)),
+    ...trial(path, request),
   ]);
   inside.className = "inside";
-  const head = element("summary", "", [element("code", `POST ${path}`), element("span", post.summary)]);
-  document.getElementById("operations").append(element("details", "", [head, inside]));
+  return element("details", "", [element("summary", "", [element("code", `POST ${path}`), element("span", summary)]), inside]);
+}
+
+document.getElementById("about").replaceChildren(prose("span", `Version ${api.info.version}. ${api.info.description}`));
+for (const { name, description } of api.tags) {
+  const tagged = Object.entries(api.paths).filter(([, { post }]) => post.tags.includes(name));
+  const section = element("section", "", [
+    element("h2", name),
+    element("p", description),
+    ...tagged.map(([path, { post }]) => operation(path, post)),
+  ]);
+  document.getElementById("operations").append(section);
 }
