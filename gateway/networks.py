@@ -1,4 +1,4 @@
-"""Networks: how configuration names them, and whether an address is in one."""
+"""Networks: how configuration names them, and which addresses are in them."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -8,7 +8,7 @@ Network = IPv4Network | IPv6Network
 
 
 def network_named(given: object) -> Network:
-    """What *given* names. Raises ValueError, which does not repeat it."""
+    """Return the network that *given* names. Raises ValueError with a text that does not repeat it."""
     try:
         return ip_network(str(given))
     except ValueError:
@@ -16,19 +16,19 @@ def network_named(given: object) -> Network:
 
 
 def within(address: str, networks: Iterable[Network]) -> bool:
-    """Whether the canonical *address* is in one of *networks*."""
+    """Return whether the canonical *address* is in one of *networks*."""
     parsed = ip_address(address)
     return any(parsed in network for network in networks)
 
 
-# A login asks for its own four times.
+# A login needs the network of its address four times.
 @lru_cache(1024)
 def network_of(address: str) -> str:
-    """What counts as one place: an IPv4 address, or the /64 that one subscriber has (promise 10)."""
+    """Return what limits count as one: an IPv4 address, or the /64 of an IPv6 address (promise 10)."""
     parsed = ip_address(address)
     return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
 
 
 def network_or_none(address: str | None) -> str:
-    """The network of *address* as `network_of` counts it; empty without an address."""
+    """Return the `network_of` *address*; empty without an address."""
     return network_of(address) if address else ""

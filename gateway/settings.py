@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from gateway.account import Client
-from gateway.auth_types import AUTHENTICATOR, METHODS, RECOVERY_CODE
+from gateway.auth_types import ENROLLED, METHODS
 from gateway.delivery.channels import ChannelOptions, ChannelsOptions
 from gateway.delivery.courier import CourierOptions
 from gateway.delivery.numbers import NumberOptions
@@ -215,7 +215,7 @@ class Settings(Options):
     def _conflicts_of_methods(self) -> list[tuple[str, str]]:
         there = {method for method, needed in METHODS.items() if set(needed) <= configured(self.channels).keys()}
         if self.totp.enabled:
-            there |= {AUTHENTICATOR, RECOVERY_CODE}
+            there |= set(ENROLLED)
         named = {"policy.methods": self.policy.methods, "policy.by_role": self.policy.methods_by_role()}
         problems = [
             (key, "its channel, or totp.enabled, is not configured")

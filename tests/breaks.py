@@ -135,7 +135,7 @@ BREAKS = (
         promise=11,
         says="a refusal is answered as soon as it is known",
         file="gateway/login/flow.py",
-        old="            await self._alike.wait(since=began)\n",
+        old="            await self._refusal_timing.wait(since=began)\n",
         new="",
         test="tests/flows/test_alike.py::test_no_refusal_can_be_told_from_another_by_its_time",
     ),

@@ -22,7 +22,7 @@ import aiohttp
 from gateway.app import gateway
 from gateway.demo.drupal.server import SimulatedDrupal, running
 from gateway.demo.drupal.site import DrupalOptions
-from gateway.process import listening
+from gateway.process import connection_limit, listening
 from gateway.settings import Settings, load
 from gateway.telemetry import logs
 from tests.ports import free_port
@@ -188,7 +188,7 @@ class World:
         assert not settings.conflicts(), settings.conflicts()
         async with (
             gateway(settings, clock=self.clock) as opened,
-            listening(opened.headless, "127.0.0.1", 0, seconds=5, connection_limit=opened.connection_limit) as port,
+            listening(opened.headless, "127.0.0.1", 0, seconds=5, connection_limit=connection_limit(settings)) as port,
             listening(opened.admin, "127.0.0.1", 0, seconds=1) as admin_port,
         ):
             self.url, self.admin_url = f"http://localhost:{port}", f"http://localhost:{admin_port}"

@@ -160,7 +160,7 @@ async def what_is_no_http_and_what_is_a_bug(stage: Stage) -> None:
             await open_line.send(b"GARBAGE\r\n\r\n")
             await open_line.reply()
         with stage.patch.context() as patch:
-            patch.setattr(handlers, "who", bug)
+            patch.setattr(handlers, "visitor_of", bug)
             await web.authenticate()
         with stage.patch.context() as patch:
             patch.setattr("gateway.web.http.middleware.new_request_id", bug)

@@ -95,9 +95,9 @@ async def test_a_hash_that_is_none_matches_nothing(codes):
 
 
 def test_there_is_room_for_two_and_the_next_one_is_refused(codes):
-    with codes.room(), codes.room(), pytest.raises(FactorBusy), codes.room():
+    with codes.capacity(), codes.capacity(), pytest.raises(FactorBusy), codes.capacity():
         pass
-    with codes.room():
+    with codes.capacity():
         pass
 
 

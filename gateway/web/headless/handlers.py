@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Client, DrupalSession, Visitor
-from gateway.auth_types import is_method
+from gateway.account import Caller, Client, DrupalSession, Visitor
+from gateway.auth_types import AuthType, is_method
 from gateway.errors import Malformed
 from gateway.languages import Language, msgid
 from gateway.login.outcome import Granted, Pending
@@ -24,19 +24,19 @@ HEADER_CHARACTERS = 256
 async def authenticate(request: web.Request) -> web.Response:
     """A code is on its way, or none is needed and the session is handed over at once."""
     body = await bodies.Authenticate.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
     opened = await request.app[FLOW].authenticate(
         username=body.username,
         password=body.password,
         auth_type=body.auth_type,
         remember_token=body.remember_token,
-        client=client,
-        visitor=visitor_of(request),
+        caller=caller,
     )
     if isinstance(opened, Granted):
-        bind_contextvars(method="NONE")
-        return await hand_over(request, opened, granted_body(body.username, opened, language) | {"authType": "NONE"})
+        bind_contextvars(method=AuthType.NONE)
+        answered = granted_body(body.username, opened, language) | {"authType": AuthType.NONE}
+        return await hand_over(request, opened, answered)
     bind_method(opened.auth_type)
     return answer(
         {
@@ -51,7 +51,7 @@ async def authenticate(request: web.Request) -> web.Response:
 
 async def login(request: web.Request) -> web.Response:
     body = await bodies.Login.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     bind_method(body.auth_type)
     language = language_of(request)
     won = await request.app[FLOW].login(
@@ -60,8 +60,7 @@ async def login(request: web.Request) -> web.Response:
         auth_type=body.auth_type,
         otp=body.otp,
         remember=body.remember,
-        client=client,
-        visitor=visitor_of(request),
+        caller=caller,
     )
     return await hand_over(request, won, granted_body(body.username, won, language))
 
@@ -85,7 +84,7 @@ async def hand_over(request: web.Request, won: Granted, body: Mapping[str, objec
 
 async def resend(request: web.Request) -> web.Response:
     body = await bodies.Resend.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     bind_method(body.switch_to or body.auth_type)
     language = language_of(request)
     opened = await request.app[FLOW].resend(
@@ -93,8 +92,7 @@ async def resend(request: web.Request) -> web.Response:
         id=body.transaction_id,
         auth_type=body.auth_type,
         switch_to=body.switch_to,
-        client=client,
-        visitor=visitor_of(request),
+        caller=caller,
     )
     return answer(
         {
@@ -110,9 +108,9 @@ async def resend(request: web.Request) -> web.Response:
 
 async def status(request: web.Request) -> web.Response:
     body = await bodies.Status.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
-    progress = await request.app[FLOW].status(username=body.username, id=body.transaction_id, client=client)
+    progress = await request.app[FLOW].status(username=body.username, id=body.transaction_id, caller=caller)
     return answer(
         {
             "username": body.username,
@@ -131,9 +129,9 @@ async def status(request: web.Request) -> web.Response:
 
 async def cancel(request: web.Request) -> web.Response:
     body = await bodies.Cancel.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
-    await request.app[FLOW].cancel(username=body.username, id=body.transaction_id, client=client)
+    await request.app[FLOW].cancel(username=body.username, id=body.transaction_id, caller=caller)
     return answer(
         {"username": body.username, "status": "SUCCESS", "message": language.say("The login was cancelled.")},
         language=language,
@@ -142,12 +140,11 @@ async def cancel(request: web.Request) -> web.Response:
 
 async def logout(request: web.Request) -> web.Response:
     body = await bodies.Logout.read(request)
-    client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
     cookies = list(sessions_in(request))
     if cookies and body.logout_token is None:
         raise Malformed("logout_token")
-    asking = visitor_of(request)
     deleted: list[str] = []
     for name, value in cookies:
         session = DrupalSession(
@@ -158,16 +155,16 @@ async def logout(request: web.Request) -> web.Response:
             csrf_token="",
             logout_token=body.logout_token or "",
         )
-        deleted.extend(await request.app[FLOW].logout(session, visitor=asking))
+        deleted.extend(await request.app[FLOW].logout(session, visitor=caller.visitor))
     done = {"status": "SUCCESS", "message": language.say("You are logged out.")}
     return with_cookies(answer(done, language=language), deleted)
 
 
 async def totp_enroll(request: web.Request) -> web.Response:
     body = await bodies.TotpEnroll.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
-    proposed = await request.app[ENROLMENT].enroll(token=body.manage_token, client=client)
+    proposed = await request.app[ENROLMENT].enroll(token=body.manage_token, caller=caller)
     return answer(
         {
             "status": "SUCCESS",
@@ -182,21 +179,17 @@ async def totp_enroll(request: web.Request) -> web.Response:
 
 async def totp_confirm(request: web.Request) -> web.Response:
     body = await bodies.TotpConfirm.read(request)
-    client = client_of(request, body)
-    codes = await request.app[ENROLMENT].confirm(
-        token=body.manage_token, otp=body.otp, client=client, visitor=visitor_of(request)
-    )
+    caller = caller_of(request, body)
+    codes = await request.app[ENROLMENT].confirm(token=body.manage_token, otp=body.otp, caller=caller)
     said = msgid("Your authenticator app is set up. Keep these recovery codes in a safe place.")
     return codes_body(said, codes, language_of(request))
 
 
 async def totp_remove(request: web.Request) -> web.Response:
     body = await bodies.TotpRemove.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
-    await request.app[ENROLMENT].remove(
-        token=body.manage_token, otp=body.otp, client=client, visitor=visitor_of(request)
-    )
+    await request.app[ENROLMENT].remove(token=body.manage_token, otp=body.otp, caller=caller)
     return answer(
         {"status": "SUCCESS", "message": language.say("Your authenticator app was removed.")}, language=language
     )
@@ -204,16 +197,18 @@ async def totp_remove(request: web.Request) -> web.Response:
 
 async def recovery_codes(request: web.Request) -> web.Response:
     body = await bodies.RecoveryCodes.read(request)
-    client = client_of(request, body)
-    codes = await request.app[ENROLMENT].recovery_codes(
-        token=body.manage_token, client=client, visitor=visitor_of(request)
-    )
+    caller = caller_of(request, body)
+    codes = await request.app[ENROLMENT].recovery_codes(token=body.manage_token, caller=caller)
     said = msgid("Keep these recovery codes in a safe place. The old ones no longer work.")
     return codes_body(said, codes, language_of(request))
 
 
+def caller_of(request: web.Request, body: bodies.Body) -> Caller:
+    """Return where the request comes from. Raises UnknownApiKey, ForeignOrigin."""
+    return Caller(client=client_of(request, body), visitor=visitor_of(request))
+
+
 def client_of(request: web.Request, body: bodies.Body) -> Client:
-    """The client that asks. Raises UnknownApiKey, ForeignOrigin."""
     clients = request.app[CLIENTS]
     client = clients.known(body.api_key)
     bind_contextvars(client=client.id)
@@ -279,9 +274,9 @@ def granted_body(username: str, won: Granted, language: Language) -> dict[str, o
 
 
 # Of the methods that send nothing.
-ASKED = {
-    "GOOGLE AUTHENTICATOR": msgid("Type the code that your authenticator app shows."),
-    "RECOVERY CODE": msgid("Type one of your recovery codes."),
+ASKED: Mapping[str, str] = {
+    AuthType.AUTHENTICATOR: msgid("Type the code that your authenticator app shows."),
+    AuthType.RECOVERY_CODE: msgid("Type one of your recovery codes."),
 }
 DELIVERY = {
     "queued": msgid("The code is on its way."),

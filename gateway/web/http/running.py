@@ -1,8 +1,10 @@
-"""The work of the process that a shutdown has to wait for."""
+"""The tasks of the process that no connection waits for, and how a shutdown waits for them."""
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +14,15 @@ from gateway.telemetry.logs import where
 
 log = structlog.get_logger()
 
+# At the end, a task that is cancelled has this long to put things in order.
+LAST_SECONDS = 2
+
 
 @dataclass(kw_only=True, slots=True)
 class Running:
-    """The process's own state: *stopping* turns readiness off.
+    """The state of the process: *stopping* turns readiness off.
 
-    *tasks* are what no connection waits for any more: requests whose client may have left, and what follows an answer.
+    *tasks* are requests whose client may have left, and the work that follows an answer.
     """
 
     stopping: bool = False
@@ -25,12 +30,12 @@ class Running:
     _until: float = math.inf
 
     def stop(self, *, within_seconds: float) -> None:
-        """Go down; whoever waits for something shares these seconds with all others."""
+        """Start the shutdown. All waiting that follows shares these seconds."""
         self.stopping = True
         self._until = asyncio.get_running_loop().time() + within_seconds
 
     def keep(self, work: Coroutine[object, None, None]) -> None:
-        """Do *work* beside everything else; going down waits for it."""
+        """Do *work* in a task of its own. The shutdown waits for it."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._done)
@@ -42,5 +47,30 @@ class Running:
             log.error("http.internal", error=type(error).__name__, where=where(error))
 
     def left(self, most_seconds: float) -> float:
-        """Seconds that may still be waited for something, at most *most_seconds*."""
+        """Return the seconds that the shutdown may still wait, at most *most_seconds*."""
         return max(0.0, min(most_seconds, self._until - asyncio.get_running_loop().time()))
+
+    async def settle(self, most_seconds: float) -> None:
+        """Wait for the tasks, then cancel them. aiohttp does not wait for requests whose client has left."""
+        if not self.tasks:
+            return
+        _, late = await asyncio.wait(self.tasks, timeout=self.left(most_seconds))
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=LAST_SECONDS)
+
+
+@asynccontextmanager
+async def background(work: Coroutine[None, None, None], stop: Callable[[], None] | None = None) -> AsyncGenerator[None]:
+    """Run *work* beside the caller. At the end call *stop* and wait for it, or cancel it without *stop*."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        if stop is None:
+            task.cancel()
+        else:
+            stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

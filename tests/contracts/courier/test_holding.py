@@ -132,7 +132,7 @@ async def test_what_a_silent_courier_held_another_sends_with_the_same_code(backe
         word = await word_of(backend)
 
     assert word == "sent"
-    assert CODE.code(SECRET) in mail.plain
+    assert CODE.challenge(SECRET) in mail.plain
 
 
 async def test_a_message_given_anew_to_the_courier_that_is_at_it_is_sent_once(backend, outbox, channel, mailbox):
