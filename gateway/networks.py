@@ -7,10 +7,10 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 Network = IPv4Network | IPv6Network
 
 
-def network_named(given: object) -> Network:
-    """Return the network that *given* names. Raises ValueError with a text that does not repeat it."""
+def network_named(text: object) -> Network:
+    """Return the network that *text* names. Raises ValueError with a text that does not repeat it."""
     try:
-        return ip_network(str(given))
+        return ip_network(str(text))
     except ValueError:
         raise ValueError("is not a network like 192.0.2.0/24 or 2001:db8:7::/48") from None
 

@@ -62,7 +62,7 @@ class EnrolmentFlow:
 
         Raises Flood.
         """
-        grant = await self._grant(token, caller)
+        grant = await self._read_grant(token, caller)
         await self._flood.proposal(grant.uid)
         secret = self._totp.secret()
         until = self._clock() + LIFETIME_SECONDS
@@ -75,7 +75,7 @@ class EnrolmentFlow:
 
         Raises NotEnrolled when nothing was proposed, WrongOtp, Flood or FactorBusy.
         """
-        grant = await self._grant(token, caller)
+        grant = await self._read_grant(token, caller)
         # Every request is counted, since a refused one takes capacity for a moment, too.
         await self._flood.change(grant.uid)
         now = self._clock()
@@ -97,7 +97,7 @@ class EnrolmentFlow:
 
         Raises NotEnrolled when there is no app, WrongOtp, Flood or FactorBusy.
         """
-        grant = await self._grant(token, caller)
+        grant = await self._read_grant(token, caller)
         await self._flood.change(grant.uid)
         method = method_of(otp)
         with self._second_factor.capacity(method):
@@ -119,7 +119,7 @@ class EnrolmentFlow:
 
     async def recovery_codes(self, *, token: str, caller: Caller) -> tuple[str, ...]:
         """Replace the recovery codes by ten new ones. Raises NotEnrolled when there is no app, Flood or FactorBusy."""
-        grant = await self._grant(token, caller)
+        grant = await self._read_grant(token, caller)
         await self._flood.proposal(grant.uid)
         with self._recovery.capacity():
             (await self._enrolment(grant)).renew(())
@@ -129,11 +129,11 @@ class EnrolmentFlow:
         await self._second_factor.tell("recovery_new", grant, visitor=caller.visitor)
         return codes
 
-    async def _grant(self, token: str, caller: Caller) -> Grant:
+    async def _read_grant(self, token: str, caller: Caller) -> Grant:
         """Return what *token* grants. Raises Disabled, TransactionClosed and StoreUnavailable."""
         if not self._second_factor.enabled:
             raise Disabled
-        grant = self._second_factor.granted(token, client=caller.client)
+        grant = self._second_factor.read_manage_token(token, client=caller.client)
         bind_contextvars(uid=grant.uid)
         await self._second_factor.demand_initialised()
         # Before anything is counted: a void token must not use up the account's limits.

@@ -27,7 +27,7 @@ COUNT_VISITORS = "$settings['reverse_proxy'] = TRUE; $settings['reverse_proxy_ad
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reserved:
-    """The limits that a try was reserved under, when, and the counts with it."""
+    """A try that was counted under *limits* at *at*, and the *counts* with it."""
 
     limits: tuple[Limit, ...]
     counts: tuple[int, ...]
@@ -73,7 +73,7 @@ class Floodgate:
             await self._counters.give_back(reserved.limits, now=reserved.at)
 
     def drupal_refused(self, reserved: Reserved) -> None:
-        """Note that Drupal refused the address. If our count is below half the limit, Drupal counts the gateway's."""
+        """Note that Drupal refused the address. If we have counted less than half the limit, Drupal counts us."""
         if reserved.counts[1] * 2 < reserved.limits[1].most:
             self._drupal_counted_us_at = self._clock()
             if self._counted_us.due():
@@ -82,8 +82,8 @@ class Floodgate:
     async def demand_unlocked(self, uid: str, address: str) -> bool:
         """Return whether the account has logged in from the network of *address* lately.
 
-        Raises AccountLocked while wrong codes lock the account: for a known network those from known networks count,
-        for any other network all others.
+        Raises AccountLocked while wrong codes lock the account. For a known network, only those from known networks
+        count; for any other network, only the others.
         """
         now, known_network = self._clock(), self._limits.known_network(uid, address)
         theirs, own = await asyncio.gather(

@@ -130,7 +130,7 @@ class SecondFactor:
         """Return the token by which the user of *won* may change their factors for a while."""
         return self._tokens.give(grant_of(won, at=self._clock()), client=client.id)
 
-    def granted(self, token: str, *, client: Client) -> Grant:
+    def read_manage_token(self, token: str, *, client: Client) -> Grant:
         """Return what a manageToken grants. Raises TransactionClosed for a token that is not good."""
         return self._tokens.read(token, client=client.id)
 

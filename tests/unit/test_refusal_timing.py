@@ -1,4 +1,4 @@
-"""When a refusal may be answered. Nobody sleeps here: the clock is moved on by whoever would."""
+"""When a refusal may be answered. No test sleeps: a wait moves the clock on."""
 
 from random import Random
 from types import SimpleNamespace

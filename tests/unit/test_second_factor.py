@@ -185,7 +185,7 @@ async def test_what_was_removed_while_it_was_compared_wins_nothing(bench, method
     assert (after.state, after.attempts_left) == (State.OPEN, 4)
 
 
-async def test_nobody_is_taken_for_not_enrolled_by_a_store_without_its_mark(bench):
+async def test_a_store_without_its_marker_says_of_no_account_that_it_is_not_enrolled(bench):
     assert await bench.second_factor.enrolment("17")
     with pytest.raises(StoreUnavailable):
         await bench.second_factor.enrolment("18")
