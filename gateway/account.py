@@ -1,7 +1,6 @@
-"""Who logs in, from where, through which frontend: plain values of one login.
+"""The user, their browser, their frontend and what they have enrolled: plain values of one login.
 
-Fields that are somebody's secret or personal data hide from `repr`, so that no
-log line or traceback can show them.
+Secrets and personal data are hidden from `repr`, so that no log line and no traceback can show them.
 """
 
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from gateway.errors import NotEnrolled
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Client:
-    """A frontend: *browser* keys are public and name a client; *server* frontends forward the visitor's address."""
+    """A frontend. The apiKey of a *browser* client is public; a *server* client forwards the visitor's address."""
 
     id: str
     kind: Literal["browser", "server"]
@@ -22,21 +21,31 @@ class Client:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visitor:
-    """The person's side of a request: canonical *address*, and what Drupal is told of the browser."""
+    """The user's side of a request: the canonical *address*, and the headers of the browser that Drupal receives.
+
+    *unvouched*: the peer forwards requests and is no trusted proxy, so *address* may be a proxy's.
+    """
 
     address: str = field(repr=False)
-    # Told in a header that nobody vouches for: whose address it is, a proxy's or a visitor's, is not known.
     unvouched: bool = False
     user_agent: str = field(default="", repr=False)
     accept_language: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """Where a request comes from: the *client* that sent it, and the *visitor* whom it sent it for."""
+
+    client: Client
+    visitor: Visitor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DrupalSession:
     """A session that Drupal opened: the cookie byte for byte, and the token that ends it.
 
-    *set_cookie* is Drupal's whole header line, which the relay repeats. The logout token comes only from the login
-    answer and can't be asked for again (measured, Drupal 10.6, 11.4).
+    *set_cookie* is Drupal's whole header line, which the relay repeats. Drupal gives the logout token only in the
+    answer to the login (measured, Drupal 10.6 and 11.4).
     """
 
     uid: str
@@ -51,9 +60,9 @@ class DrupalSession:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """What Drupal shows the user of himself. *profile* has Drupal's entity shape: lists of {"value": …}.
+    """What Drupal shows a user of their own account. *profile* has Drupal's entity shape: lists of {"value": …}.
 
-    *roles* None: Drupal does not show them, which is what it does to everybody who may not administer users.
+    *roles* is None when Drupal does not show them. It shows them only to users who may administer users.
     """
 
     uid: str
@@ -66,9 +75,9 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """A device that is remembered until *expires_at*, by digests: of its name, and of the token it holds.
+    """A device that is remembered until *expires_at*: the digests of its name and of the token that it holds.
 
-    *before* is that of the token it held before, until another use.
+    *before* is the digest of the token before that one.
     """
 
     name: bytes = field(repr=False)
@@ -82,8 +91,9 @@ class Device:
 class Enrolment:
     """A user's authenticator, recovery codes and remembered devices: data, not cache.
 
-    *last_step* is the last spent TOTP step, so that a code works once across replicas (RFC 6238 §5.2). *pending* is a
-    secret that nobody has confirmed yet, good until *pending_until*. What was granted before *revoked_at* is void.
+    *last_step* is the last TOTP step that was used, so that a code works once across replicas (RFC 6238 §5.2).
+    *pending* is a secret that the user has not confirmed yet; it can be confirmed until *pending_until*. Grants from
+    before *revoked_at* are void.
     """
 
     uid: str
@@ -97,19 +107,19 @@ class Enrolment:
     version: int = 0
 
     def propose(self, secret: bytes, *, until: float) -> "Enrolment":
-        """Keep *secret* beside what is enrolled until its first code comes."""
+        """Keep *secret* beside what is enrolled, until its first code confirms it."""
         return replace(self, pending=secret, pending_until=until)
 
     def proposed(self, *, now: float) -> bytes:
-        """The secret that waits for its first code. Raises NotEnrolled when there is none any more."""
+        """Return the secret that waits for its first code. Raises NotEnrolled when there is none, or it is too old."""
         if self.pending is None or now >= self.pending_until:
             raise NotEnrolled("nothing_to_confirm")
         return self.pending
 
     def confirm(self, secret: bytes, *, step: int, recovery_hashes: tuple[str, ...]) -> "Enrolment":
-        """Put the confirmed *secret* in the place of what was enrolled; the code that confirmed it is spent.
+        """Replace what was enrolled by the confirmed *secret*. The code that confirmed it is used up.
 
-        Raises NotEnrolled when another one has taken its place, or the same was confirmed before.
+        Raises NotEnrolled when *secret* was confirmed before, or when another one was proposed since.
         """
         if self.pending != secret:
             raise NotEnrolled("nothing_to_confirm")
@@ -123,25 +133,28 @@ class Enrolment:
         )
 
     def renew(self, recovery_hashes: tuple[str, ...]) -> "Enrolment":
-        """Other recovery codes; the old ones die. Raises NotEnrolled without an authenticator."""
+        """Replace the recovery codes. Raises NotEnrolled without an authenticator."""
         if self.totp_secret is None:
             raise NotEnrolled("no_authenticator")
         return replace(self, recovery_hashes=recovery_hashes)
 
-    def step(self, step: int | None) -> "Enrolment":
-        """Use a TOTP step up, and every one before it. Raises NotEnrolled for none, or one that was."""
-        if step is None or step <= self.last_step:
+    def spend_step(self, step: int, *, secret: bytes) -> "Enrolment":
+        """Use up a TOTP step of *secret*, and every step before it.
+
+        Raises NotEnrolled when it is used up already, or when *secret* is no longer the enrolled one.
+        """
+        if secret != self.totp_secret or step <= self.last_step:
             raise NotEnrolled("spent")
         return replace(self, last_step=step)
 
-    def spend(self, recovery_hash: str) -> "Enrolment":
-        """Use a recovery code up. Raises NotEnrolled when it was."""
+    def spend_recovery_code(self, recovery_hash: str) -> "Enrolment":
+        """Use up a recovery code. Raises NotEnrolled when it is used up already."""
         if recovery_hash not in self.recovery_hashes:
             raise NotEnrolled("spent")
         return replace(self, recovery_hashes=tuple(each for each in self.recovery_hashes if each != recovery_hash))
 
     def remove(self, *, now: float) -> "Enrolment":
-        """Neither authenticator nor recovery codes, and nothing that was granted before can bring them back."""
+        """Remove authenticator and recovery codes, and make every earlier grant void."""
         return replace(
             self,
             totp_secret=None,
@@ -155,7 +168,7 @@ class Enrolment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grant:
-    """What a manageToken says: who passed a second factor *at* that time, and where he is told of changes."""
+    """What a manageToken says: which user passed a second factor *at* that time, and where notices to them go."""
 
     uid: str
     username: str = field(repr=False)
@@ -164,8 +177,13 @@ class Grant:
     at: float
 
 
+def undescribed(session: DrupalSession) -> Account:
+    """Return what the login alone says of the account of *session*."""
+    return Account(uid=session.uid, profile={"uid": [{"value": int(session.uid)}]})
+
+
 def masked(destination: str) -> str:
-    """What an answer may show of a mail address or a number: enough to recognise one's own."""
+    """Return what an answer may show of a mail address or a number: enough for its owner to recognise it."""
     local, at, domain = destination.rpartition("@")
     if at:
         name, dot, ending = domain.rpartition(".")

@@ -9,7 +9,7 @@ from typing import Final
 
 
 class AuthType(StrEnum):
-    """Every method. `NONE` says in an answer that policy asked for no code; no client can ask for it."""
+    """Every method. `NONE` stands in an answer when no code was asked for; a client can't ask for it."""
 
     EMAIL = "EMAIL"
     SMS = "SMS"
@@ -21,25 +21,23 @@ class AuthType(StrEnum):
     NONE = "NONE"
 
 
-# Methods that send nothing: they ask for something that the user has enrolled.
-AUTHENTICATOR: Final = AuthType.AUTHENTICATOR.value
-RECOVERY_CODE: Final = AuthType.RECOVERY_CODE.value
-
-# The channels that a method needs, all of them.
+# The methods that send a code, with the channels that each needs, all of them.
 METHODS: Final[Mapping[str, tuple[str, ...]]] = {
-    AuthType.EMAIL.value: ("email",),
-    AuthType.SMS.value: ("sms",),
-    AuthType.SMS_AND_EMAIL.value: ("sms", "email"),
-    AuthType.VOICE.value: ("voice",),
-    AuthType.WHATSAPP.value: ("whatsapp",),
+    AuthType.EMAIL: ("email",),
+    AuthType.SMS: ("sms",),
+    AuthType.SMS_AND_EMAIL: ("sms", "email"),
+    AuthType.VOICE: ("voice",),
+    AuthType.WHATSAPP: ("whatsapp",),
 }
+# The methods that send nothing: they ask for something that the user has enrolled.
+ENROLLED: Final = (AuthType.AUTHENTICATOR, AuthType.RECOVERY_CODE)
 
 
 def sends(method: str) -> bool:
-    """Whether *method* sends a code, rather than asking for something that was enrolled."""
+    """Whether *method* sends a code."""
     return method in METHODS
 
 
 def is_method(word: str) -> bool:
     """Whether *word* is a method that a client can ask for."""
-    return word in (*METHODS, AUTHENTICATOR, RECOVERY_CODE)
+    return word in METHODS or word in ENROLLED

@@ -1,15 +1,16 @@
-"""Spellings of one letter that Unicode's normalisation and case folding leave apart, and databases hold equal.
+"""Folds user names as coarsely as any collation of Drupal's database compares them.
 
-From the Default Unicode Collation Element Table (UTS #10), versions 5.2 and 10: whatever shares its primary weights
-with something else. MySQL's and MariaDB's `unicode_520_ci` and `0900_ai_ci` are versions 5.2 and 9 of it, `unicode_ci`
-an older and `uca1400_ai_ci` a newer one; `general_ci` knows no more than capitals and accents.
+The table holds letters that databases treat as equal, and that Unicode's normalisation and case folding do not. It
+comes from the Default Unicode Collation Element Table (UTS #10), versions 5.2 and 10: letters with the same primary
+weights. MySQL's and MariaDB's `unicode_520_ci` and `0900_ai_ci` are versions 5.2 and 9 of it, `unicode_ci` is an older
+and `uca1400_ai_ci` a newer one. `general_ci` merges only capitals and accents.
 """
 
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
-# What counts before `=`, then everything that is held equal to it.
+# The letter that stands for all, then `=`, then the letters that are equal to it.
 EQUAL = (
     "i=ı\u0365 s=ß\u1de4\u1de5ꞅꞩ 〱=〲 〳=〴 0=༳ 1=༪ 120p=\U0001f1a4 2=༫ 22.2=\U0001f1a2 2k=\U0001f19d "
     "2ndscr=\U0001f19c 3=༬ 3d=\U0001f19b 4=༭ 4k=\U0001f19e 5=༮ 5.1=\U0001f1a0 6=༯ 60p=\U0001f1a3 7=༰ "
@@ -60,11 +61,11 @@ EQUAL = (
     "ゐ=\U0001b150\U0001b164 ゑ=\U0001b151\U0001b165 を=\U0001b152\U0001b166 ん=\U0001b167 "
     "\ufffd\ufffd=\U00010f27\U00010ff6"
 )
-# 🅐 and 🅰; the letters that stand above Glagolitic ones; Georgian in its two scripts (`unicode_ci`).
+# 🅐 and 🅰; combining Glagolitic letters; Georgian in its two scripts (`unicode_ci`).
 RANGES = ((0x1F150, 0x61, 26), (0x1F170, 0x61, 26), (0x1E000, 0x2C30, 43), (0x2D00, 0x10D0, 38))
-# Without weight in one of these tables, or only together with the next letter. The iota is a letter in `general_ci` and
-# a mark of the letter before it in all others, so that keeping it would tell ᾳ from α, or ᾳ from αι; the hamza of ٵ
-# comes before its letter in some and after it in others.
+# Letters without weight in one of these tables, or with weight only together with the next letter. The iota is a
+# letter in `general_ci` and a mark of the letter before it in all others, so keeping it would separate ᾳ from α, or ᾳ
+# from αι. The hamza of ٵ comes before its letter in some and after it in others.
 WEIGHTLESS = (
     "·\u0345ι\u0621\u0674\u06fd\u0883\u0887\u0640۞\u07fa\u0824\u0828เแโใไເແໂໃໄᦵᦶᦷᦺꪵꪶꪹꪻꪼ\u180a\u1cd3\u1cf2\u1cf3\ufe73"
 )
@@ -79,14 +80,15 @@ HIGHEST_OF_THE_BASIC_PLANE = 0xFFFF
 
 
 def fold(name: str) -> str:
-    """Merge every spelling that a collation of Drupal's database may hold equal, and more.
+    """Return the same text for all spellings that a collation of Drupal's database may treat as equal.
 
-    Merging two names costs a shared counter; splitting one lets an attacker evade it by spelling (`alıce` and `àlicé`
-    log in as alice: measured, Drupal 10.6 and 11.4). NFKD and casefold, the letters of *SPELLINGS*, marks, formats and
-    separators dropped, every digit an ASCII one, ss one s, everything else above U+FFFF one symbol: `general_ci` has no
-    more for it, and in `0900_ai_ci` 𝐚 is an a, so that no rule could merge both without merging all letters.
+    If two names are merged, they share a counter. If one name is split, an attacker evades the counter by spelling it
+    differently (`alıce` and `àlicé` log in as alice: measured, Drupal 10.6 and 11.4). So this merges too much rather
+    than too little: it applies NFKD, casefold and *SPELLINGS*, drops marks, formats and separators, makes every digit
+    an ASCII digit and ss one s, and replaces everything else above U+FFFF by one symbol. `general_ci` does the last,
+    while in `0900_ai_ci` 𝐚 is an a: no finer rule merges what both merge.
     """
-    # Twice: casefold can bring out new compositions, and a compatibility form a new capital.
+    # Twice: casefold can make new compositions, and NFKD can make new capitals.
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).casefold()
     return "".join([_weight(letter) for letter in folded.translate(SPELLINGS)]).replace("ss", "s")
 

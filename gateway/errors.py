@@ -1,23 +1,23 @@
-"""What can go wrong, named by what it means; nothing here knows HTTP.
+"""What can go wrong, named by what it means. Nothing here knows HTTP.
 
 GatewayError
-├── Malformed                  the request is not one
-├── UnknownApiKey              no client, or not one of ours
-├── ForeignOrigin              a browser client from a page that is not its own
-├── Disabled                   headless login is switched off
+├── Malformed                  the request can't be understood
+├── UnknownApiKey              the apiKey is missing or unknown
+├── ForeignOrigin              a browser client's request from a page that is not its own
+├── Disabled                   headless login, or the factor, is switched off
 ├── BadCredentials             Drupal refuses name and password
-├── WrongOtp                   the code was another
-├── TransactionClosed          unknown, expired, used, locked, or somebody else's
-├── NotEnrolled                the asked-for method is not one the user has
-├── NoDestination              no address or number for any allowed method
-├── Throttled                  come back after `retry_after` seconds
-│   ├── Flood
-│   ├── TooSoon
-│   └── AccountLocked
-├── DrupalInvalid              Drupal's answer is not one that we know
-│   └── PolicyUnreadable       a rule on roles, and Drupal does not show the user's
+├── WrongOtp                   the code is wrong
+├── TransactionClosed          unknown, expired, used, locked, or another client's
+├── NotEnrolled                the account has no such method
+├── NoDestination              the account has no address or number for any allowed method
+├── Throttled                  try again after `retry_after` seconds
+│   ├── Flood                  too many requests, passwords, codes or messages
+│   ├── TooSoon                a resend before its time
+│   └── AccountLocked          too many wrong codes
+├── DrupalInvalid              Drupal's answer was not understood
+│   └── PolicyUnreadable       a rule needs roles, and Drupal does not show them
 ├── DrupalTimeout              the login may have happened at Drupal
-└── Unavailable                come back after `retry_after` seconds
+└── Unavailable                try again after `retry_after` seconds
     ├── DrupalUnavailable
     │   └── DrupalMaintenance
     ├── DrupalBusy
@@ -26,8 +26,8 @@ GatewayError
     └── DeliveryUnavailable
 
 DeliveryError                  never reaches a client; the courier acts on it
-├── Undeliverable              final: the peer refuses this message, or there is nowhere to send it
-├── Delayed                    worth another try
+├── Undeliverable              final: the peer refuses the message, or there is nowhere to send it
+├── Delayed                    another try may succeed
 └── TooLate                    the code may no longer be sent
 """
 
@@ -35,13 +35,13 @@ from typing import ClassVar
 
 
 class GatewayError(Exception):
-    """The root; *word* is the stable machine word, *sentence* what a person reads."""
+    """The root. *word* is the stable code of the API and of events, *sentence* is what users read."""
 
     word: ClassVar[str] = "internal"
     sentence: ClassVar[str] = "Something went wrong. Please try again later."
 
     def __init__(self, reason: str = "") -> None:
-        # The reason goes into an event, never into an answer; it is a word of ours, never a client's or a peer's text.
+        # It goes into an event and never into an answer. It is one of our own words, never a client's or a peer's text.
         super().__init__(reason)
         self.reason = reason
 
@@ -147,7 +147,7 @@ class DrupalUnavailable(Unavailable):
 
 
 class DrupalMaintenance(DrupalUnavailable):
-    """Drupal destroys the sessions of whom it meets in this mode: leave it alone (measured, Drupal 10.6 and 11.4)."""
+    """In this mode Drupal ends each session that is used, so leave it alone (measured, Drupal 10.6 and 11.4)."""
 
 
 class DrupalBusy(Unavailable):
@@ -167,7 +167,7 @@ class DeliveryUnavailable(Unavailable):
 
 
 class DeliveryError(Exception):
-    """*reason* is a word of ours for the event; the peer's text may hold an address and stays out."""
+    """*reason* is one of our own words, for the event. The peer's text may hold an address and is left out."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -187,10 +187,10 @@ class TooLate(DeliveryError):
 
 
 def drop_tracebacks(error: BaseException) -> None:
-    """Let go of everything that *error* has passed through, once it has been answered.
+    """Drop the tracebacks of *error* and its causes, once it has been answered.
 
-    A task keeps what was raised in it, and the frames in its traceback keep the task: a password in one of them would
-    stay until the garbage collector comes by.
+    A task keeps the error that was raised in it, and the frames of its traceback keep the task. A password in one of
+    these frames would stay in memory until the garbage collector runs.
     """
     left: list[BaseException | None] = [error]
     while left:

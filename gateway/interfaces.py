@@ -1,8 +1,9 @@
-"""The promises that the parts make to each other; each sentence of them is tested in tests/contracts."""
+"""The promises that the parts make to each other. Each sentence of them is tested in tests/contracts."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from gateway.account import Account, DrupalSession, Enrolment, Visitor
 from gateway.limit import Limit, Taken
@@ -24,56 +25,80 @@ Late: TypeAlias = Callable[[DrupalSession], Coroutine[object, None, None]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HandOver:
-    """What a frontend receives: *cookies* are whole Set-Cookie lines, *session* what stands in the answer's body."""
+    """What a frontend receives: *cookies* are whole Set-Cookie lines, *session* stands in the answer's body."""
 
     cookies: tuple[str, ...] = field(default=(), repr=False)
     session: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Authenticator(Protocol):
-    """Drupal's side of a login. Raises BadCredentials, Flood, Unavailable, DrupalInvalid, DrupalTimeout."""
+    """Drupal's side of a login. Raises BadCredentials, Flood, Unavailable, DrupalInvalid or DrupalTimeout."""
 
     async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
         """Have Drupal check *name* and *password*, once, and return the session it opened.
 
-        A login that is given up is read on; a session that still comes of it is passed to *late*.
+        When a login is given up, its answer is still read. A session that it brings is passed to *late*.
         """
         ...
 
     async def describe(self, session: DrupalSession, *, visitor: Visitor) -> Account:
-        """Read what the user may see of himself, with his own session."""
+        """Read what Drupal shows the user of their own account, with their own session."""
         ...
 
     def hand_over(self, session: DrupalSession) -> HandOver:
-        """What the frontend gets for a session whose second factor was right."""
+        """Return what the frontend gets of *session* once the second factor was right."""
         ...
 
     async def log_out(self, session: DrupalSession, *, visitor: Visitor | None = None) -> tuple[str, ...]:
         """End *session* at Drupal and return the Set-Cookie lines that delete its cookie.
 
-        *visitor* is whoever asked for it; None: the gateway itself.
-        A session that is already gone is no error (Drupal answers 204 or 403 and both mean gone).
+        *visitor* asked for it; None means the gateway itself. A session that is gone already is no error: Drupal
+        answers 204 or 403, and both mean gone.
         """
         ...
 
     async def finish(self, *, most_seconds: float) -> None:
-        """Wait for what is still read on, then give it up; afterwards nothing is passed to *late* any more."""
+        """Wait for logins that are still being read, then give them up. Afterwards nothing is passed to *late*."""
         ...
 
     def answers(self) -> bool:
-        """Whether Drupal has answered lately, as far as anybody asked it."""
+        """Return False while Drupal is taken for unreachable."""
         ...
+
+
+# Uses up, in the user's enrolment, what an accepted answer has proved. It is pure, and raises NotEnrolled when that is
+# used up already or no longer enrolled.
+Spend: TypeAlias = Callable[[Enrolment], Enrolment]
 
 
 class Factor(Protocol):
-    """Something that a person proves. Knows nothing of transport or storage."""
+    """One kind of second factor. It knows no transport, no store and no clock.
 
-    def challenge(self) -> bytes:
-        """A fresh secret for one transaction."""
+    *enrolled* says where an accepted answer is used up. True: in the user's enrolment, by *Spend*. False: in the
+    transaction, which it wins; then *secret* is all that a check needs.
+
+    A factor that the user's device answers fits, too. Its challenge goes out in the answer of /authenticate, and its
+    assertion comes back as *answer*. Its public keys and counters stand in the enrolment.
+    """
+
+    enrolled: ClassVar[bool]
+
+    def challenge(self, secret: bytes) -> str:
+        """Return what a login gives the user to answer with; empty for a factor that the user already holds.
+
+        It is made from the transaction's *secret* alone: the same at every call, so that a resend repeats it.
+        """
         ...
 
-    def check(self, secret: bytes, typed: str) -> bool:
-        """Whether *typed* proves it; takes the same time for every wrong answer."""
+    def capacity(self) -> AbstractContextManager[None]:
+        """Hold what a check needs while it runs. Raises FactorBusy when all of it is taken."""
+        ...
+
+    async def check(self, answer: str, *, secret: bytes, enrolment: Enrolment | None, now: float) -> Spend | None:
+        """Return what uses the right *answer* up, or None for a wrong one. *now* is in seconds since the epoch.
+
+        It changes nothing, and takes the same time for every wrong answer. Called while *capacity* is held.
+        """
         ...
 
 
@@ -81,8 +106,8 @@ class Factor(Protocol):
 class Text:
     """One message, ready to be carried: *html* and *subject* are for channels that have them.
 
-    The rest is for a sender that writes its own text: *code* is empty in a notice, *expires_at* is in seconds since the
-    epoch.
+    The rest is for a sender that writes its own text. *code* is empty in a notice; *expires_at* is in seconds since
+    the epoch.
     """
 
     plain: str = field(repr=False)
@@ -100,8 +125,8 @@ class Channel(Protocol):
     async def deliver(self, to: str, text: Callable[[], Awaitable[Text]], *, id: str) -> None:
         """Deliver what *text* returns to *to*; *id* is the same at every try of one message.
 
-        *text* is asked at the last moment at which the peer can still be spared the message, and may raise TooLate.
-        Raises Undeliverable when this message will never be taken, Delayed when another try may do.
+        *text* is called at the last moment before the message is handed to the peer, and may raise TooLate. Raises
+        Undeliverable when the peer will never take this message, Delayed when another try may succeed.
         """
         ...
 
@@ -110,8 +135,9 @@ class Channel(Protocol):
 class Message:
     """Something that must be sent: a transaction's code, or a notice to an account. Holds no code.
 
-    *subject* names what is told (`locked`: by too many wrong codes; `replayed`: a remembered device's token; the
-    others: what became of the account's factors); *transaction* is the key of the transaction whose code it is.
+    *subject* names what it is about: `code`, `locked` (too many wrong codes), `replayed` (the token of a remembered
+    device), or a change of the account's factors. *transaction* is the key of the transaction whose code it carries.
+    *known_network* is the transaction's: it says under which limit the message was counted.
     """
 
     id: str
@@ -124,13 +150,12 @@ class Message:
     browser: str = field(default="", repr=False)
     asked_at: float
     deadline: float
-    # Opened from a network that the account has lately logged in from: where it was counted.
     known_network: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claimed:
-    """A message in this courier's hands; *times* counts how often somebody took it up."""
+    """A message that this courier has claimed; *times* counts the claims so far. *message* is None if unreadable."""
 
     receipt: str
     message: Message | None
@@ -138,13 +163,13 @@ class Claimed:
 
 
 class Transactions(Protocol):
-    """Keeps logins that wait for their code. Every method raises StoreUnavailable when the store can't be asked."""
+    """Keeps logins that wait for their code. Every method raises StoreUnavailable when the store can't be reached."""
 
     async def create(self, key: str, transaction: Transaction, *, most: int, now: float) -> list[str]:
         """Keep *transaction* until it expires; return the keys of the account's open ones beyond *most*, oldest first.
 
-        Those from known networks and all others are counted apart. The displaced ones are still open: whoever
-        created ends them.
+        Those from known networks and all others are counted apart. The returned ones are still open: the caller ends
+        them.
         """
         ...
 
@@ -157,15 +182,15 @@ class Transactions(Protocol):
     ) -> Transaction:
         """Apply *change* atomically and return what was stored.
 
-        *change* may run more than once and must be pure. What it raises leaves the transaction as it was. A change
-        that returns its argument stores nothing. *seen* spares the first read. Raises TransactionClosed for an
-        unknown key.
+        *change* may run more than once and must be pure. When it raises, the transaction stays as it was. When it
+        returns its argument, nothing is stored. *seen* is what was read before, and saves the first read. Raises
+        TransactionClosed for an unknown key.
         """
         ...
 
 
 class Parked(Protocol):
-    """Keeps Drupal sessions that nobody holds yet, until they are handed over or ended."""
+    """Keeps Drupal sessions until they are handed over or ended."""
 
     async def park(self, key: str, session: DrupalSession, *, due_at: float) -> None:
         """Keep *session*; from *due_at* on the reaper may claim it."""
@@ -180,59 +205,59 @@ class Parked(Protocol):
         ...
 
     async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, DrupalSession]]:
-        """Take what is due; nobody else is given the same before the lease ends."""
+        """Take what is due. No other call returns the same session before the lease ends."""
         ...
 
     async def remove(self, key: str) -> None:
-        """Forget it: it was handed over or ended."""
+        """Forget a session that was handed over or ended."""
         ...
 
 
 class Outbox(Protocol):
-    """Keeps what must be sent until somebody says the last word about it."""
+    """Keeps messages until they are sent or have failed."""
 
     async def put(self, message: Message) -> None:
-        """Accept *message*: from here on it survives any process. Raises DeliveryUnavailable when full."""
+        """Accept *message*: from here on it survives the end of any process. Raises DeliveryUnavailable when full."""
         ...
 
     async def claim(self, *, courier: str, most: int, wait_seconds: float) -> list[Claimed]:
-        """Take up to *most* messages that are new, or whose courier has been silent; wait for the first if none."""
+        """Take up to *most* messages that are new, or whose courier went silent; wait up to *wait_seconds* for one."""
         ...
 
     async def keep(self, receipts: Sequence[str], *, courier: str) -> None:
-        """Say that these are still being worked on."""
+        """Extend the claim on these messages."""
         ...
 
     async def finish(self, claimed: Claimed, *, word: Literal["sent", "failed"], until: float) -> None:
-        """Forget the message and keep *word* about it until *until*."""
+        """Forget the message, and keep *word* as its outcome until *until*."""
         ...
 
     async def words(self, ids: Sequence[str]) -> list[Word]:
-        """The last word about each message; `queued` where there is none yet."""
+        """Return the outcome of each message; `queued` where there is none yet."""
         ...
 
 
 class Counters(Protocol):
-    """Counts what must not happen too often; shared by every process, in one round trip."""
+    """Counts what must not happen too often. Every process shares the counts; each call is one round trip."""
 
     async def take(self, limits: Sequence[Limit], *, now: float) -> Taken:
-        """Take one of each, or none if any refuses; atomic."""
+        """Take one of each limit, or none at all if any refuses. Atomic."""
         ...
 
     async def give_back(self, limits: Sequence[Limit], *, now: float) -> None:
-        """Undo the taking of *now*."""
+        """Undo what was taken at *now*."""
         ...
 
     async def check(self, limits: Sequence[Limit], *, now: float) -> Taken:
-        """As take, but nothing is taken."""
+        """Answer as `take` would, and take nothing."""
         ...
 
     async def clear(self, limits: Sequence[Limit]) -> None:
-        """Forget all takings."""
+        """Forget everything that was taken."""
         ...
 
     async def holds(self, limits: Sequence[Limit], *, at: float) -> bool:
-        """Whether every one of *limits* was taken at *at*, and it was not given back."""
+        """Return whether each of *limits* was taken at *at* and not given back."""
         ...
 
 
@@ -240,37 +265,43 @@ class Enrolments(Protocol):
     """Keeps authenticators, recovery codes and remembered devices: data, without TTL."""
 
     async def find(self, uid: str) -> Enrolment | None:
-        """The user's enrolment, or None."""
+        """Return the user's enrolment, or None."""
         ...
 
-    async def update(self, uid: str, change: Callable[[Enrolment | None], Enrolment | None]) -> Enrolment | None:
-        """Apply *change* atomically, None standing for no enrolment. As Transactions.update otherwise."""
+    async def update(
+        self,
+        uid: str,
+        change: Callable[[Enrolment | None], Enrolment | None],
+        *,
+        seen: Enrolment | None = None,
+    ) -> Enrolment | None:
+        """Apply *change* atomically; None stands for no enrolment. Otherwise as Transactions.update."""
         ...
 
     async def initialise(self) -> None:
-        """Write the marker that says: this store is ours and has not been emptied.
+        """Write the marker that shows that this store has not been emptied.
 
-        One that is there stays, sealed with the first key. Raises as `initialised`: to write over a marker that does
-        not open would hide that a key is missing.
+        A marker that is there stays, sealed with the first key. Raises as `initialised` does: to overwrite a marker
+        that does not open would hide that a key is missing.
         """
         ...
 
     async def initialised(self) -> bool:
-        """Whether the marker is there. Raises StoreUnavailable("unsealable") where none of our keys opens it."""
+        """Return whether the marker is there. Raises StoreUnavailable("unsealable") if none of our keys opens it."""
         ...
 
     def uids(self) -> AsyncIterator[str]:
-        """Whoever has an enrolment; one may come twice."""
+        """Yield the uid of each user with an enrolment; one may come twice."""
         ...
 
     async def reseal(self, uid: str) -> bool:
-        """Seal the enrolment with the first key; whether an older one had sealed it. As find otherwise."""
+        """Seal the enrolment with the first key; return whether an older key had sealed it."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backend:
-    """One opened store. *durable* is false where a killed process takes everything with it."""
+    """One opened store. *durable* is false if everything in it ends with the process."""
 
     transactions: Transactions
     parked: Parked

@@ -7,20 +7,19 @@ own language is held to these functions by a test that drives both with the same
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# How many takings beyond `most` a waiting limit remembers; 2^64 times any wait is longer than `wait_most`.
+# A waiting limit remembers this many takings beyond `most`. 2^64 times any wait is longer than `wait_most`.
 BEYOND = 64
 
-
-# The name of the limit that is full while an account knows a network.
+# The name of the limit that is full while a network is known to an account.
 KNOWN_NETWORK = "known_network"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limit:
-    """At most *most* takings of *key* within *seconds*.
+    """Allows at most *most* takings of *key* within *seconds*.
 
-    With *wait_first* it refuses instead for that many seconds after the last taking, doubling with each further one
-    up to *wait_most*. With *until_unlocked* a full one stays full until it is cleared.
+    With *wait_first*, a full limit refuses for that many seconds after the last taking. Each further taking doubles
+    the wait, up to *wait_most*. With *until_unlocked*, a full limit stays full until it is cleared.
     """
 
     name: str
@@ -34,7 +33,7 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """What a taking came to: *refused* is the limit that said no, with the seconds to wait; *counts* after it."""
+    """The result of a taking: the *counts* after it, or the limit that *refused* it, and how many seconds to wait."""
 
     refused: Limit | None = None
     retry_after: float = 0
@@ -42,9 +41,9 @@ class Taken:
 
 
 def held(limit: Limit, takings: Sequence[float], now: float) -> Sequence[float]:
-    """Those of *takings*, newest first, that still count: the old ones fall off the end.
+    """Return those of *takings*, newest first, that still count.
 
-    A full limit that stays so until it is unlocked forgets nothing.
+    A full limit with *until_unlocked* forgets none of them.
     """
     if limit.until_unlocked and len(takings) >= limit.most:
         return takings
@@ -55,7 +54,7 @@ def held(limit: Limit, takings: Sequence[float], now: float) -> Sequence[float]:
 
 
 def judge(limit: Limit, takings: Sequence[float], now: float) -> float | None:
-    """Seconds to wait until *limit* allows another taking; None when it does now. *takings* are those held."""
+    """Return the seconds until *limit* allows another taking; None if it does now. *takings* are those held."""
     if len(takings) < limit.most:
         return None
     if limit.until_unlocked or not takings:
@@ -69,5 +68,5 @@ def judge(limit: Limit, takings: Sequence[float], now: float) -> float | None:
 
 
 def taken(limit: Limit, takings: Sequence[float], now: float) -> list[float]:
-    """*takings* with the one of *now*, as far as they have to be remembered."""
+    """Return *takings* and the one of *now*, as many as must be remembered."""
     return [now, *takings[: limit.most + BEYOND - 1]]

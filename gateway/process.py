@@ -1,4 +1,4 @@
-"""The process: its two listeners, its signals, and how it goes down (promise 14)."""
+"""The process: its listeners, its signals, and how it shuts down (promise 14)."""
 
 import asyncio
 import contextlib
@@ -11,16 +11,19 @@ from aiohttp import web
 
 from gateway.app import gateway
 from gateway.settings import Settings
+from gateway.web.http.client_ip import Addresses
 from gateway.web.http.connections import ConnectionLimit
 from gateway.web.http.server import Runner
 
 log = structlog.get_logger()
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Answer on both listeners until SIGTERM or SIGINT, then go down gently (promise 14)."""
+    """Answer on both listeners until SIGTERM or SIGINT, then shut down gently."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
         gateway(settings) as opened,
@@ -30,7 +33,7 @@ async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None)
             settings.listen.host,
             settings.listen.port,
             seconds=settings.shutdown_seconds,
-            connection_limit=opened.connection_limit,
+            connection_limit=connection_limit(settings),
         ),
     ):
         log.info("serve.started", port=settings.listen.port, admin_port=settings.admin.port)
@@ -41,25 +44,34 @@ async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None)
         await drained(stop, settings.drain_seconds)
         opened.running.stop(within_seconds=settings.shutdown_seconds)
     log.info("serve.stopped")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # The loop would put back what kills: an impatient second signal must not spoil the exit status.
+    for number in STOP_SIGNALS:
+        # Removing the handler restores the default, which kills. A second signal must not change the exit status.
         asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
 
 
 async def drained(stop: asyncio.Event, seconds: float) -> None:
-    """Wait until nobody sends requests here any more, since we are not ready; another signal ends the wait."""
+    """Wait until load balancers have seen that we are not ready, for *seconds*. Another signal ends the wait."""
     stop.clear()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
 
 
+def connection_limit(settings: Settings) -> ConnectionLimit:
+    """Return the limit on connections of the listener that visitors reach."""
+    return ConnectionLimit(
+        most=settings.listen.max_connections,
+        most_per_address=settings.listen.max_connections_per_address,
+        addresses=Addresses(settings.trusted_proxies),
+    )
+
+
 @asynccontextmanager
 async def listening(
     app: web.Application, host: str, port: int, *, seconds: float, connection_limit: ConnectionLimit | None = None
 ) -> AsyncGenerator[int]:
-    """Serve *app* and yield the port; closing lets requests in flight finish for up to *seconds*."""
+    """Serve *app* and yield the port. Closing lets requests in flight finish, for up to *seconds*."""
     runner = Runner(app, shutdown_seconds=seconds, connection_limit=connection_limit)
     await runner.setup()
     try:

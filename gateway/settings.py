@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from gateway.account import Client
-from gateway.auth_types import AUTHENTICATOR, METHODS, RECOVERY_CODE
+from gateway.auth_types import ENROLLED, METHODS
 from gateway.delivery.channels import ChannelOptions, ChannelsOptions
 from gateway.delivery.courier import CourierOptions
 from gateway.delivery.numbers import NumberOptions
@@ -229,7 +229,7 @@ class Settings(Options):
         """Return the methods that the channels and `totp.enabled` make possible."""
         channels = configured(self.channels).keys()
         by_channel = {method for method, needed in METHODS.items() if set(needed) <= channels}
-        return by_channel | {AUTHENTICATOR, RECOVERY_CODE} if self.totp.enabled else by_channel
+        return by_channel | set(ENROLLED) if self.totp.enabled else by_channel
 
 
 def configured(channels: ChannelsOptions) -> dict[str, ChannelOptions]:

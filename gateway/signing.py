@@ -1,4 +1,4 @@
-"""Signs what is posted to an operator's own services, so that they know who posts (Standard Webhooks 1.0)."""
+"""Signs requests to an operator's own services, so that they can verify the sender (Standard Webhooks 1.0)."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ PREFIX = "whsec_"
 
 
 def signed(body: bytes, *, id: str, at: int, key: bytes) -> dict[str, str]:
-    """The headers of one message: HMAC-SHA256 over id, time and body."""
+    """Return the headers of one message, with an HMAC-SHA256 over id, time and body."""
     signature = hmac.digest(key, f"{id}.{at}.".encode() + body, hashlib.sha256)
     return {
         "Content-Type": "application/json",
@@ -19,7 +19,7 @@ def signed(body: bytes, *, id: str, at: int, key: bytes) -> dict[str, str]:
 
 
 def signing_key(text: str) -> bytes:
-    """The key's bytes, from the text `whsec_…`. Raises ValueError."""
+    """Return the bytes of a key that is written as `whsec_…`. Raises ValueError."""
     if not text.startswith(PREFIX):
         raise ValueError("not a webhook secret")
     return base64.b64decode(text.removeprefix(PREFIX), validate=True)

@@ -1,7 +1,7 @@
-"""A login that has passed the password and waits for the code.
+"""A login that has passed the password and waits for the second factor.
 
-A transaction never changes; each transition returns the next one. Nothing here
-waits, logs or reads the clock, so every rule can be tested with plain values.
+A transaction never changes; each transition returns the next one. Nothing here waits, logs or reads the clock, so
+every rule can be tested with plain values.
 """
 
 import hashlib
@@ -13,15 +13,18 @@ from enum import StrEnum
 
 from gateway.errors import NotEnrolled, TooSoon, TransactionClosed
 
-# How long an answer that hands a session over may take to be written; after that its process is taken for dead.
+# An answer that hands a session over must be written within this time. After it, its process is taken for dead.
 DELIVERING_SECONDS = 60
 
-# How far the clocks of two processes may be apart. By one that was set back further a code would live longer.
+# The clocks of two processes may differ by this much. A clock that is further behind would let a code live longer.
 SKEW_SECONDS = 30
+
+# RFC 4226 §4 (R6) recommends 160 bits.
+SECRET_BYTES = 20
 
 
 class State(StrEnum):
-    """OPEN waits for the code; HANDING was won by the right one; ENDED is everything else that closes it."""
+    """OPEN waits for the right answer, DELIVERING has had it, and ENDED was closed without it."""
 
     OPEN = "open"
     DELIVERING = "delivering"
@@ -29,18 +32,26 @@ class State(StrEnum):
 
 
 def new_id() -> str:
-    """256 random bits, the only name by which a client knows its transaction."""
+    """Return 256 random bits: the only name by which a client knows its transaction."""
     return secrets.token_urlsafe(32)
 
 
+def new_secret() -> bytes:
+    """Return the random bytes from which a factor makes what belongs to one transaction."""
+    return secrets.token_bytes(SECRET_BYTES)
+
+
 def transaction_key(id: str) -> str:
-    """The name under which stores know a transaction: 128 bits of SHA-256, so that a dump brings no id back."""
+    """Return the name under which stores keep a transaction: 128 bits of SHA-256, so that a dump shows no id."""
     return urlsafe_b64encode(hashlib.sha256(id.encode()).digest()[:16]).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transaction:
-    """Times are seconds since the epoch. *secret* is what the code is made from; *profile* is JSON text."""
+    """One login. Times are seconds since the epoch; the code is made from *secret*; *profile* is JSON text.
+
+    *known_network*: it was opened from a network from which the account has logged in lately.
+    """
 
     uid: str
     client: str
@@ -58,17 +69,16 @@ class Transaction:
     resends_left: int
     resend_at: float
     messages: tuple[str, ...] = ()
-    # Opened from a network that the account has lately logged in from.
     known_network: bool = False
     state: State = State.OPEN
     closed_at: float = 0.0
-    # Counts the changes; a store swaps only what it has read (compare-and-swap).
+    # Counts the changes: a store swaps only the version that was read (compare-and-swap).
     version: int = 0
 
     def demand_bound(self, *, username: str, client: str, auth_type: str | None = None) -> None:
-        """Raise TransactionClosed unless this is asked for by who opened it (promise 4).
+        """Raise TransactionClosed unless it was opened with the same values (promise 4).
 
-        Every comparison takes the same time, whichever is wrong. *auth_type* None: the endpoint does not ask for it.
+        It takes the same time whichever value differs. *auth_type* is None where the endpoint does not ask for it.
         """
         same = hmac.compare_digest(self.username.encode(), username.encode())
         same &= hmac.compare_digest(self.client.encode(), client.encode())
@@ -77,7 +87,7 @@ class Transaction:
             raise TransactionClosed("not_bound")
 
     def demand_open(self, *, now: float) -> None:
-        """Raise TransactionClosed when it is used, ended or expired, or not even open by a clock that was set back."""
+        """Raise TransactionClosed when it is closed or expired, or when it was opened in the future of this clock."""
         if self.state is not State.OPEN:
             raise TransactionClosed(self.state)
         if now < self.opened_at - SKEW_SECONDS:
@@ -86,37 +96,37 @@ class Transaction:
             raise TransactionClosed("expired")
 
     def demand_method(self, auth_type: str) -> None:
-        """Raise TransactionClosed when it was switched to another method in the meantime."""
+        """Raise TransactionClosed when it was switched to another method meanwhile."""
         if self.auth_type != auth_type:
             raise TransactionClosed("switched")
 
     def attempt(self, *, accepted: bool, now: float) -> "Transaction":
-        """Count one comparison; the right one wins the transaction, the last wrong one ends it."""
+        """Count one comparison and settle it."""
         return self.count(now=now).settle(accepted=accepted, now=now)
 
     def count(self, *, now: float) -> "Transaction":
-        """Count a comparison that begins now; while the last ones run, nothing more may be compared."""
+        """Count a comparison that begins now. Raises TransactionClosed when no attempt is left."""
         self.demand_open(now=now)
         if self.attempts_left <= 0:
             raise TransactionClosed("attempts")
         return replace(self, attempts_left=self.attempts_left - 1)
 
     def settle(self, *, accepted: bool, now: float) -> "Transaction":
-        """What a counted comparison came to: the right one wins, a wrong one ends it when none is left."""
+        """Apply the result of a counted comparison: the right answer wins, the last wrong one ends the transaction."""
         self.demand_open(now=now)
         if accepted:
             return replace(self, state=State.DELIVERING, closed_at=now)
         return self if self.attempts_left > 0 else self.end(now=now)
 
     def may_be_resent(self, *, now: float) -> bool:
-        """Whether another message may be sent now."""
+        """Return whether another message may be sent now."""
         return self.resends_left > 0 and now >= self.resend_at
 
     def reissue(self, *, now: float, wait_seconds: float, messages: tuple[str, ...], auth_type: str) -> "Transaction":
         """Send the same code again; it buys neither time nor attempts.
 
-        Without *messages* nothing is sent, so it is only switched. Raises TooSoon before the wait is over or when no
-        resend is left, NotEnrolled for a method not offered.
+        Without *messages* nothing is sent, so it only switches. Raises TooSoon before the wait is over or when no
+        resend is left, and NotEnrolled for a method that was not offered.
         """
         if not messages:
             return self.switch(auth_type=auth_type, now=now)
@@ -136,22 +146,22 @@ class Transaction:
         )
 
     def switch(self, *, auth_type: str, now: float) -> "Transaction":
-        """Ask for a method without sending: it needs no wait and no resend, and buys neither time nor attempts.
+        """Ask for another method without sending. It needs no wait and no resend, and buys neither time nor attempts.
 
-        Raises NotEnrolled for a method not offered.
+        Raises NotEnrolled for a method that was not offered.
         """
         self.demand_open(now=now)
         if auth_type not in self.methods:
             raise NotEnrolled
-        # What was sent stays known: whoever comes back to it may type the code that is there already.
+        # Its messages stay known: after switching back, the code that was sent can still be typed.
         return replace(self, auth_type=auth_type)
 
     def end(self, *, now: float) -> "Transaction":
-        """Close without hand-over: expired, displaced, cancelled, locked. What won stays won, what ended stays so."""
+        """Close without hand-over: expired, displaced, cancelled or out of attempts. A closed one stays as it is."""
         if self.state is not State.OPEN:
             return self
         return replace(self, state=State.ENDED, closed_at=now)
 
     def spent(self) -> "Transaction":
-        """What is kept of a closed one until its key expires: no secret, nobody's data."""
+        """Return what is kept of a closed one until its key expires: no secret and no personal data."""
         return replace(self, secret=b"", mail=None, phone=None, profile="{}", username="", messages=())

@@ -126,7 +126,7 @@ BREAKS = (
     Break(
         promise=9,
         says="a resend brings another code",
-        function="gateway.factors.code.Code.code",
+        function="gateway.factors.code.Code.challenge",
         old="digits=self.options.digits).at(0)",
         new="digits=self.options.digits).at(secrets.randbelow(10**6))",
         test="tests/flows/test_resend.py::test_a_resend_repeats_the_code",
@@ -142,8 +142,8 @@ BREAKS = (
     Break(
         promise=11,
         says="a refusal is answered as soon as it is known",
-        function="gateway.login.flow.LoginFlow._checked",
-        old="            await self._alike.wait(since=began)\n",
+        function="gateway.login.flow.LoginFlow._log_in",
+        old="            await self._refusal_timing.wait(since=began)\n",
         new="",
         test="tests/flows/test_alike.py::test_no_refusal_can_be_told_from_another_by_its_time",
     ),

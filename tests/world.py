@@ -23,7 +23,7 @@ from gateway.app import gateway
 from gateway.configuration import load
 from gateway.demo.drupal.server import SimulatedDrupal, running
 from gateway.demo.drupal.site import DrupalOptions
-from gateway.process import listening
+from gateway.process import connection_limit, listening
 from gateway.settings import Settings
 from gateway.telemetry import logs
 from tests.ports import free_port
@@ -191,7 +191,7 @@ class World:
         async with (
             gateway(settings, clock=self.clock) as opened,
             listening(
-                opened.headless, "127.0.0.1", 0, seconds=patience, connection_limit=opened.connection_limit
+                opened.headless, "127.0.0.1", 0, seconds=patience, connection_limit=connection_limit(settings)
             ) as port,
             listening(opened.admin, "127.0.0.1", 0, seconds=1) as admin_port,
         ):

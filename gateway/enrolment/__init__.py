@@ -1,0 +1,12 @@
+"""A user's own factors: adding and removing an authenticator app, and making recovery codes.
+
+    login with a code ──► manageToken (login/manage_token.py, ten minutes)
+
+    nothing enrolled ── enroll ──► proposed ── confirm ──► app and ten recovery codes
+          ▲                           │ ▲                     │        │
+          │                           └─┘ enroll again        │        └─ recovery_codes: ten new ones
+          └────────────────── remove, for a code of either ◄──┘
+
+Every step needs the manageToken of a client that the user has just logged in with, and changes `account.Enrolment` by
+a compare-and-swap. `remove` makes all earlier tokens void. Each change is told to the user by mail.
+"""

@@ -1,25 +1,27 @@
-"""The one-time code: made from a transaction's secret whenever it is asked for, so that it is never stored."""
+"""The one-time code of a message, made from the transaction's secret at each use, so that it is never stored."""
 
 import hmac
-import secrets
 import unicodedata
-from typing import Annotated
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, ClassVar
 
 import pyotp
 from pydantic import Field
 
+from gateway.account import Enrolment
+from gateway.interfaces import Spend
 from gateway.options import Options
 
-# Unicode does not call these dashes or separators, but people and mail programs write codes with them.
+# To Unicode these are neither dashes nor separators, but people and mail programs write codes with them.
 SEPARATORS = frozenset("\N{MINUS SIGN}.\N{MIDDLE DOT}\N{BULLET}\N{KATAKANA MIDDLE DOT}\N{IDEOGRAPHIC FULL STOP}")
-# Letters count in no category here. Cf: the invisible marks that come along when a code is pasted.
-SEPARATING = frozenset({"Zs", "Zl", "Zp", "Pd", "Pc", "Cf"})
-# What no spelling of eight digits reaches; NFKC can make eighteen letters of one.
+# No category of letters is among them. Cf holds the invisible marks that are pasted together with a code.
+SEPARATOR_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Pd", "Pc", "Cf"})
+# Longer than eight digits in any spelling. NFKC can turn one letter into eighteen, so length is checked first.
 LONGEST = 128
 
 
 class CodeOptions(Options):
-    """How long a code is, how long it lives, and how often it may be tried and sent."""
+    """The length of a code, its lifetime, and how often it may be tried and sent."""
 
     digits: Annotated[int, Field(ge=6, le=8)] = 6
     lifetime_seconds: Annotated[float, Field(ge=1, le=3600)] = 300
@@ -29,27 +31,37 @@ class CodeOptions(Options):
 
 
 class Code:
-    """A Factor: whoever reads the message can type what stands in it."""
+    """Implements interfaces.Factor with a code that a message carries."""
+
+    enrolled: ClassVar[bool] = False
 
     def __init__(self, options: CodeOptions) -> None:
         self.options = options
 
-    def challenge(self) -> bytes:
-        """160 random bits: what RFC 4226 §4 (R6) recommends for a secret."""
-        return secrets.token_bytes(20)
-
-    def code(self, secret: bytes) -> str:
-        """The code of *secret*: the same at every call, so that a resend repeats it (promise 9)."""
+    def challenge(self, secret: bytes) -> str:
+        """Return the code that is sent (promise 9: the same for every message of a transaction)."""
         return Hotp(secret, digits=self.options.digits).at(0)
 
-    def check(self, secret: bytes, typed: str) -> bool:
-        """Whether *typed* is the code of *secret*, however it was spelled."""
+    def capacity(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    async def check(self, answer: str, *, secret: bytes, enrolment: Enrolment | None, now: float) -> Spend | None:
+        del enrolment, now
+        return unchanged if self.matches(answer, secret=secret) else None
+
+    def matches(self, typed: str, *, secret: bytes) -> bool:
+        """Return whether *typed* is the code of *secret*, however it is spelled."""
         # As bytes: compare_digest raises on a str that is not ASCII.
-        return hmac.compare_digest(self.code(secret).encode(), digits_of(typed).encode())
+        return hmac.compare_digest(self.challenge(secret).encode(), digits_of(typed).encode())
+
+
+def unchanged(enrolment: Enrolment) -> Enrolment:
+    """Spend nothing: winning the transaction uses up the code."""
+    return enrolment
 
 
 def digits_of(typed: str) -> str:
-    """The decimal digits of *typed* as ASCII; empty when anything but digits and separators stands in it."""
+    """Return the decimal digits of *typed* as ASCII; empty if it holds anything but digits and separators."""
     if typed.isascii() and typed.isdecimal():
         return typed
     if len(typed) > LONGEST:
@@ -59,17 +71,17 @@ def digits_of(typed: str) -> str:
         digit = unicodedata.decimal(letter, None)
         if digit is not None:
             found.append(str(digit))
-        elif not _separates(letter):
+        elif not _is_separator(letter):
             return ""
     return "".join(found)
 
 
-def _separates(letter: str) -> bool:
-    return letter.isspace() or letter in SEPARATORS or unicodedata.category(letter) in SEPARATING
+def _is_separator(letter: str) -> bool:
+    return letter.isspace() or letter in SEPARATORS or unicodedata.category(letter) in SEPARATOR_CATEGORIES
 
 
 class Hotp(pyotp.HOTP):
-    """RFC 4226 over bytes: the way through base32 and back costs three times the code itself."""
+    """RFC 4226 over bytes. To encode the secret as base32 and back would cost three times as much as the code."""
 
     def __init__(self, secret: bytes, *, digits: int) -> None:
         self._bytes = secret

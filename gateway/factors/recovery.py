@@ -1,7 +1,7 @@
-"""Recovery codes: the way back in when the phone is gone. Made once, shown once, kept as argon2id.
+"""Recovery codes, for a user who has lost their phone. They are shown once and kept as argon2id hashes.
 
-A code's first two characters choose the one hash that it is compared with, so that a guess costs one hash, and never
-ten. They are no part of what is guessed: seventy random bits stand behind them.
+The first two characters of a code choose the one hash that it is compared with, so that a guess costs one hash and
+not ten. They add nothing to the secret: the other fourteen characters are seventy random bits.
 """
 
 import asyncio
@@ -10,31 +10,39 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import ClassVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from gateway.account import Enrolment
 from gateway.errors import FactorBusy
+from gateway.interfaces import Spend
 
 CODES = 10
-# Crockford's: no letter that is read as a digit, and none that makes words.
+# Crockford's base32: without the letters that look like digits.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MISREAD = str.maketrans("OIL", "011")
 SELECTOR = 2
 LENGTH = 16
 GROUP = 4
-# Longer than any spelling of a code; NFKC can make eighteen letters of one.
+# Longer than a code in any spelling. NFKC can turn one letter into eighteen, so length is checked first.
 LONGEST = 64
 # OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 KIBIBYTES, PASSES, LANES = 19 * 1024, 2, 1
-# How many are computed at once: each takes that memory and a core, for some 20 ms.
+# Hashes computed at the same time. Each takes that memory and one core for some 20 ms.
 AT_ONCE = 2
-# What is compared with when nothing was chosen, so that it takes as long. No code that anybody knows hashes to this.
+# Compared with when no hash was chosen, so that this takes as long. Nobody knows a code with this hash.
 NOBODYS = f"--$argon2id$v=19$m={KIBIBYTES},t={PASSES},p={LANES}${'A' * 22}${'A' * 43}"
 
 
 class RecoveryCodes:
-    """Makes codes and compares them, in threads of its own and never more than *AT_ONCE* at a time."""
+    """Implements interfaces.Factor with the recovery codes of an enrolment.
+
+    It hashes in its own threads, at most *AT_ONCE* at a time.
+    """
+
+    enrolled: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher(
@@ -46,9 +54,13 @@ class RecoveryCodes:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def challenge(self, secret: bytes) -> str:
+        """Return nothing: the user has kept the codes."""
+        del secret
+        return ""
+
     @contextmanager
-    def room(self) -> Iterator[None]:
-        """A place among those that compute. Raises FactorBusy, before anything is counted or spent."""
+    def capacity(self) -> Iterator[None]:
         if self._taken >= AT_ONCE:
             raise FactorBusy(retry_after=1)
         self._taken += 1
@@ -57,13 +69,18 @@ class RecoveryCodes:
         finally:
             self._taken -= 1
 
+    async def check(self, answer: str, *, secret: bytes, enrolment: Enrolment | None, now: float) -> Spend | None:
+        del secret, now
+        kept = await self.find(answer, enrolment.recovery_hashes if enrolment else ())
+        return None if kept is None else lambda held: held.spend_recovery_code(kept)
+
     async def make(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Ten fresh codes, and what is kept of them. Asked for with *room*."""
+        """Return ten fresh codes, and their hashes. Called while *capacity* is held."""
         codes = fresh()
         return codes, await asyncio.get_running_loop().run_in_executor(self._threads, self._kept_of, codes)
 
     async def find(self, typed: str, kept: Sequence[str]) -> str | None:
-        """Which of *kept* is *typed*'s, or None. Asked for with *room*; one hash whatever is typed."""
+        """Return the hash in *kept* of the code *typed*, or None. It computes one hash, whatever was typed."""
         code = plain(typed)
         chosen = next((each for each in kept if each[:SELECTOR] == code[:SELECTOR]), NOBODYS)
         right = await asyncio.get_running_loop().run_in_executor(self._threads, self._compare, chosen, code)
@@ -81,7 +98,7 @@ class RecoveryCodes:
 
 
 def fresh() -> tuple[str, ...]:
-    """Ten codes as they are shown, no two with the same first characters."""
+    """Return ten codes as the user sees them, no two with the same first characters."""
     codes: dict[str, str] = {}
     while len(codes) < CODES:
         code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
@@ -90,7 +107,7 @@ def fresh() -> tuple[str, ...]:
 
 
 def plain(typed: str) -> str:
-    """The code that *typed* spells, in whatever case and with whatever separators; empty when it can't be one."""
+    """Return the code in *typed*, in upper case and without separators; empty if it can't be a code."""
     if len(typed) > LONGEST:
         return ""
     letters = unicodedata.normalize("NFKC", typed).upper().translate(MISREAD)

@@ -1,0 +1,13 @@
+"""What must not happen too often, and who is refused when it does.
+
+    event          counted                                   by                         refused
+    a login        refused passwords                         name and address, address  429 flood, before Drupal
+    a code         wrong codes                               account                    locked: it waits
+                   wrong codes                               address                    429 flood
+                   wrong codes                               the whole site             nothing: an alert
+    a message      messages                                  destination                429 flood
+    enrolment      secrets, recovery codes, changes          account                    429 flood
+
+`limits` lists every limit with its key. `gate` reserves a try before it happens, and gives it back if it did not
+count. `gateway.limit` says when a limit refuses, and the store keeps the counts.
+"""

@@ -1,7 +1,7 @@
-"""Counts what a login must not do too often, and says when it is too often; fails closed.
+"""Counts what must not happen too often, and refuses it when it does. Without its store it refuses everything.
 
-Whatever may be refused is reserved before it happens and given back if it did not, or parallel tries would all see
-room. Giving back is best effort: a count too high is the safe mistake.
+A try is reserved before it happens and given back if it did not count, or parallel tries would all be let through.
+Giving back is best effort: a count that is too high is the safe mistake.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ log = structlog.get_logger()
 
 # Drupal's window for addresses (user.flood: ip_window).
 DRUPAL_SECONDS = 3600
-# What makes Drupal count visitors instead of the gateway.
+# With these lines in settings.php, Drupal counts visitors instead of the gateway.
 COUNT_VISITORS = "$settings['reverse_proxy'] = TRUE; $settings['reverse_proxy_addresses'] = ['ADDRESS OF HEADGATE'];"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reserved:
-    """What was taken, when, and the counts with it."""
+    """A try that was counted under *limits* at *at*, and the *counts* with it."""
 
     limits: tuple[Limit, ...]
     counts: tuple[int, ...]
@@ -35,28 +35,32 @@ class Reserved:
 
 
 class Floodgate:
-    """Asks the counters, which every process shares, on behalf of one login."""
+    """Applies the limits to the counters, which every process shares."""
 
     def __init__(self, counters: Counters, limits: Limits, *, clock: Callable[[], float]) -> None:
         self._counters = counters
         self._limits = limits
         self._clock = clock
-        # When Drupal last refused an address that had done too little for it.
+        # When Drupal last refused an address that we had counted too seldom for that.
         self._drupal_counted_us_at: float | None = None
         self._counted_us = OncePerMinute()
 
     @property
     def drupal_counts_gateway(self) -> bool:
-        """Whether Drupal seems to take every visitor for the gateway."""
+        """Whether Drupal seems to count the gateway's address for every visitor."""
         at = self._drupal_counted_us_at
         return at is not None and self._clock() - at < DRUPAL_SECONDS
+
+    def pseudonym(self, name: str) -> str:
+        """Return what events carry in place of *name* until the uid is known."""
+        return self._limits.pseudonym(name)
 
     async def password(self, name: str, address: str) -> Reserved:
         """Reserve a refused password. Raises Flood."""
         return await self._reserve(self._limits.passwords(name, address), now=self._clock())
 
     async def password_accepted(self, reserved: Reserved) -> None:
-        """A right password clears the name's count, as it does at Drupal, and was none of the address's refused."""
+        """Clear the name's count, as Drupal does after a right password, and give back the address's."""
         by_name, by_address = reserved.limits
         with contextlib.suppress(StoreUnavailable):
             await asyncio.gather(
@@ -64,21 +68,22 @@ class Floodgate:
             )
 
     async def release(self, reserved: Reserved) -> None:
-        """What was reserved did not happen."""
+        """Give back what was reserved: it did not happen."""
         with contextlib.suppress(StoreUnavailable):
             await self._counters.give_back(reserved.limits, now=reserved.at)
 
     def drupal_refused(self, reserved: Reserved) -> None:
-        """Drupal says flood of the address; if we have counted less than half of that, it counts the gateway's."""
+        """Note that Drupal refused the address. If we have counted less than half the limit, Drupal counts us."""
         if reserved.counts[1] * 2 < reserved.limits[1].most:
             self._drupal_counted_us_at = self._clock()
             if self._counted_us.due():
                 log.warning("drupal.counts_gateway", ours=reserved.counts[1], change=COUNT_VISITORS)
 
     async def demand_unlocked(self, uid: str, address: str) -> bool:
-        """Whether the account has lately logged in from the network of *address*: it is familiar.
+        """Return whether the account has logged in from the network of *address* lately.
 
-        Raises AccountLocked while the account waits for wrong codes, those from known networks or all others.
+        Raises AccountLocked while wrong codes lock the account. For a known network, only those from known networks
+        count; for any other network, only the others.
         """
         now, known_network = self._clock(), self._limits.known_network(uid, address)
         theirs, own = await asyncio.gather(
@@ -108,7 +113,7 @@ class Floodgate:
         await self._reserve([changes(uid)], now=self._clock())
 
     async def counted(self, channel: str, to: str, *, known_network: bool, at: float) -> bool:
-        """Whether the message of *at* was counted, and so may be sent."""
+        """Return whether the message asked for at *at* was counted, so that it may be sent."""
         return await self._counters.holds(self._limits.deliveries(channel, to, known_network=known_network), at=at)
 
     async def guess(self, uid: str, address: str, *, known_network: bool) -> Reserved:
@@ -121,8 +126,8 @@ class Floodgate:
                 raise
             raise TransactionClosed(flood.reason) from None
 
-    async def code_rejected(self, uid: str, reserved: Reserved, *, known_network: bool) -> tuple[str, ...]:
-        """The code was wrong; return the locks that this has closed."""
+    async def code_rejected(self, uid: str, reserved: Reserved, *, known_network: bool) -> bool:
+        """Count a wrong code; return whether this has locked the account."""
         now = self._clock()
         everywhere, failed = self._limits.everywhere(), failures(uid, known_network=known_network)
         with contextlib.suppress(StoreUnavailable):
@@ -130,18 +135,22 @@ class Floodgate:
                 self._counters.take([everywhere], now=now), self._counters.take([failed], now=now)
             )
             if site.counts == (everywhere.most,):
-                log.warning(everywhere.name, count=everywhere.most)
-            hard = reserved.limits[1]
-            closed = {failed.name: account.counts == (failed.most,), hard.name: reserved.counts[1] == hard.most}
-            return tuple(name for name, is_closed in closed.items() if is_closed)
-        return ()
+                log.warning("attack.second_factor", count=everywhere.most)
+            soft = account.counts == (failed.most,)
+            hard = reserved.counts[1] == reserved.limits[1].most
+            if soft:
+                log.warning("lock.soft", uid=uid)
+            if hard:
+                log.warning("lock.hard", uid=uid)
+            return soft or hard
+        return False
 
     async def code_accepted(self, uid: str, address: str, reserved: Reserved, *, known_network: bool) -> None:
-        """The code was right: no failure for any count; it clears the soft one and makes the network familiar."""
+        """Clear the account's count of wrong codes, and make the network of *address* a known one."""
         soft, *others = reserved.limits
         here = self._limits.known_network(uid, address)
         with contextlib.suppress(StoreUnavailable):
-            # In this order also at a store that is asked for all of it in one go.
+            # A store that gets them in one round trip keeps this order, too.
             await asyncio.gather(
                 self._counters.clear([soft, failures(uid, known_network=known_network), here]),
                 self._counters.take([here], now=reserved.at),

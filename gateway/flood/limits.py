@@ -1,7 +1,6 @@
-"""Drupal's word for it: when a limit refuses, as pure rules over the times at which it was taken.
+"""Every limit of the gateway: what it counts, how many are allowed, and under which key.
 
-Stores keep the times; what they mean is said here, once. A store that computes it in its own language is held to
-these functions by a test that drives both with the same history.
+`gateway.limit` says when a limit refuses, and stores keep the counts.
 """
 
 from collections.abc import Callable
@@ -14,14 +13,14 @@ from gateway.limit import KNOWN_NETWORK, Limit
 from gateway.networks import network_of
 from gateway.options import Options
 
-# Wrong codes of one account, by uid (promise 2); the hard one is stricter than NIST SP 800-63B-4 §3.2.2, which counts
-# consecutive failures.
+# Wrong codes of one account, by uid (promise 2). The hard limit is stricter than NIST SP 800-63B-4 §3.2.2, which counts
+# consecutive failures only.
 SOFT_FAILURES, SOFT_FIRST_SECONDS, SOFT_MOST_SECONDS = 10, 30, 15 * 60
 HARD_FAILURES, HARD_SECONDS = 100, 30 * 24 * 3600
-# As long as a manageToken lives.
+# The lifetime of a manageToken.
 PROPOSALS, PROPOSAL_SECONDS = 20, 600
-# For how long a network stays one that the account has logged in from. Revision 3 of NIST SP 800-63B (§5.2.2) named it
-# as a way to keep an attacker from locking the claimant out.
+# A network stays known for this long. NIST SP 800-63B, revision 3 (§5.2.2), names known networks as a way to keep an
+# attacker from locking the user out.
 KNOWN_NETWORK_SECONDS = 30 * 24 * 3600
 
 
@@ -41,7 +40,7 @@ class DrupalFloodOptions(Options):
 
 
 class FloodOptions(Options):
-    """How often is too often. Ours refuse before Drupal's own do, or Drupal would answer first."""
+    """The limits. They must refuse before Drupal's own do, or Drupal would answer first."""
 
     name: LimitOptions = LimitOptions(most=4, seconds=21_600)
     address: LimitOptions = LimitOptions(most=40, seconds=3_600)
@@ -63,14 +62,18 @@ class FloodOptions(Options):
 
 
 class Limits:
-    """The limits of one site. Names, addresses and destinations become keys that only this gateway can compute."""
+    """The limits of one site. Only this gateway can compute the keys of names, addresses and destinations."""
 
     def __init__(self, options: FloodOptions, index: Callable[..., str]) -> None:
         self._options = options
         self._index = index
 
+    def pseudonym(self, name: str) -> str:
+        """Return what events carry in place of *name*: 64 bits of HMAC over the folded name."""
+        return self._index("account", fold(name))[:11]
+
     def passwords(self, name: str, address: str) -> tuple[Limit, Limit]:
-        """Refused passwords: of one name from one address (of one name, if Drupal counts so), and from one address."""
+        """Limit refused passwords of a name from one address (or of a name, if Drupal does so), and of one address."""
         seen_from = network_of(address)
         counted = (fold(name),) if self._options.drupal.uid_only else (fold(name), seen_from)
         return (
@@ -79,21 +82,21 @@ class Limits:
         )
 
     def codes(self, uid: str, address: str, *, known_network: bool) -> tuple[Limit, Limit, Limit]:
-        """Wrong codes: the account's two counts, and those from one address."""
+        """Limit wrong codes: the account's two counts, and the count of one address."""
         seen_from = network_of(address)
         return (*guesses(uid, known_network=known_network), self._limit("flood.codes", self._options.codes, seen_from))
 
     def known_network(self, uid: str, address: str) -> Limit:
-        """Full while the account knows the network of *address*: a code typed there was right lately."""
+        """Return a limit that is full while the network of *address* is known: a code from there was right lately."""
         key = f"{KNOWN_NETWORK}:{self._index(KNOWN_NETWORK, uid, network_of(address))}"
         return Limit(name=KNOWN_NETWORK, key=key, most=1, seconds=KNOWN_NETWORK_SECONDS)
 
     def everywhere(self) -> Limit:
-        """Wrong codes of the whole site: it refuses nobody, but reaching it is an attack."""
+        """Count wrong codes of the whole site. This refuses nothing; reaching it means an attack."""
         return self._limit("attack.second_factor", self._options.everywhere)
 
     def deliveries(self, channel: str, to: str, *, known_network: bool) -> tuple[Limit, ...]:
-        """Messages to one destination; what costs money per message is counted more closely."""
+        """Limit messages to one destination. Channels that cost money per message have a second limit."""
         counted = (to.casefold(), "known_network") if known_network else (to.casefold(),)
         if channel == "email":
             return (self._limit("flood.mail", self._options.mail, *counted),)
@@ -108,9 +111,9 @@ class Limits:
 
 
 def guesses(uid: str, *, known_network: bool) -> tuple[Limit, Limit]:
-    """The account's two counts of wrong codes: after ten it waits, after a hundred in 30 days somebody unlocks it.
+    """Limit wrong codes of an account: after ten it waits; after a hundred in 30 days an operator must unlock it.
 
-    Twice: what strangers do must not lock the account where its owner logs in.
+    Known networks have their own counts, so that wrong codes from elsewhere don't lock the user out at home.
     """
     whose = _whose(uid, known_network=known_network)
     return (
@@ -129,23 +132,23 @@ def guesses(uid: str, *, known_network: bool) -> tuple[Limit, Limit]:
 
 
 def proposals(uid: str) -> Limit:
-    """Secrets and sets of recovery codes made for one account: each takes as long as many logins."""
+    """Limit secrets and recovery codes made for one account: each costs as much as many logins."""
     return Limit(name="flood.proposals", key=f"proposals:{uid}", most=PROPOSALS, seconds=PROPOSAL_SECONDS)
 
 
 def changes(uid: str) -> Limit:
-    """Askings to confirm or remove the account's app: each may take room from who types a recovery code."""
+    """Limit requests to confirm or remove an app: each can take capacity from users with a recovery code."""
     return Limit(name="flood.proposals", key=f"changes:{uid}", most=PROPOSALS, seconds=PROPOSAL_SECONDS)
 
 
 def failures(uid: str, *, known_network: bool) -> Limit:
-    """Wrong codes of the account that were really compared: reservations of parallel tries come and go."""
+    """Count wrong codes that were really compared. Reservations of parallel tries are not among them."""
     key = f"failures:{_whose(uid, known_network=known_network)}"
     return Limit(name="lock.soft", key=key, most=SOFT_FAILURES, seconds=HARD_SECONDS)
 
 
 def locks(uid: str) -> tuple[Limit, ...]:
-    """Everything that an operator clears to unlock the account."""
+    """Return everything that an operator clears to unlock the account."""
     return tuple(
         limit
         for known_network in (False, True)

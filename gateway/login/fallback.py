@@ -1,7 +1,7 @@
-"""The same code by another method, when the one before has failed for good.
+"""Sends the same code by another method when the first one has failed.
 
-It is never another code and never another attempt, and the login stays bound to the authType that its frontend was
-told. A method that the account has not is passed over.
+The code and the number of attempts stay the same, and the login stays bound to the authType in the answer of
+/authenticate. Methods that the account does not have are skipped.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Fallback:
-    """Is told of each code's message that has failed; *methods* says what comes after which."""
+    """Called for each message of a code that has failed. *methods* names the method that follows another."""
 
     def __init__(
         self, backend: Backend, *, flood: Floodgate, methods: Mapping[str, str], clock: Callable[[], float]
@@ -31,17 +31,17 @@ class Fallback:
         self._clock = clock
 
     async def __call__(self, failed: Message) -> None:
-        """Send the code another way, once, if nothing else of its method may still arrive."""
+        """Send the code by the next method, once, if every message of this method has failed."""
         key = failed.transaction
         if failed.subject != "code" or key is None:
             return
         try:
             await self._send(key, failed)
         except TransactionClosed:
-            return  # Nobody waits for this code any more.
+            return  # The login is over.
         except GatewayError as error:
             log.warning("fallback.refused", transaction=key, reason=error.reason or error.word)
-        except Exception as error:  # noqa: BLE001 - the courier still has to finish what has failed
+        except Exception as error:  # noqa: BLE001  # the courier must still finish the failed message
             log.error("fallback.error", transaction=key, reason=type(error).__name__)
 
     async def _send(self, key: str, failed: Message) -> None:
@@ -57,7 +57,7 @@ class Fallback:
             return replace(pending, messages=ids)
 
         now = self._clock()
-        # Tried first on what was read, as a resend is: what is not sent is not counted.
+        # Tried on what was read before, as in a resend: a message that is not sent must not be counted.
         await self._flood.deliveries(destinations(change(seen)), known_network=seen.known_network, now=now)
         after = await self._transactions.update(key, change, seen=seen)
         for message in messages(key, after, browser=failed.browser, now=now, fallback=self._methods):
@@ -65,12 +65,12 @@ class Fallback:
         log.info("fallback.queued", transaction=key, uid=after.uid, failed=carrier(seen.messages), by=method)
 
     def _next(self, pending: Transaction, failed: Message) -> str | None:
-        """What comes now. None if somebody else has seen to it, by a resend or another courier."""
+        """Return the next method; None if a resend or another courier has replaced the failed message."""
         pending.demand_open(now=self._clock())
         return next_method(pending, self._methods) if failed.id in awaited(pending) else None
 
     async def _was_counted(self, failed: Message) -> bool:
-        """Whether it could have been sent at all: what flood control has refused goes no other way either."""
+        """Return whether flood control let it be sent. What it refused must not go by another method either."""
         return await self._flood.counted(
             failed.channel, failed.to, known_network=failed.known_network, at=failed.asked_at
         )

@@ -1,20 +1,18 @@
-"""Every step of a login, in its order: the one place that knows it.
+"""Every step of a login, in its order.
 
-A session of Drupal's is parked before anything else is done with it, and from then on somebody answers for it: the
-answer that hands it over, or the reaper.
+Drupal's session is parked before anything else is done with it. From then on the answer that hands it over, or the
+reaper, is responsible for it.
 """
 
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor
-from gateway.collation import fold
-from gateway.delivery.notices import Notices, notice
+from gateway.account import Account, Caller, DrupalSession, Visitor, undescribed
 from gateway.errors import (
     BadCredentials,
     DeliveryUnavailable,
@@ -27,19 +25,21 @@ from gateway.errors import (
     WrongOtp,
 )
 from gateway.flood.gate import Floodgate, Reserved
-from gateway.interfaces import Authenticator, Backend, Factor, Message
-from gateway.languages import Choice
-from gateway.login.manage_token import ManageTokens, granted
-from gateway.login.methods import awaited, destinations, dialable, message_ids, messages, was_sent
-from gateway.login.outcome import Granted, Pending, Progress, Rules, as_pending, progress, waiting
+from gateway.interfaces import Authenticator, Backend
+from gateway.login.methods import awaited, destinations, message_ids, messages, was_sent
+from gateway.login.outcome import Checked, Granted, Pending, Progress, as_pending, progress
 from gateway.login.parking import Parking
 from gateway.login.refusal_timing import RefusalTiming
+from gateway.login.rules import LoginRules
 from gateway.login.second_factor import SecondFactor
 from gateway.policy.check import PolicyCheck
 from gateway.policy.devices import Remembered
+from gateway.policy.rules import Decision
 from gateway.transaction import State, Transaction, new_id, transaction_key
 
 log = structlog.get_logger()
+
+Value = TypeVar("Value")
 
 
 class LoginFlow:
@@ -50,37 +50,22 @@ class LoginFlow:
         *,
         drupal: Authenticator,
         backend: Backend,
-        parking: Parking,
-        factor: Factor,
-        proof: SecondFactor,
-        tokens: ManageTokens,
-        channels: frozenset[str],
-        methods: Callable[[Account, Enrolment | None], tuple[str, ...]],
-        rules: Rules,
         flood: Floodgate,
-        exemption: PolicyCheck,
-        notices: Notices,
-        alike: RefusalTiming,
-        languages: Choice,
-        index: Callable[..., str],
+        refusal_timing: RefusalTiming,
+        policy: PolicyCheck,
+        second_factor: SecondFactor,
+        rules: LoginRules,
         clock: Callable[[], float],
     ) -> None:
         self._drupal = drupal
         self._transactions = backend.transactions
-        self._parking = parking
         self._outbox = backend.outbox
-        self._factor = factor
-        self._proof = proof
-        self._tokens = tokens
-        self._channels = channels
-        self._methods = methods
-        self._rules = rules
+        self._parking = Parking(drupal=drupal, backend=backend, clock=clock)
         self._flood = flood
-        self._exemption = exemption
-        self._notices = notices
-        self._alike = alike
-        self._languages = languages
-        self._index = index
+        self._refusal_timing = refusal_timing
+        self._policy = policy
+        self._second_factor = second_factor
+        self._rules = rules
         self._clock = clock
 
     # Authenticate
@@ -91,129 +76,137 @@ class LoginFlow:
         username: str,
         password: str,
         auth_type: str | None,
-        client: Client,
-        visitor: Visitor,
+        caller: Caller,
         remember_token: str | None = None,
     ) -> Pending | Granted:
-        """Have Drupal check the password, park its session, and send a code; or win at once if policy asks for none.
+        """Check the password at Drupal and send a code, or grant the login at once if policy asks for none.
 
         Raises BadCredentials, Flood, AccountLocked, NotEnrolled, NoDestination, DrupalInvalid, DrupalTimeout or
-        Unavailable. Whatever is raised after Drupal opened a session, that session is ended.
+        Unavailable. Whatever is raised after Drupal has opened a session, that session is ended.
         """
-        if not self._channels:
+        if not self._rules.channels:
             raise DeliveryUnavailable("no_channel")
-        bind_contextvars(account=self._index("account", fold(username))[:11])
-        await self._proof.demand_initialised()
-        reserved = await self._flood.password(username, visitor.address)
-        session = await self._checked(username, password, visitor, reserved=reserved)
-        bind_contextvars(uid=session.uid)
-        id = new_id()
-        key = transaction_key(id)
-        # One end for both: a session that was due before its transaction would be ended under a valid code.
-        until = self._clock() + self._rules.lifetime_seconds
-        # In one breath, and so in one round trip; but nothing else happens unless the session is parked.
-        parked, known_network, enrolment, _ = await asyncio.gather(
-            self._parking.park(key, session, until=until),
-            self._flood.demand_unlocked(session.uid, visitor.address),
-            self._proof.enrolment(session.uid),
-            self._flood.password_accepted(reserved),
-            return_exceptions=True,
-        )
-        if parked is not None:
-            raise parked
+        checked = await self._check(username, password, caller)
         try:
-            if isinstance(known_network, BaseException):
-                raise known_network
-            if isinstance(enrolment, BaseException):
-                raise enrolment
-            described = await self._exemption.account(self._drupal.describe(session, visitor=visitor), session)
-            account = replace(
-                dialable(described, channels=self._channels, numbers=self._rules.numbers),
-                language=self._languages.of(described.language, visitor.accept_language),
-            )
-            decision, remembered = await self._exemption.judge(
+            account = await self._describe(checked, caller)
+            decision, remembered = await self._policy.decide(
                 account,
                 username=username,
                 auth_type=auth_type,
                 token=remember_token,
-                reachable=self._methods(account, enrolment),
-                client=client,
-                visitor=visitor,
+                reachable=self._rules.methods(account, checked.enrolment),
+                caller=caller,
             )
             if decision.exempt:
-                return await self._exempted(key, session, account, remembered)
-            pending = waiting(
-                account,
-                decision,
+                return await self._grant_without_code(checked, account, remembered)
+            return await self._open(checked, account, decision, caller)
+        except BaseException:
+            await self._parking.leave_to_the_reaper(checked.key)
+            raise
+
+    async def _check(self, username: str, password: str, caller: Caller) -> Checked:
+        """Have Drupal check the password, and park the session that it opens."""
+        bind_contextvars(account=self._flood.pseudonym(username))
+        await self._second_factor.demand_initialised()
+        reserved = await self._flood.password(username, caller.visitor.address)
+        session = await self._log_in(username, password, caller.visitor, reserved=reserved)
+        bind_contextvars(uid=session.uid)
+        id = new_id()
+        key = transaction_key(id)
+        # One end for session and transaction, or the session could end while the code is still good.
+        due_at = self._clock() + self._rules.code.lifetime_seconds
+        # Together, in one round trip. Nothing else is done unless the session is parked.
+        parked, known_network, enrolment, _ = await asyncio.gather(
+            self._parking.park(key, session, until=due_at),
+            self._flood.demand_unlocked(session.uid, caller.visitor.address),
+            self._second_factor.enrolment(session.uid),
+            self._flood.password_accepted(reserved),
+            return_exceptions=True,
+        )
+        result_of(parked)
+        try:
+            return Checked(
+                id=id,
+                key=key,
                 username=username,
-                client=client,
-                secret=self._factor.challenge(),
-                rules=self._rules,
-                now=self._clock(),
-                until=until,
-                known_network=known_network,
+                session=session,
+                due_at=due_at,
+                known_network=result_of(known_network),
+                enrolment=result_of(enrolment),
             )
-            await self._open(key, pending, visitor)
         except BaseException:
             await self._parking.leave_to_the_reaper(key)
             raise
-        return as_pending(id, pending, now=self._clock())
 
-    async def _checked(self, username: str, password: str, visitor: Visitor, *, reserved: Reserved) -> DrupalSession:
+    async def _log_in(self, username: str, password: str, visitor: Visitor, *, reserved: Reserved) -> DrupalSession:
         began = asyncio.get_running_loop().time()
         try:
             session = await self._drupal.authenticate(
                 name=username, password=password, visitor=visitor, late=self._parking.end_unparked
             )
         except BadCredentials:
-            await self._alike.wait(since=began)
+            await self._refusal_timing.wait(since=began)
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:
-            # No password was refused. A time-out stays counted: Drupal may have refused unheard.
+            # No password was refused. A time-out stays counted, since Drupal may have refused one.
             await self._flood.release(reserved)
             if isinstance(error, Flood):
                 self._flood.drupal_refused(reserved)
             raise
-        self._alike.remember(asyncio.get_running_loop().time() - began)
+        self._refusal_timing.remember(asyncio.get_running_loop().time() - began)
         return session
 
-    async def _exempted(
-        self, key: str, session: DrupalSession, account: Account, remembered: Remembered | None
-    ) -> Granted:
+    async def _describe(self, checked: Checked, caller: Caller) -> Account:
+        """Read the user's account at Drupal, with their own session."""
         try:
-            # As for a right code: a process that dies before the answer is written leaves it to the reaper.
-            await self._parking.mark_delivering(key)
+            account = await self._drupal.describe(checked.session, visitor=caller.visitor)
+        except DrupalInvalid:
+            # While policy only observes, users log in even if Drupal shows nothing of their account.
+            if not self._policy.observes:
+                raise
+            account = undescribed(checked.session)
+        return self._rules.reachable(account, caller.visitor)
+
+    async def _grant_without_code(self, checked: Checked, account: Account, remembered: Remembered | None) -> Granted:
+        """Hand the session over at once: policy asks for no code."""
+        try:
+            # As for a right code: if the process dies before the answer is written, the reaper ends the session.
+            await self._parking.mark_delivering(checked.key)
         except BaseException:
-            await asyncio.shield(self._exemption.give_back(remembered))
+            await asyncio.shield(self._policy.give_back(remembered))
             raise
         return Granted(
-            key=key,
-            uid=session.uid,
-            session=session,
-            hand_over=self._drupal.hand_over(session),
+            key=checked.key,
+            uid=checked.session.uid,
+            session=checked.session,
+            hand_over=self._drupal.hand_over(checked.session),
             profile=account.profile,
             remembered=remembered,
         )
 
-    async def _open(self, key: str, pending: Transaction, visitor: Visitor) -> None:
-        now = self._clock()
-        # In one breath, and in this order: a code must never arrive for a transaction that nobody can find. What
-        # flood control refuses is not sent either: the courier asks whether it was counted.
+    async def _open(self, checked: Checked, account: Account, decision: Decision, caller: Caller) -> Pending:
+        """Open the transaction and send its code."""
+        key, now = checked.key, self._clock()
+        pending = self._rules.open(checked, account, decision, client=caller.client, now=now)
+        # Together, in one round trip, and in this order: a code must never arrive for a transaction that can't be
+        # found. If flood control refuses, nothing is sent either: the courier asks whether a message was counted.
         try:
             displaced, _, _ = await asyncio.gather(
                 self._transactions.create(key, pending, most=self._rules.per_account, now=now),
                 self._flood.deliveries(destinations(pending), known_network=pending.known_network, now=now),
-                self._send(messages(key, pending, browser=visitor.user_agent, now=now, fallback=self._rules.fallback)),
+                self._send(key, pending, caller.visitor, now=now),
             )
         except GatewayError:
-            # At once: what is refused must not count as one of the account's open ones, and displaces none.
+            # At once: a refused login must not count as one of the account's open ones. It displaces none.
             await self._parking.end(key)
             raise
         for other in displaced:
             log.info("authenticate.displaced", transaction=other)
             await self._parking.end(other)
+        return as_pending(checked.id, pending, now=self._clock())
 
-    async def _send(self, several: list[Message]) -> None:
+    async def _send(self, key: str, pending: Transaction, visitor: Visitor, *, now: float) -> None:
+        several = messages(key, pending, browser=visitor.user_agent, now=now, fallback=self._rules.fallback)
         if len(several) == 1:
             await self._outbox.put(several[0])
         else:
@@ -222,98 +215,91 @@ class LoginFlow:
     # Login
 
     async def login(
-        self,
-        *,
-        username: str,
-        id: str,
-        auth_type: str,
-        otp: str,
-        client: Client,
-        visitor: Visitor,
-        remember: bool = False,
+        self, *, username: str, id: str, auth_type: str, otp: str, caller: Caller, remember: bool = False
     ) -> Granted:
-        """Win the transaction with the right code.
+        """Win the transaction with the right answer to its second factor.
 
-        Raises WrongOtp, Flood for an address with too many wrong ones, FactorBusy, and TransactionClosed for everything
-        that must look alike. The caller writes the answer and says `delivered` or `lost`.
+        Raises WrongOtp, Flood for an address with too many wrong codes, FactorBusy, and TransactionClosed for
+        everything that must look alike. The caller writes the answer, then calls `delivered` or `lost`.
         """
         key = transaction_key(id)
-        seen = await self._bound(key, username=username, auth_type=auth_type, client=client)
-        now = self._clock()
-        # Counted first: whoever may not guess takes no room from who may.
-        reserved = await self._flood.guess(seen.uid, visitor.address, known_network=seen.known_network)
-        try:
-            with self._proof.room(auth_type):
-                # A transaction's secret never changes, so this is true of whatever the swap is tried on.
-                is_sent = self._proof.is_sent_code(seen, otp)
-                # Fetched along when it will most likely be needed; what counts is who wins the swap.
-                fetched = self._parking.take_for_handover(key, now=now) if is_sent else nothing()
-                attempt = self._proof.attempt(key, seen, otp, is_sent=is_sent, browser=visitor.user_agent)
-                after, session = await asyncio.gather(attempt, fetched)
-        except (TransactionClosed, FactorBusy):
-            # Lost to another answer, or no room: nothing was compared that anybody hears of.
-            await self._flood.release(reserved)
-            raise
-        if after.state is not State.DELIVERING:
-            await self._wrong(key, after, visitor, reserved=reserved)
-            raise WrongOtp(attempts_left=after.attempts_left)
-        session = session or await self._parking.take_for_handover(key, now=now)
+        seen = await self._bound(key, username=username, auth_type=auth_type, caller=caller)
+        # Counted first: an address that may not guess must not take capacity from the others.
+        reserved = await self._flood.guess(seen.uid, caller.visitor.address, known_network=seen.known_network)
+        won, session = await self._win(key, seen, otp, caller.visitor, reserved=reserved)
         return Granted(
             key=key,
-            uid=after.uid,
-            address=visitor.address,
-            known_network=after.known_network,
+            uid=won.uid,
+            address=caller.visitor.address,
+            known_network=won.known_network,
             session=session,
             hand_over=self._drupal.hand_over(session),
-            profile=json.loads(after.profile),
-            manage_token=self._tokens.give(granted(after, at=now), client=client.id),
+            profile=json.loads(won.profile),
+            manage_token=self._second_factor.manage_token(won, client=caller.client),
             reserved=reserved,
-            remembered=await self._exemption.remember(after.uid, client=client) if remember else None,
+            remembered=await self._policy.remember(won.uid, client=caller.client) if remember else None,
         )
 
-    async def _bound(self, key: str, *, username: str, client: Client, auth_type: str | None = None) -> Transaction:
+    async def _bound(self, key: str, *, username: str, caller: Caller, auth_type: str | None = None) -> Transaction:
+        """Return the open transaction that the caller may use. Raises TransactionClosed for any other."""
         pending = await self._transactions.find(key)
-        pending.demand_bound(username=username, client=client.id, auth_type=auth_type)
+        pending.demand_bound(username=username, client=caller.client.id, auth_type=auth_type)
         pending.demand_open(now=self._clock())
         bind_contextvars(uid=pending.uid)
         return pending
 
-    async def _wrong(self, key: str, after: Transaction, visitor: Visitor, *, reserved: Reserved) -> None:
-        if after.state is State.ENDED:
-            await self._parking.leave_to_the_reaper(key)
-        for lock in await self._flood.code_rejected(after.uid, reserved, known_network=after.known_network):
-            log.warning(lock, uid=after.uid)
-            told = notice("locked", after, username=after.username, now=self._clock(), browser=visitor.user_agent)
-            await self._notices.tell(told, uid=after.uid)
+    async def _win(
+        self, key: str, seen: Transaction, otp: str, visitor: Visitor, *, reserved: Reserved
+    ) -> tuple[Transaction, DrupalSession]:
+        """Try *otp* once; return the transaction that it won, and the parked session."""
+        now = self._clock()
+        try:
+            with self._second_factor.capacity(seen.auth_type):
+                # A transaction's secret never changes, so this holds for whichever version is swapped.
+                is_sent_code = await self._second_factor.is_sent_code(seen, otp)
+                # Fetched in the same round trip, because it will most likely be needed. Only the swap decides.
+                fetched = self._parking.take_for_handover(key, now=now) if is_sent_code else nothing()
+                attempt = self._second_factor.attempt(key, seen, otp, is_sent_code=is_sent_code, visitor=visitor)
+                after, session = await asyncio.gather(attempt, fetched)
+        except (TransactionClosed, FactorBusy):
+            # Another answer was first, or there was no capacity: the client learns of no comparison.
+            await self._flood.release(reserved)
+            raise
+        if after.state is not State.DELIVERING:
+            if after.state is State.ENDED:
+                await self._parking.leave_to_the_reaper(key)
+            await self._second_factor.reject(after, reserved, known_network=after.known_network, visitor=visitor)
+            raise WrongOtp(attempts_left=after.attempts_left)
+        return after, session or await self._parking.take_for_handover(key, now=now)
 
-    async def delivered(self, won: Granted) -> None:
-        """The answer's last byte was written: the session is the frontend's now."""
-        if await self._parking.forget(won.key, uid=won.uid) and won.reserved:
-            await self._flood.code_accepted(won.uid, won.address, won.reserved, known_network=won.known_network)
+    async def delivered(self, granted: Granted) -> None:
+        """Forget the session: the answer's last byte was written, so the frontend has it."""
+        if await self._parking.forget(granted.key, uid=granted.uid) and granted.reserved:
+            await self._flood.code_accepted(
+                granted.uid, granted.address, granted.reserved, known_network=granted.known_network
+            )
 
-    async def lost(self, won: Granted) -> None:
-        """The answer did not leave: nobody holds the session, so it ends. The code was right all the same."""
+    async def lost(self, granted: Granted) -> None:
+        """End the session: the answer was not written, so nobody has it. The code was right all the same."""
         await asyncio.gather(
-            self._end_now(won),
-            self._exemption.give_back(won.remembered),
-            self._flood.release(won.reserved) if won.reserved else nothing(),
+            self._end_now(granted),
+            self._policy.give_back(granted.remembered),
+            self._flood.release(granted.reserved) if granted.reserved else nothing(),
         )
 
-    async def _end_now(self, won: Granted) -> None:
-        if await self._parking.end_now(won.key, session=won.session):
-            log.info("reaper.logged_out", uid=won.uid, transaction=won.key)
+    async def _end_now(self, granted: Granted) -> None:
+        if await self._parking.end_now(granted.key, session=granted.session):
+            log.info("reaper.logged_out", uid=granted.uid, transaction=granted.key)
 
     # Resend, status, cancel, logout
 
-    async def resend(
-        self, *, username: str, id: str, auth_type: str, switch_to: str | None, client: Client, visitor: Visitor
-    ) -> Pending:
-        """Send the same code again, or by another method; or ask for one that sends nothing.
+    async def resend(self, *, username: str, id: str, auth_type: str, switch_to: str | None, caller: Caller) -> Pending:
+        """Send the same code again, or by another method, or ask for a method that sends nothing.
 
-        Raises TransactionClosed, TooSoon, NotEnrolled, and Flood for a destination that has had too many messages.
+        Raises TransactionClosed, TooSoon, NotEnrolled, and Flood for a destination with too many messages.
         """
         key = transaction_key(id)
-        seen = await self._bound(key, username=username, auth_type=auth_type, client=client)
+        seen = await self._bound(key, username=username, auth_type=auth_type, caller=caller)
         method = switch_to or auth_type
         ids = message_ids(method)
         now = self._clock()
@@ -322,28 +308,28 @@ class LoginFlow:
             if was_sent(pending, method) and not pending.may_be_resent(now=now):
                 return pending.switch(auth_type=method, now=now)
             return pending.reissue(
-                now=now, wait_seconds=self._rules.resend_wait_seconds, messages=ids, auth_type=method
+                now=now, wait_seconds=self._rules.code.resend_wait_seconds, messages=ids, auth_type=method
             )
 
-        # Tried first on what was read: a message that may not be sent is not counted.
+        # Tried on what was read before: a message that is not sent must not be counted.
         tried = reissue(seen)
         if tried.messages == ids:
             await self._flood.deliveries(destinations(tried), known_network=seen.known_network, now=now)
         after = await self._transactions.update(key, reissue, seen=seen)
         if after.messages == ids:
-            await self._send(messages(key, after, browser=visitor.user_agent, now=now, fallback=self._rules.fallback))
+            await self._send(key, after, caller.visitor, now=now)
         return as_pending(id, after, now=now)
 
-    async def status(self, *, username: str, id: str, client: Client) -> Progress:
-        """Where the login stands. Raises TransactionClosed."""
-        pending = await self._bound(transaction_key(id), username=username, client=client)
+    async def status(self, *, username: str, id: str, caller: Caller) -> Progress:
+        """Return how far the login is. Raises TransactionClosed."""
+        pending = await self._bound(transaction_key(id), username=username, caller=caller)
         words = await self._outbox.words(awaited(pending))
         return progress(pending, words, now=self._clock())
 
-    async def cancel(self, *, username: str, id: str, client: Client) -> None:
-        """End the login and Drupal's session with it. Raises TransactionClosed."""
+    async def cancel(self, *, username: str, id: str, caller: Caller) -> None:
+        """End the login and its session at Drupal. Raises TransactionClosed."""
         key = transaction_key(id)
-        seen = await self._bound(key, username=username, client=client)
+        seen = await self._bound(key, username=username, caller=caller)
 
         def end(pending: Transaction) -> Transaction:
             pending.demand_open(now=self._clock())
@@ -357,11 +343,18 @@ class LoginFlow:
         return await self._drupal.log_out(session, visitor=visitor)
 
     def drupal_state(self) -> str:
-        """`ok`, or what an operator should know: `breaker_open`, `counts_gateway`."""
+        """Return `ok`, or what an operator should know: `breaker_open` or `counts_gateway`."""
         if not self._drupal.answers():
             return "breaker_open"
         return "counts_gateway" if self._flood.drupal_counts_gateway else "ok"
 
 
+def result_of(outcome: Value | BaseException) -> Value:
+    """Return what a gathered call returned, or raise what it raised."""
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
 async def nothing() -> None:
-    """Stands in a gather for what is not needed."""
+    """Stand in a gather for a call that is not needed."""

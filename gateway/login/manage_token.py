@@ -1,7 +1,7 @@
-"""The proof of a fresh second factor: what a login with a code gives, and what changing one's factors asks for.
+"""The manageToken: proof of a fresh second factor. A login with a code gives one; changing factors needs one.
 
-Nothing is stored. The token is sealed, for one client; what it says stands in it. An enrolment's `revoked_at` takes
-all earlier ones back.
+Nothing is stored: the grant stands in the token, sealed for one client. `Enrolment.revoked_at` makes all earlier
+tokens void.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -16,17 +16,18 @@ LIFETIME_SECONDS = 600
 
 
 class ManageTokens:
-    """Gives tokens and reads them."""
+    """Makes tokens and reads them."""
 
     def __init__(self, sealer: Sealer, *, clock: Callable[[], float]) -> None:
         self._sealer = sealer
         self._clock = clock
 
     def give(self, grant: Grant, *, client: str) -> str:
+        """Return the token of *grant*, for the client of that id."""
         return urlsafe_b64encode(self._sealer.seal("manage", _name(client), encode_grant(grant))).decode()
 
     def read(self, token: str, *, client: str) -> Grant:
-        """What *token* says. Raises TransactionClosed for one that is not ours, not this client's, or too old."""
+        """Return the grant in *token*. Raises TransactionClosed for a forged or expired one, or another client's."""
         try:
             grant = decode_grant(self._sealer.open("manage", _name(client), urlsafe_b64decode(token)))
         except (Unsealable, ValueError):
@@ -36,11 +37,11 @@ class ManageTokens:
         return grant
 
 
-def granted(won: Transaction, *, at: float) -> Grant:
-    """What whoever has won *won* may do."""
-    return Grant(uid=won.uid, username=won.username, mail=won.mail, language=won.language, at=at)
+def grant_of(passed: Transaction, *, at: float) -> Grant:
+    """Return the grant of a login whose second factor was right *at* that time."""
+    return Grant(uid=passed.uid, username=passed.username, mail=passed.mail, language=passed.language, at=at)
 
 
 def _name(client: str) -> str:
-    # Sealed for a name, it opens under no other: so is a token of one client nothing to another.
+    # What is sealed under one name opens under no other, so a client can't use another client's token.
     return f"manage:{client}"

@@ -1,4 +1,4 @@
-"""Which methods an account has, and what is sent for each."""
+"""Which methods can reach an account, and which messages each of them sends."""
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import replace
 import structlog
 
 from gateway.account import Account, Enrolment, masked
-from gateway.auth_types import AUTHENTICATOR, METHODS, RECOVERY_CODE, sends
+from gateway.auth_types import METHODS, AuthType, sends
 from gateway.delivery.addresses import one_address
 from gateway.delivery.numbers import NumberOptions, e164
 from gateway.errors import Undeliverable
@@ -17,7 +17,7 @@ from gateway.transaction import Transaction
 
 log = structlog.get_logger()
 
-# How long a method is tried that has a fallback: people wait for a code for a minute, hardly for its whole life.
+# A method with a fallback is tried for this long. Users wait a minute for a code, and hardly for its whole lifetime.
 TRIED_SECONDS = 30
 
 
@@ -29,16 +29,16 @@ def methods_of(
     preferred: str,
     prefer_authenticator: bool,
 ) -> tuple[str, ...]:
-    """What this account can be asked for, in order of preference."""
+    """Return what this account can be asked for, in order of preference."""
     sent = sent_methods(account, channels=channels, preferred=preferred)
-    apps = (AUTHENTICATOR,) if enrolment and enrolment.totp_secret else ()
-    # Last: who is asked for one without having chosen it would think that he needs a new phone.
-    codes = (RECOVERY_CODE,) if enrolment and enrolment.recovery_hashes else ()
+    apps = (AuthType.AUTHENTICATOR,) if enrolment and enrolment.totp_secret else ()
+    # Last: a recovery code is only for a user who asks for it.
+    codes = (AuthType.RECOVERY_CODE,) if enrolment and enrolment.recovery_hashes else ()
     return (*apps, *sent, *codes) if prefer_authenticator else (*sent, *apps, *codes)
 
 
 def sent_methods(account: Account, *, channels: AbstractSet[str], preferred: str) -> tuple[str, ...]:
-    """What can reach this account, the *preferred* one first."""
+    """Return the methods that can send this account a code, the *preferred* one first."""
     usable = [
         method
         for method, needed in METHODS.items()
@@ -48,7 +48,10 @@ def sent_methods(account: Account, *, channels: AbstractSet[str], preferred: str
 
 
 def dialable(account: Account, *, channels: AbstractSet[str], numbers: NumberOptions) -> Account:
-    """The account with its number in E.164, or without it if that can't be used. Read only where a channel needs it."""
+    """Return the account with its number in E.164, or without a number that can't be used.
+
+    Without a channel that needs a number, the account stays as it is.
+    """
     if account.phone is None or channels <= {"email"}:
         return account
     try:
@@ -59,62 +62,62 @@ def dialable(account: Account, *, channels: AbstractSet[str], numbers: NumberOpt
 
 
 def reaches(channel: str, account: Account) -> bool:
-    """Whether the account has a destination for *channel*, and a mail address is exactly one."""
+    """Return whether the account has a destination for *channel*. A mail address must be exactly one."""
     to = destination(channel, account)
     if not to or channel != "email":
         return bool(to)
     try:
         one_address(to)
     except Undeliverable:
-        # Told now: a code that no mail server may be given would be waited for in vain.
+        # Refused now, or the user would wait for a code that can't be sent.
         return False
     return True
 
 
 def destination(channel: str, of: Account | Transaction) -> str | None:
-    """Where *channel* reaches this person."""
+    """Return the address or number that *channel* sends to."""
     return of.mail if channel == "email" else of.phone
 
 
 def awaited(pending: Transaction) -> tuple[str, ...]:
-    """The messages whose code is asked for: none while something is asked for that was enrolled."""
+    """Return the ids of the messages that the login waits for; none while it asks for an enrolled factor."""
     return pending.messages if sends(pending.auth_type) else ()
 
 
 def was_sent(pending: Transaction, method: str) -> bool:
-    """Whether the code went by *method* before something was asked for that was enrolled."""
+    """Return whether the code went by *method* before the login asked for an enrolled factor."""
     return not awaited(pending) and carrier(pending.messages) == method
 
 
 def destinations(pending: Transaction) -> list[tuple[str, str]]:
-    """Channel and destination of each of the transaction's messages."""
+    """Return channel and destination of each message that the login waits for."""
     channels = [channel_of(id) for id in awaited(pending)]
     return [(channel, destination(channel, pending) or "") for channel in channels]
 
 
 def masked_destinations(pending: Transaction) -> str:
-    """The destinations as an answer may show them."""
+    """Return the destinations as an answer may show them."""
     return " / ".join(masked(to) for _, to in destinations(pending))
 
 
 def message_ids(method: str) -> tuple[str, ...]:
-    """A fresh id for each message that *method* sends; it begins with the channel, so that /status knows it."""
+    """Return a fresh id for each message that *method* sends. It begins with the channel, for /status."""
     return tuple(f"{channel}-{secrets.token_urlsafe(12)}" for channel in METHODS.get(method, ()))
 
 
 def channel_of(id: str) -> str:
-    """The channel of the message *id*."""
+    """Return the channel of the message *id*."""
     return id.partition("-")[0]
 
 
 def carrier(ids: Sequence[str]) -> str | None:
-    """The method that consists of the messages *ids*; None for none."""
+    """Return the method that sends exactly the messages *ids*; None for none."""
     channels = tuple(channel_of(id) for id in ids)
     return next((method for method, needed in METHODS.items() if needed == channels), None)
 
 
 def messages(key: str, pending: Transaction, *, browser: str, now: float, fallback: Mapping[str, str]) -> list[Message]:
-    """What is sent for the transaction under *key*; the code itself stands in none of them."""
+    """Return the messages of the transaction *key*. None of them holds the code."""
     has_another = next_method(pending, fallback) is not None
     return [
         Message(
@@ -134,17 +137,19 @@ def messages(key: str, pending: Transaction, *, browser: str, now: float, fallba
 
 
 def next_method(pending: Transaction, fallback: Mapping[str, str]) -> str | None:
-    """The method that carries the code when its messages have failed: the first that the account has."""
-    return next((method for method in _after(carrier(awaited(pending)), fallback) if method in pending.methods), None)
+    """Return the first fallback that the account has, for the messages that the login waits for."""
+    fallbacks = fallbacks_of(carrier(awaited(pending)), fallback)
+    return next((method for method in fallbacks if method in pending.methods), None)
 
 
-def _after(method: str | None, fallback: Mapping[str, str]) -> Iterator[str]:
+def fallbacks_of(method: str | None, fallback: Mapping[str, str]) -> Iterator[str]:
+    """Yield the methods that follow *method*, in their order."""
     while (method := fallback.get(method or "")) is not None:
         yield method
 
 
 def fallback_problems(fallback: Mapping[str, str], *, channels: AbstractSet[str]) -> list[tuple[str, str]]:
-    """What is wrong with *fallback*, by its keys. It must lead to channels that are there and have not failed yet."""
+    """Return what is wrong with *fallback*, by its keys. It must lead to channels that have not failed before."""
     problems: list[tuple[str, str]] = []
     for method, other in fallback.items():
         if method not in METHODS or other not in METHODS:
@@ -158,7 +163,7 @@ def fallback_problems(fallback: Mapping[str, str], *, channels: AbstractSet[str]
 
 def _leads_back(method: str, fallback: Mapping[str, str]) -> bool:
     failed = set(METHODS[method])
-    for other in _after(method, fallback):
+    for other in fallbacks_of(method, fallback):
         needed = set(METHODS.get(other, ()))
         if failed & needed:
             return True

@@ -1,71 +1,35 @@
-"""What the steps of a login come to: plain values between the flow and whoever answers."""
+"""What the steps of a login return: plain values, from which the endpoints make their answers."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.account import Account, Client, DrupalSession
-from gateway.auth_types import sends
-from gateway.delivery.numbers import NumberOptions
+from gateway.account import DrupalSession, Enrolment
 from gateway.flood.gate import Reserved
 from gateway.interfaces import HandOver, Word
-from gateway.login.methods import awaited, carrier, masked_destinations, message_ids
+from gateway.login.methods import awaited, carrier, masked_destinations
 from gateway.policy.devices import Remembered
-from gateway.policy.rules import Decision
 from gateway.transaction import Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
-    """What configuration says of a login. Times in seconds; *fallback* says which method comes after which."""
+class Checked:
+    """A login whose password Drupal has accepted, and whose session is parked under *key* until *due_at*.
 
-    lifetime_seconds: float
-    attempts: int
-    resends: int
-    resend_wait_seconds: float
-    per_account: int = 3
-    numbers: NumberOptions = field(default_factory=NumberOptions)
-    fallback: Mapping[str, str] = field(default_factory=dict)
+    The client will know it by *id*. *known_network*: the account has logged in from the visitor's network lately.
+    """
 
-
-def waiting(
-    account: Account,
-    decision: Decision,
-    *,
-    username: str,
-    client: Client,
-    secret: bytes,
-    rules: Rules,
-    now: float,
-    until: float,
-    known_network: bool,
-) -> Transaction:
-    """A login whose password was right and that was decided to need a code."""
-    return Transaction(
-        uid=account.uid,
-        client=client.id,
-        username=username,
-        auth_type=decision.method,
-        methods=decision.methods,
-        secret=secret,
-        mail=account.mail,
-        phone=account.phone,
-        language=account.language or "en",
-        profile=json.dumps(account.profile, ensure_ascii=False, separators=(",", ":")),
-        opened_at=now,
-        expires_at=until,
-        attempts_left=rules.attempts,
-        resends_left=rules.resends,
-        # Who was sent nothing may have a code sent at once.
-        resend_at=now + rules.resend_wait_seconds if sends(decision.method) else now,
-        messages=message_ids(decision.method),
-        known_network=known_network,
-    )
+    id: str = field(repr=False)
+    key: str
+    username: str = field(repr=False)
+    session: DrupalSession = field(repr=False)
+    due_at: float
+    known_network: bool
+    enrolment: Enrolment | None = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pending:
-    """A login that waits for its code, as the frontend is told of it; times in seconds."""
+    """A login that waits for its second factor, as the frontend sees it. Times are in seconds from now."""
 
     id: str = field(repr=False)
     auth_type: str
@@ -77,7 +41,7 @@ class Pending:
 
 
 def as_pending(id: str, pending: Transaction, *, now: float) -> Pending:
-    """What is told of *pending*, which the client knows by *id*."""
+    """Return what the frontend sees of *pending*, which it knows by *id*."""
     return Pending(
         id=id,
         auth_type=pending.auth_type,
@@ -91,7 +55,7 @@ def as_pending(id: str, pending: Transaction, *, now: float) -> Pending:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Where a waiting login stands; times in seconds. *carried_by* is the method that was sent, if any was."""
+    """How far a pending login is. Times are in seconds from now; *carried_by* is the method that brought the code."""
 
     delivery: Word
     carried_by: str | None
@@ -103,10 +67,10 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Granted:
-    """A login whose code was right, or that needs none: hand it over, then say `delivered` or `lost`.
+    """A login whose session is ready to be handed over. The caller writes it, then calls `delivered` or `lost`.
 
-    *manage_token* lets its owner change his factors for a while; empty where no code was asked for. *reserved* None: no
-    code was asked for, so that it clears no count of wrong ones and makes no network familiar.
+    *manage_token* lets the user change their factors for a while. It is empty, and *reserved* is None, if no code was
+    asked for: then nothing was proved, so that no count of wrong codes is cleared and no network becomes known.
     """
 
     key: str
@@ -122,7 +86,7 @@ class Granted:
 
 
 def progress(pending: Transaction, words: Sequence[Word], *, now: float) -> Progress:
-    """Where *pending* stands, about whose messages *words* are the last ones."""
+    """Return how far *pending* is; *words* are the outcomes of the messages that it waits for."""
     return Progress(
         delivery=delivery_of(words),
         carried_by=carrier([id for id, word in zip(awaited(pending), words, strict=True) if word == "sent"]),
@@ -134,7 +98,7 @@ def progress(pending: Transaction, words: Sequence[Word], *, now: float) -> Prog
 
 
 def delivery_of(words: Sequence[Word]) -> Word:
-    """One word for all messages of a login; where nothing had to be sent, nothing failed."""
+    """Return one outcome for all messages of a login: `sent` if one arrived, or if nothing had to be sent."""
     if not words or "sent" in words:
         return "sent"
     return "queued" if "queued" in words else "failed"

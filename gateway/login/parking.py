@@ -1,4 +1,4 @@
-"""What becomes of a Drupal session between password and hand-over: parked, forgotten, or ended (promise 3)."""
+"""Drupal's session between the password and the hand-over: parked, then forgotten or ended (promise 3)."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,12 @@ from gateway.transaction import DELIVERING_SECONDS, new_id, transaction_key
 
 log = structlog.get_logger()
 
+# Pauses between the tries to forget a session while the store is away.
 AGAIN_SECONDS = (0.1, 0.5, 2, 5, 10, 20)
 
 
 class Parking:
-    """Parks sessions, and ends them at Drupal; what can't be ended now is left to the reaper."""
+    """Parks sessions and ends them at Drupal. The reaper ends what can't be ended at once."""
 
     def __init__(self, *, drupal: Authenticator, backend: Backend, clock: Callable[[], float]) -> None:
         self._drupal = drupal
@@ -26,32 +27,33 @@ class Parking:
         self._clock = clock
 
     async def park(self, key: str, session: DrupalSession, *, until: float) -> None:
-        """Keep *session*; raises StoreUnavailable, and then it has ended."""
+        """Keep *session*, due at *until*. Raises StoreUnavailable, and then the session has been ended."""
         try:
             await self._parked.park(key, session, due_at=until)
         except BaseException:
-            # Nobody else knows this session, so it ends here and now.
+            # No other part knows this session, so it must be ended here.
             await asyncio.shield(self.end_unparked(session))
             raise
 
     async def take_for_handover(self, key: str, *, now: float) -> DrupalSession:
-        """Mark as being handed over. Raises TransactionClosed if it is gone."""
+        """Return the session and put off the reaper. Raises TransactionClosed if it is gone."""
         return await self._parked.take_for_handover(key, until=now + DELIVERING_SECONDS)
 
     async def mark_delivering(self, key: str) -> None:
-        """Put off the reaper, as `hand` does, where the session is known already."""
+        """Put off the reaper, as `take_for_handover` does, for a session that the caller has already."""
         await self._parked.postpone(key, due_at=self._clock() + DELIVERING_SECONDS)
 
     async def forget(self, key: str, *, uid: str) -> bool:
-        """Whether a session that was handed over could be forgotten, or the reaper would end it while it is in use.
+        """Forget a session that was handed over, and return whether it could be.
 
-        Takes up to a minute while the store is away, so no connection should wait for it.
+        Otherwise the reaper would end the session while it is in use. This takes up to a minute while the store is
+        away, so no connection should wait for it.
         """
         removed = False
         try:
             removed = await self._removed(key)
         finally:
-            # Also for who is given up while he waits.
+            # Also if this is cancelled while it waits.
             if not removed:
                 log.error("login.not_removed", uid=uid)
         return removed
@@ -71,7 +73,7 @@ class Parking:
         await self.leave_to_the_reaper(key)
 
     async def end_now(self, key: str, *, session: DrupalSession | None = None) -> bool:
-        """End the session at Drupal before returning, whatever the store says; whether that could be done."""
+        """End the session at Drupal before returning; return whether it could. *session* saves asking the store."""
         try:
             await self._drupal.log_out(session or await self.take_for_handover(key, now=self._clock()))
             await self._parked.remove(key)
@@ -81,7 +83,7 @@ class Parking:
         return True
 
     async def end_unparked(self, session: DrupalSession) -> None:
-        """End a session that nobody has parked; if Drupal is away, park it for later."""
+        """End a session that was not parked. If Drupal is away, park it for the reaper."""
         try:
             await self._drupal.log_out(session)
             log.info("reaper.logged_out", uid=session.uid, reason="never_parked")
@@ -98,5 +100,5 @@ class Parking:
         try:
             await self._parked.postpone(key, due_at=self._clock())
         except StoreUnavailable:
-            # Its first deadline still stands.
+            # It stays due at its first deadline.
             log.warning("reaper.later", transaction=key)

@@ -1,7 +1,7 @@
-"""Ends at Drupal what was parked and not handed over.
+"""Ends at Drupal the sessions that were parked and not handed over.
 
-Whoever wins the transaction's swap decides what becomes of the session, so the reaper first ends the transaction the
-same way as everybody else does. Drupal being down means later, not never.
+The winner of the transaction's swap decides what becomes of the session. So the reaper ends the transaction first, by
+the same swap as every other part. While Drupal is down, the session waits.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ IDLE_SECONDS = 1.0
 
 
 class Reaper:
-    """Runs in every gateway process; a lease keeps two from doing the same."""
+    """Runs in every gateway process; a lease keeps two of them from ending the same session."""
 
     def __init__(self, *, drupal: Authenticator, backend: Backend, clock: Callable[[], float]) -> None:
         self._drupal = drupal
@@ -35,22 +35,22 @@ class Reaper:
         self._clock = clock
 
     async def run(self) -> None:
-        """Sweep until cancelled; a store that is away is asked again."""
+        """Sweep until cancelled. While the store is away, try again."""
         while True:
             ended = 0
             try:
                 ended = await self.sweep()
             except StoreUnavailable as error:
                 log.warning("reaper.store_unavailable", reason=error.reason)
-            except Exception as error:  # noqa: BLE001  # whatever one session does to it, the others must be ended
+            except Exception as error:  # noqa: BLE001  # a bug at one session must not keep the others alive
                 log.error("reaper.internal", error=type(error).__name__, where=where(error))
             if not ended:
                 await asyncio.sleep(IDLE_SECONDS)
 
     async def sweep(self, *, everything: bool = False) -> int:
-        """Settle what is due now, or *everything*; return how many sessions were ended."""
+        """End what is due now, or *everything*; return how many sessions were ended."""
         now = self._clock()
-        # Everything at once: of what can't be ended now, none may stand before what can.
+        # Everything at once: a session that can't be ended must not stand before one that can.
         due = await self._parked.claim(
             now=float("inf") if everything else now,
             lease_seconds=LEASE_SECONDS,
@@ -62,7 +62,7 @@ class Reaper:
         return sum(settled)
 
     async def drain(self, *, most_seconds: float) -> None:
-        """End everything there is, for a store that dies with its process, and say how much could not be ended."""
+        """End every session of a store that ends with its process, and log how many could not be ended."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(most_seconds):
                 while await self.sweep(everything=True):
@@ -74,7 +74,7 @@ class Reaper:
     async def _settle(self, key: str, session: DrupalSession, *, now: float, everything: bool) -> bool:
         try:
             wait = await self._still_delivering(key, now=now)
-            # Nobody will come back to it after a store that dies with its process.
+            # With *everything*, this is the last chance to end it.
             if wait and not everything:
                 await self._parked.postpone(key, due_at=now + wait)
                 return False
@@ -82,7 +82,7 @@ class Reaper:
             await self._parked.remove(key)
         except GatewayError as error:
             log.info("reaper.postponed", uid=session.uid, transaction=key, reason=error.word)
-            # Whoever touches Drupal during maintenance loses his session anyway, and we may be early.
+            # During maintenance Drupal must be left alone; it says for how long.
             again = error.retry_after if isinstance(error, DrupalMaintenance) else AGAIN_SECONDS
             with contextlib.suppress(StoreUnavailable):
                 await self._parked.postpone(key, due_at=self._clock() + again)
@@ -91,7 +91,7 @@ class Reaper:
         return True
 
     async def _still_delivering(self, key: str, *, now: float) -> float:
-        """End the transaction; return for how long its winner may still be writing the answer."""
+        """End the transaction; return how many seconds its winner may still be writing the answer."""
 
         def end(pending: Transaction) -> Transaction:
             return pending.end(now=now)

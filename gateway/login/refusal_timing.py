@@ -1,8 +1,8 @@
-"""Every refusal of a password is answered at the same time, whatever it was refused for (promise 11).
+"""Answers every refusal of a password after the same time, whatever the reason (promise 11).
 
-Real Drupal answers an unknown user 6 to 13 times sooner than a wrong password, and on 11.4 a right one sooner than a
-wrong one (measured). So a refusal is held until T has passed, T = max(400 ms, 1.3 × the 99th percentile of recent
-successful logins), and one that took longer until the next multiple of T; a random part of it blurs the edge.
+Real Drupal answers an unknown user 6 to 13 times sooner than a wrong password, and Drupal 11.4 a right password sooner
+than a wrong one (measured). So a refusal is held until T has passed: T = max(400 ms, 1.3 × the 99th percentile of
+recent successful logins). If Drupal took longer, it is held until the next multiple of T. A random part blurs the edge.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ JITTER = 0.1
 
 
 class RefusalTiming:
-    """Knows how long a login takes here; times are seconds of the loop's clock."""
+    """Learns how long a login takes. Times are in seconds of the event loop's clock."""
 
     def __init__(self, rng: Random, *, most_seconds: float) -> None:
         self._rng = rng
@@ -29,14 +29,14 @@ class RefusalTiming:
         self._recent.append(seconds)
 
     def step(self) -> float:
-        """T, at most the time that a login may take at all."""
+        """Return T, at most the time-out of a login."""
         if not self._recent:
             return min(LEAST_SECONDS, self._most)
         slow = sorted(self._recent)[math.ceil(0.99 * len(self._recent)) - 1]
         return min(max(LEAST_SECONDS, HEADROOM * slow), self._most)
 
     async def wait(self, *, since: float) -> None:
-        """Return when a refusal of a login that began at *since* may be answered."""
+        """Wait until the refusal of a login that began at *since* may be answered."""
         step = self.step()
         elapsed = asyncio.get_running_loop().time() - since
         until = max(1, math.ceil(elapsed / step)) * step + self._rng.uniform(0, JITTER * step)

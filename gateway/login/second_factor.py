@@ -1,151 +1,163 @@
-"""What somebody types as a second factor, checked by its method: a code that was sent, an app's, a recovery code.
+"""Checks the user's answer to the second factor, counts it, and uses up what it proved.
 
-A sent code is compared inside the swap that counts the attempt. The others are spent in an enrolment, so the attempt is
-counted first, then they are compared and spent, and only then the transaction is won: whoever loses on the way has
-spent an attempt and won nothing.
+A code that was sent is compared inside the swap that counts the attempt. An answer to an enrolled factor takes three
+steps: count the attempt, check the answer and use it up in the enrolment, win the transaction. If a later step fails,
+the attempt stays counted and nothing is won.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 import structlog
 
-from gateway.account import Enrolment
-from gateway.auth_types import AUTHENTICATOR, RECOVERY_CODE, sends
+from gateway.account import Client, Enrolment, Grant, Visitor
+from gateway.auth_types import AuthType
 from gateway.delivery.notices import Notices, notice
 from gateway.errors import NotEnrolled, StoreUnavailable, TransactionClosed
-from gateway.factors import RecoveryCodes, Totp
-from gateway.interfaces import Backend, Factor, Subject
+from gateway.factors import Factors
+from gateway.flood.gate import Floodgate, Reserved
+from gateway.interfaces import Backend, Subject
+from gateway.login.manage_token import ManageTokens, grant_of
 from gateway.transaction import Transaction
 
 log = structlog.get_logger()
 
-# With fewer recovery codes than these the mail says to make new ones.
+# With fewer recovery codes than this, the mail asks the user to make new ones.
 FEW_CODES = 3
 
 
 class SecondFactor:
-    """Checks what was typed against what each method asks for."""
+    """Looks up the factor of a method, and applies its check to a login or to an enrolment."""
 
     def __init__(
         self,
-        *,
-        code: Factor,
-        totp: Totp,
-        recovery: RecoveryCodes,
-        enabled: bool,
+        factors: Factors,
         backend: Backend,
+        *,
+        enabled: bool,
+        flood: Floodgate,
+        tokens: ManageTokens,
         notices: Notices,
         clock: Callable[[], float],
     ) -> None:
-        self._code = code
-        self._totp = totp
-        self._recovery = recovery
-        self._enabled = enabled
+        self._factors = factors
         self._transactions = backend.transactions
         self._enrolments = backend.enrolments
+        self.enabled = enabled
+        self._flood = flood
+        self._tokens = tokens
         self._notices = notices
         self._clock = clock
 
     async def demand_initialised(self) -> None:
-        """Raise StoreUnavailable for a store that may have been emptied: nobody is taken for not enrolled."""
-        if self._enabled and not await self._enrolments.initialised():
+        """Raise StoreUnavailable for a store that may have been emptied: its users would seem not enrolled."""
+        if self.enabled and not await self._enrolments.initialised():
             raise StoreUnavailable("not_initialised")
 
     async def enrolment(self, uid: str) -> Enrolment | None:
-        """What the account has enrolled; None where apps are not allowed. Raises StoreUnavailable."""
-        if not self._enabled:
+        """Return the account's enrolment; None where apps are not allowed. Raises StoreUnavailable."""
+        if not self.enabled:
             return None
         found = await self._enrolments.find(uid)
         if found is None:
-            # Afterwards: a store that was emptied before that look shows it now.
+            # Asked afterwards: a store that was emptied before the look shows it now.
             await self.demand_initialised()
         return found
 
-    def room(self, method: str) -> AbstractContextManager[None]:
-        """What a check by *method* needs to have before anything is counted. Raises FactorBusy."""
-        return self._recovery.room() if method == RECOVERY_CODE else nullcontext()
+    def capacity(self, method: str) -> AbstractContextManager[None]:
+        """Hold what a check by *method* needs. Raises FactorBusy, before anything is counted."""
+        return self._factors.of(method).capacity()
 
-    def is_sent_code(self, pending: Transaction, typed: str) -> bool:
-        """Whether *typed* is the code that was sent. An app's and a recovery code are no matter of the transaction."""
-        return sends(pending.auth_type) and self._code.check(pending.secret, typed)
+    async def is_sent_code(self, pending: Transaction, typed: str) -> bool:
+        """Return whether *pending* asks for the code that was sent, and *typed* is it."""
+        factor = self._factors.of(pending.auth_type)
+        if factor.enrolled:
+            return False
+        return await factor.check(typed, secret=pending.secret, enrolment=None, now=self._clock()) is not None
 
-    async def attempt(self, key: str, seen: Transaction, typed: str, *, is_sent: bool, browser: str) -> Transaction:
-        """Count one try of *typed* and return what became of the transaction. Asked for with *room*.
+    async def attempt(
+        self, key: str, seen: Transaction, typed: str, *, is_sent_code: bool, visitor: Visitor
+    ) -> Transaction:
+        """Count one try of *typed* and return the transaction after it. Called while *capacity* is held.
 
-        *is_sent* is what `is_sent_code` said of it; *browser* is told in a mail about it.
-
-        Raises TransactionClosed, and then nothing was compared that anybody hears of.
+        *is_sent_code* is what the method of that name returned. Raises TransactionClosed when the transaction was
+        closed or switched meanwhile; then nothing that was compared becomes known.
         """
         now = self._clock()
         method = seen.auth_type
 
-        def compared(pending: Transaction) -> Transaction:
+        def compare(pending: Transaction) -> Transaction:
             pending.demand_method(method)
-            return pending.attempt(accepted=is_sent, now=now)
+            return pending.attempt(accepted=is_sent_code, now=now)
 
-        def counted(pending: Transaction) -> Transaction:
+        def count(pending: Transaction) -> Transaction:
             pending.demand_method(method)
             return pending.count(now=now)
 
-        if sends(method):
-            return await self._transactions.update(key, compared, seen=seen)
-        tried = await self._transactions.update(key, counted, seen=seen)
-        spent = await self.spend(seen.uid, method, typed)
-        if spent and method == RECOVERY_CODE:
-            await self._tell_used(seen, left=len(spent.recovery_hashes), now=now, browser=browser)
-        return await self._settled(key, tried, accepted=spent is not None)
+        if not self._factors.of(method).enrolled:
+            return await self._transactions.update(key, compare, seen=seen)
+        counted = await self._transactions.update(key, count, seen=seen)
+        enrolment = await self._enrolments.find(seen.uid)
+        after = await self.spend(method, typed, secret=seen.secret, enrolment=enrolment)
+        if after and method == AuthType.RECOVERY_CODE:
+            await self._tell_code_used(seen, left=len(after.recovery_hashes), visitor=visitor)
+        return await self._settle(key, counted, accepted=after is not None)
 
-    async def _tell_used(self, by: Transaction, *, left: int, now: float, browser: str) -> None:
-        log.warning("login.recovery_code_used", uid=by.uid, left=left)
-        subject: Subject = "recovery_low" if left < FEW_CODES else "recovery_used"
-        told = notice(subject, by, username=by.username, now=now, browser=browser)
-        await self._notices.tell(told, uid=by.uid)
+    async def spend(self, method: str, typed: str, *, secret: bytes, enrolment: Enrolment | None) -> Enrolment | None:
+        """Check *typed* against *enrolment* and use it up; return the enrolment after it, or None for a wrong answer.
 
-    async def _settled(self, key: str, tried: Transaction, *, accepted: bool) -> Transaction:
+        Called while *capacity* is held.
+        """
+        use_up = await self._factors.of(method).check(typed, secret=secret, enrolment=enrolment, now=self._clock())
+        if use_up is None or enrolment is None:
+            return None
+        try:
+            return await self._enrolments.update(
+                enrolment.uid, lambda found: use_up(demand_enrolled(found)), seen=enrolment
+            )
+        except NotEnrolled:
+            # Used up meanwhile. The client must not learn that it was right.
+            return None
+
+    async def reject(
+        self, whose: Transaction | Grant, reserved: Reserved, *, known_network: bool, visitor: Visitor
+    ) -> None:
+        """Count a wrong answer. If that locks the account, send its owner a mail."""
+        if await self._flood.code_rejected(whose.uid, reserved, known_network=known_network):
+            await self.tell("locked", whose, visitor=visitor)
+
+    def manage_token(self, won: Transaction, *, client: Client) -> str:
+        """Return the token by which the user of *won* may change their factors for a while."""
+        return self._tokens.give(grant_of(won, at=self._clock()), client=client.id)
+
+    def read_manage_token(self, token: str, *, client: Client) -> Grant:
+        """Return what a manageToken grants. Raises TransactionClosed for a token that is not good."""
+        return self._tokens.read(token, client=client.id)
+
+    async def tell(self, subject: Subject, whose: Transaction | Grant, *, visitor: Visitor) -> None:
+        """Send the user a mail about *subject*, with the name of the visitor's browser."""
+        mail = notice(subject, whose, username=whose.username, now=self._clock(), browser=visitor.user_agent)
+        await self._notices.tell(mail, uid=whose.uid)
+
+    async def _settle(self, key: str, counted: Transaction, *, accepted: bool) -> Transaction:
         now = self._clock()
         try:
             return await self._transactions.update(
-                key, lambda pending: pending.settle(accepted=accepted, now=now), seen=tried
+                key, lambda pending: pending.settle(accepted=accepted, now=now), seen=counted
             )
         except TransactionClosed:
             if accepted:
                 raise
-            # It was compared and wrong, so it counts, whatever ended the transaction meanwhile.
-            return tried
+            # It was compared and wrong, so it counts, even if the transaction was closed meanwhile.
+            return counted
 
-    async def spend(self, uid: str, method: str, typed: str) -> Enrolment | None:
-        """Compare *typed* and use it up, in one swap; the enrolment after it, or None. Asked for with *room*."""
-        try:
-            if method == AUTHENTICATOR:
-                return await self._spend_step(uid, typed)
-            return await self._spend_recovery_code(uid, typed)
-        except NotEnrolled:
-            # Wrong, or somebody else has spent it: the two are not told apart.
-            return None
-
-    async def _spend_step(self, uid: str, typed: str) -> Enrolment | None:
-        now = self._clock()
-
-        def spent(found: Enrolment | None) -> Enrolment:
-            enrolment = known(found)
-            if enrolment.totp_secret is None:
-                raise NotEnrolled
-            step = self._totp.step(enrolment.totp_secret, typed, now=now, after=enrolment.last_step)
-            return enrolment.step(step)
-
-        return await self._enrolments.update(uid, spent)
-
-    async def _spend_recovery_code(self, uid: str, typed: str) -> Enrolment | None:
-        enrolment = await self._enrolments.find(uid)
-        kept = await self._recovery.find(typed, enrolment.recovery_hashes if enrolment else ())
-        if kept is None:
-            raise NotEnrolled
-        return await self._enrolments.update(uid, lambda found: known(found).spend(kept))
+    async def _tell_code_used(self, by: Transaction, *, left: int, visitor: Visitor) -> None:
+        log.warning("login.recovery_code_used", uid=by.uid, left=left)
+        await self.tell("recovery_low" if left < FEW_CODES else "recovery_used", by, visitor=visitor)
 
 
-def known(enrolment: Enrolment | None) -> Enrolment:
-    """Raise NotEnrolled for none."""
+def demand_enrolled(enrolment: Enrolment | None) -> Enrolment:
+    """Return *enrolment*. Raises NotEnrolled for None."""
     if enrolment is None:
         raise NotEnrolled
     return enrolment

@@ -1,13 +1,13 @@
 """Applies the policy to one login, and keeps the devices that it remembers."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from gateway.account import Account, Client, DrupalSession, Enrolment, Visitor
+from gateway.account import Account, Caller, Client, Enrolment
 from gateway.delivery.notices import Notices, notice
-from gateway.errors import DrupalInvalid, PolicyUnreadable, StoreUnavailable
+from gateway.errors import PolicyUnreadable, StoreUnavailable
 from gateway.interfaces import Enrolments
 from gateway.policy.devices import Remembered, Use, give_back, new_token, present, remember, renewed
 from gateway.policy.options import RememberOptions
@@ -16,13 +16,13 @@ from gateway.policy.rules import Decision, Policy
 log = structlog.get_logger()
 
 DAY_SECONDS = 86_400
-# What shows people their roles. Granting the permission instead would let them administer everybody.
+# With this permission users see their roles, but they can also administer all users: grant the hook's access instead.
 PERMISSION = "administer users"
 SHOW_ROLES = "hook_entity_field_access: allow 'view' of a user's own `roles` (docs/rollout.md)"
 
 
 class PolicyCheck:
-    """Says of each login whether it needs a code; the only one that looks at tokens of remembered devices."""
+    """Decides whether a login needs a code. It is the only reader of the tokens of remembered devices."""
 
     def __init__(
         self,
@@ -39,18 +39,16 @@ class PolicyCheck:
         self._notices = notices
         self._clock = clock
         if policy.observes:
-            log.warning("policy.observes", why="nobody needs a code: to find out who could not log in, and no longer")
+            log.warning(
+                "policy.observes", why="no login needs a code; use it only to find the accounts that could not log in"
+            )
 
-    async def account(self, described: Awaitable[Account], session: DrupalSession) -> Account:
-        """What Drupal shows; who is only observed may log in even where it shows nothing."""
-        try:
-            return await described
-        except DrupalInvalid:
-            if not self._policy.observes:
-                raise
-            return Account(uid=session.uid, profile={"uid": [{"value": int(session.uid)}]})
+    @property
+    def observes(self) -> bool:
+        """Whether policy only observes: no login is refused for what only a code would need."""
+        return self._policy.observes
 
-    async def judge(
+    async def decide(
         self,
         account: Account,
         *,
@@ -58,18 +56,17 @@ class PolicyCheck:
         auth_type: str | None,
         token: str | None,
         reachable: Sequence[str],
-        client: Client,
-        visitor: Visitor,
+        caller: Caller,
     ) -> tuple[Decision, Remembered | None]:
-        """Rule on a login whose password was right. Raises PolicyUnreadable, NoDestination, NotEnrolled.
+        """Decide on a login whose password was right. Raises PolicyUnreadable, NoDestination or NotEnrolled.
 
-        A token is looked at only where it decides, and costs nothing where there is none.
+        The token of a remembered device is read, and so replaced, only where it decides.
         """
         remembered = None
-        # Behind a proxy that nobody named, everybody would have its address.
-        address = None if visitor.unvouched else visitor.address
+        # Behind a proxy that is not in trusted_proxies, every visitor would have the proxy's address.
+        address = None if caller.visitor.unvouched else caller.visitor.address
         if token and self._options.days and auth_type is None and not self._policy.exempts_network(address):
-            remembered = await self._present(account, token, username=username, client=client, visitor=visitor)
+            remembered = await self._present(account, token, username=username, caller=caller)
         try:
             decision = self._policy.decide(
                 address=address,
@@ -87,31 +84,29 @@ class PolicyCheck:
             log.info("authenticate.exempted", reason=decision.exempt)
         return decision, remembered
 
-    async def _present(
-        self, account: Account, token: str, *, username: str, client: Client, visitor: Visitor
-    ) -> Remembered | None:
-        """The token that takes the place of *token*, or None for one that opens nothing."""
+    async def _present(self, account: Account, token: str, *, username: str, caller: Caller) -> Remembered | None:
+        """Return the token that replaces *token*, or None if no device is remembered by it."""
         following, now, use = renewed(token), self._clock(), Use.UNKNOWN
 
         def change(enrolment: Enrolment | None) -> Enrolment | None:
             nonlocal use
-            after, use = present(enrolment, token=token, client=client.id, following=following, now=now)
+            after, use = present(enrolment, token=token, client=caller.client.id, following=following, now=now)
             return after
 
         try:
             await self._enrolments.update(account.uid, change)
         except StoreUnavailable as error:
-            # Who can't be recognised is asked, like everybody; a store that is away will say so by itself.
+            # The user is asked for a code. If the store is away, the next step of the login will fail.
             log.warning("authenticate.token_unread", reason=error.reason)
             return None
         if use is Use.REPLAYED:
             log.warning("attack.device_replayed", uid=account.uid)
-            told = notice("replayed", account, username=username, now=now, browser=visitor.user_agent)
-            await self._notices.tell(told, uid=account.uid)
+            mail = notice("replayed", account, username=username, now=now, browser=caller.visitor.user_agent)
+            await self._notices.tell(mail, uid=account.uid)
         return Remembered(uid=account.uid, token=following) if use is Use.RENEWED else None
 
     async def remember(self, uid: str, *, client: Client) -> Remembered | None:
-        """Remember the device that has just proven its code, if policy does so at all."""
+        """Remember the device from which the right code came; None where policy remembers no devices."""
         if not self._options.days:
             return None
         token, now = new_token(), self._clock()
@@ -130,13 +125,13 @@ class PolicyCheck:
         try:
             await self._enrolments.update(uid, add)
         except StoreUnavailable as error:
-            # The code was right; not being remembered is no reason to refuse it.
+            # The code was right, so the login goes on. The device will be asked again.
             log.warning("login.not_remembered", reason=error.reason)
             return None
         return Remembered(uid=uid, token=token)
 
     async def give_back(self, remembered: Remembered | None) -> None:
-        """The answer with the token did not leave: the one before stands again."""
+        """Make the previous token valid again: the answer with the new one was not written."""
         if remembered is None:
             return
         with contextlib.suppress(StoreUnavailable):

@@ -1,7 +1,7 @@
 """Devices that need no code for a while, as pure rules over a user's enrolment.
 
-A device holds a token of 256 random bits: half of them name the device, the other half are replaced at each use. Who
-comes by a known name with another half holds a copy, or is the one who was copied: nobody can tell which, so that all
+A device holds a token of 256 random bits. One half names the device; the other half is replaced at each use. If a
+token comes with a known name and an old second half, it was copied. The copy and the original look the same, so all
 devices of the user are forgotten.
 """
 
@@ -19,7 +19,7 @@ _HALF_BYTES = 16
 
 
 class Use(StrEnum):
-    """What presenting a token came to."""
+    """The result of presenting a token."""
 
     UNKNOWN = "unknown"
     RENEWED = "renewed"
@@ -28,30 +28,30 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remembered:
-    """The *token* that a device gets to be known by."""
+    """The *token* by which a device will be known from now on."""
 
     uid: str
     token: str = field(repr=False)
 
 
 def new_token() -> str:
-    """256 random bits, the only thing by which a device is known."""
+    """Return 256 random bits: the only thing by which a device is known."""
     return secrets.token_urlsafe(2 * _HALF_BYTES)
 
 
 def renewed(token: str) -> str:
-    """The next token of the device that holds *token*."""
+    """Return the next token of the device that holds *token*."""
     raw = _device_half(token) + secrets.token_bytes(_HALF_BYTES)
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def digest_of(token: str) -> bytes:
-    """What is kept of a token: 128 bits of SHA-256, so that a dump brings no token back."""
+    """Return what is kept of a token: 128 bits of SHA-256, so that a dump shows no token."""
     return hashlib.sha256(token.encode()).digest()[:16]
 
 
 def name_of(token: str) -> bytes:
-    """What is kept of the device's half, which stays; empty for what is no token."""
+    """Return what is kept of the half that names the device; empty if *token* is none."""
     half = _device_half(token)
     return hashlib.sha256(half).digest()[:16] if half else b""
 
@@ -61,28 +61,28 @@ def _device_half(token: str) -> bytes:
         raw = urlsafe_b64decode(token + "=")
     except ValueError:
         return b""
-    # Other spellings of the same bytes are nothing that we have given to anybody.
+    # Base64 can write the same bytes in several ways. Only one of them was ever given out.
     return raw[:_HALF_BYTES] if urlsafe_b64encode(raw) == token.encode() + b"=" and len(raw) == 2 * _HALF_BYTES else b""
 
 
 def remember(
     enrolment: Enrolment | None, *, uid: str, token: str, client: str, now: float, expires_at: float, most: int
 ) -> Enrolment:
-    """Add a device; beyond *most* the one that expires first is forgotten."""
-    known = enrolment or Enrolment(uid=uid)
+    """Add a device. If that makes more than *most*, forget the one that expires first."""
+    held = enrolment or Enrolment(uid=uid)
     added = Device(name=name_of(token), digest=digest_of(token), client=client, expires_at=expires_at)
-    kept = sorted(_living(known, now), key=lambda device: device.expires_at)
-    return replace(known, devices=(*kept, added)[-most:])
+    kept = sorted(_unexpired(held, now), key=lambda device: device.expires_at)
+    return replace(held, devices=(*kept, added)[-most:])
 
 
 def present(
     enrolment: Enrolment | None, *, token: str, client: str, following: str, now: float
 ) -> tuple[Enrolment | None, Use]:
-    """What *token* comes to: the device's next one is *following*, and it lives no longer than the first did."""
+    """Present *token*: the device's next one is *following*, which expires when the first one would have."""
     if enrolment is None:
         return None, Use.UNKNOWN
     name = name_of(token)
-    ours = (device for device in _living(enrolment, now) if device.client == client)
+    ours = (device for device in _unexpired(enrolment, now) if device.client == client)
     held = next((device for device in ours if hmac.compare_digest(device.name, name)), None)
     if held is None:
         return enrolment, Use.UNKNOWN
@@ -93,7 +93,7 @@ def present(
 
 
 def give_back(enrolment: Enrolment | None, *, token: str) -> Enrolment | None:
-    """The answer with *token* never left, so the device still holds the one before."""
+    """Restore the token before *token*: the answer with *token* was not written."""
     digest = digest_of(token)
     devices = enrolment.devices if enrolment else ()
     held = next((device for device in devices if hmac.compare_digest(device.digest, digest)), None)
@@ -103,14 +103,14 @@ def give_back(enrolment: Enrolment | None, *, token: str) -> Enrolment | None:
 
 
 def forget(enrolment: Enrolment | None) -> Enrolment | None:
-    """Forget all devices; what then holds nothing at all is no enrolment."""
+    """Forget all devices. An enrolment that holds nothing else becomes None."""
     if enrolment is None or not enrolment.devices:
         return enrolment
     bare = replace(enrolment, devices=())
     return None if bare == Enrolment(uid=bare.uid, version=bare.version) else bare
 
 
-def _living(enrolment: Enrolment, now: float) -> Iterable[Device]:
+def _unexpired(enrolment: Enrolment, now: float) -> Iterable[Device]:
     return (device for device in enrolment.devices if device.expires_at > now)
 
 

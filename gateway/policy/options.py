@@ -1,4 +1,4 @@
-"""The policy as it is configured: which accounts need a code, and by which methods."""
+"""The configuration of the policy: which accounts need a code, and by which methods."""
 
 from collections.abc import Sequence
 from ipaddress import IPv6Network
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from gateway.auth_types import AUTHENTICATOR, METHODS, RECOVERY_CODE
+from gateway.auth_types import ENROLLED, METHODS
 from gateway.networks import Network
 from gateway.options import NamedNetwork, Options
 from gateway.policy.rules import Policy, Require
@@ -14,12 +14,12 @@ from gateway.policy.rules import Policy, Require
 
 def _known_role(role: str) -> str:
     if role in ("authenticated", "anonymous"):
-        raise ValueError("is everybody's role or nobody's, and tells nobody apart")
+        raise ValueError("is a role of every account or of none, so no rule can use it")
     return role
 
 
 def _known_methods(methods: tuple[str, ...]) -> tuple[str, ...]:
-    known = (*METHODS, AUTHENTICATOR, RECOVERY_CODE)
+    known = (*METHODS, *ENROLLED)
     if not set(methods) <= set(known):
         raise ValueError(f"must be of {', '.join(known)}")
     if len(set(methods)) != len(methods):
@@ -27,18 +27,18 @@ def _known_methods(methods: tuple[str, ...]) -> tuple[str, ...]:
     return methods
 
 
-def _not_everybodys(network: Network) -> Network:
+def _not_every_address(network: Network) -> Network:
     if not network.prefixlen:
-        raise ValueError("is everybody's: `require: observe` says so honestly")
+        raise ValueError("holds every address: use `require: observe` to ask for no codes")
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
-        raise ValueError("visitors' addresses in it are told as IPv4: name the IPv4 network")
+        raise ValueError("visitors from it have IPv4 addresses here: name the IPv4 network")
     return network
 
 
-# Drupal's machine names (measured: roles come by these).
+# Drupal names roles by their machine names in its answers (measured).
 Role = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,64}$"), AfterValidator(_known_role)]
 Methods = Annotated[tuple[str, ...], AfterValidator(_known_methods)]
-Exempted = Annotated[NamedNetwork, AfterValidator(_not_everybodys)]
+Exempted = Annotated[NamedNetwork, AfterValidator(_not_every_address)]
 
 
 class RoleOptions(Options):
@@ -52,7 +52,7 @@ class RememberOptions(Options):
 
 
 class PolicyOptions(Options):
-    """Who needs a code, and by which methods."""
+    """Which accounts need a code, and by which methods."""
 
     require: Require = "all"
     roles: tuple[Role, ...] = ()
@@ -74,12 +74,12 @@ class PolicyOptions(Options):
         )
 
     def conflicts(self) -> list[tuple[str, str]]:
-        """What is wrong only together, by key."""
+        """Return what is wrong with the values together, by key."""
         problems: list[tuple[str, str]] = []
         if self.require == "roles" and not self.roles:
-            problems.append(("policy.roles", "needed with require: roles, or nobody would be asked"))
+            problems.append(("policy.roles", "needed with require: roles, or no login would need a code"))
         if self.require == "all" and self.roles:
-            problems.append(("policy.roles", "means something with require: roles or observe only"))
+            problems.append(("policy.roles", "has a meaning only with require: roles or observe"))
         if set(self.roles) & set(self.exempt_roles):
             problems.append(("policy.exempt_roles", "a role can't both need a code and need none"))
         if len({one.role for one in self.by_role}) != len(self.by_role):
@@ -87,5 +87,5 @@ class PolicyOptions(Options):
         return problems
 
     def methods_by_role(self) -> set[str]:
-        """Every method that a role is allowed by name."""
+        """Return every method that `by_role` names."""
         return {method for one in self.by_role for method in one.methods}

@@ -1,7 +1,7 @@
-"""Who needs a code, by which methods, and why somebody needs none.
+"""Which accounts need a code, by which methods, and why a login needs none.
 
-Pure rules over plain values. A rule on roles that can't be read is an error, never a rule that does not apply; one
-that would change nothing is not asked for.
+Pure rules over plain values. If Drupal does not show the roles that a rule needs, that is an error: the rule is never
+skipped. Where no rule needs roles, they are not read.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Require = Literal["all", "roles", "observe"]
 
 
 class Reason(StrEnum):
-    """Why a login goes without a code; the first that holds is told."""
+    """Why a login needs no code. The first reason that holds is reported."""
 
     NETWORK = "network"
     REMEMBERED = "remembered"
@@ -29,7 +29,7 @@ class Reason(StrEnum):
 class Decision:
     """Either why the login is *exempt*, or the *methods* that it may use and the one that is used.
 
-    *would_fail* is the word of the error that somebody who is only observed would have got.
+    *would_fail* is the word of the error that the login would have got if policy did more than observe.
     """
 
     exempt: Reason | None = None
@@ -40,10 +40,11 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """What configuration says of who needs a code.
+    """The configured rules.
 
-    *proxies* are never visitors: their address stands for everybody whom they did not name. *methods* in their order,
-    empty for all; *by_role* overrules them for who has one of those roles, the first that fits.
+    The addresses of *proxies* are never exempt: a proxy's address stands for visitors that it did not name. *methods*
+    are in the order of preference; empty means all. The first entry of *by_role* whose role the account has replaces
+    them.
     """
 
     require: Require = "all"
@@ -56,12 +57,12 @@ class Policy:
 
     @property
     def observes(self) -> bool:
-        """Whether nobody is refused for what only a code would need."""
+        """Whether policy only observes: no login is refused for what only a code would need."""
         return self.require == "observe"
 
     def exempts_network(self, address: str | None) -> bool:
-        """Whether *address*, the visitor's canonical one, needs no code; None: nobody vouches for it."""
-        # Most sites have none, and so nothing to parse an address for.
+        """Return whether the visitor's canonical *address* needs no code. None is an address that can't be trusted."""
+        # Most sites exempt no networks. This saves them parsing the address.
         if address is None or not self.exempt_networks:
             return False
         return within(address, self.exempt_networks) and not within(address, self.proxies)
@@ -75,10 +76,11 @@ class Policy:
         reachable: Sequence[str],
         asked: str | None,
     ) -> Decision:
-        """Rule on a login whose password was right; *roles* None: Drupal does not show them.
+        """Decide on a login whose password was right. *roles* is None if Drupal does not show them.
 
-        *reachable* are the methods that reach the account, the preferred one first. Who asks for a method gets it even
-        if he needs none, or nobody exempt could ever enrol. Raises PolicyUnreadable, NoDestination, NotEnrolled.
+        *reachable* are the methods that reach the account, the preferred one first. A user who asks for a method gets
+        it even if they need none, so that exempt users can enrol. Raises PolicyUnreadable, NoDestination or
+        NotEnrolled.
         """
         if asked is None and self.exempts_network(address):
             return Decision(exempt=Reason.NETWORK)
@@ -95,7 +97,7 @@ class Policy:
         return Decision(exempt=Reason.OBSERVE) if self.observes and asked is None else wanted
 
     def _exempts_role(self, roles: AbstractSet[str] | None) -> bool:
-        """Whether the account's roles need no code. Raises PolicyUnreadable if only they could say."""
+        """Return whether the account's roles need no code. Raises PolicyUnreadable if a rule needs unknown roles."""
         if not self.roles and not self.exempt_roles:
             return False
         if roles is None:

@@ -53,11 +53,23 @@ class EnrolmentsContract:
 
         assert (await stores[0].find("17")).last_step == 50
 
+    async def test_a_change_of_what_was_read_before_applies_to_what_stands_now(self, stores):
+        seen = await stores[0].update("17", enrolled)
+        await stores[1].update("17", stepped)
+
+        await stores[0].update("17", stepped, seen=seen)
+
+        assert (await stores[1].find("17")).last_step == 2
+
     async def test_of_many_that_spend_the_same_step_one_does(self, stores):
         await stores[0].update("17", enrolled)
 
         answers = await asyncio.gather(
-            *[stores[each % 2].update("17", lambda old: old.step(59)) for each in range(20)], return_exceptions=True
+            *[
+                stores[each % 2].update("17", lambda old: old.spend_step(59, secret=old.totp_secret))
+                for each in range(20)
+            ],
+            return_exceptions=True,
         )
 
         assert [type(answer) for answer in answers].count(Enrolment) == 1
@@ -67,7 +79,8 @@ class EnrolmentsContract:
         await stores[0].update("17", enrolled)
 
         answers = await asyncio.gather(
-            *[stores[each % 2].update("17", lambda old: old.spend("a")) for each in range(20)], return_exceptions=True
+            *[stores[each % 2].update("17", lambda old: old.spend_recovery_code("a")) for each in range(20)],
+            return_exceptions=True,
         )
 
         assert [type(answer) for answer in answers].count(Enrolment) == 1

@@ -156,7 +156,7 @@ class TransactionsContract:
         assert won.username == "alice"
         assert won.profile == '{"name":[{"value":"alice"}]}'
 
-    async def test_those_from_familiar_networks_are_counted_apart(self, store):
+    async def test_those_from_known_networks_are_counted_apart(self, store):
         now = time.time()
         for each in range(3):
             await store.create(f"home{each}", a_transaction(known_network=True), most=3, now=now)

@@ -105,7 +105,7 @@ async def test_wrong_codes_from_home_lock_home_and_nothing_else(world):
         assert (await right(frontend, at="192.0.2.77")).status == 200
 
 
-async def test_a_network_is_familiar_for_thirty_days_after_the_last_login(world):
+async def test_a_network_is_known_for_thirty_days_after_the_last_login(world):
     async with world.open_gateway(flood={"mail": {"most": 1, "seconds": 300}}) as frontend:
         await log_in(world, frontend, at=HOME)
         world.clock.ahead += 29 * DAY
@@ -119,7 +119,7 @@ async def test_a_network_is_familiar_for_thirty_days_after_the_last_login(world)
         assert (await right(frontend, at=HOME)).code == "flood"
 
 
-async def test_a_network_becomes_familiar_by_a_right_code_alone(world):
+async def test_a_network_becomes_known_by_a_right_code_alone(world):
     async with world.open_gateway(flood={"mail": {"most": 1, "seconds": DAY}}) as frontend:
         opened = await right(frontend, at=HOME)
         await type_in(frontend, opened, "no code", at=HOME)

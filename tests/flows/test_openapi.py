@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from gateway.auth_types import AUTHENTICATOR, METHODS, RECOVERY_CODE
+from gateway.auth_types import ENROLLED, METHODS
 from gateway.web.headless import openapi
 from gateway.web.headless.routes import ENDPOINTS
 from tests.flows.apps import app_code
@@ -22,7 +22,7 @@ CHECKS = (
     "response_schema_conformance",
     "response_headers_conformance",
 )
-ALL_METHODS = [*METHODS, AUTHENTICATOR, RECOVERY_CODE]
+ALL_METHODS = [*METHODS, *ENROLLED]
 
 
 @pytest.fixture

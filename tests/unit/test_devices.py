@@ -156,7 +156,7 @@ def test_only_the_last_exchange_can_be_taken_back():
     assert give_back(None, token=second) is None
 
 
-def test_a_first_token_whose_answer_was_lost_is_held_by_nobody_and_stays_as_it_is():
+def test_a_first_token_whose_answer_was_lost_stays_as_it_is():
     token = new_token()
     known = remembered(token)
 

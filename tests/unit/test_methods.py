@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.auth_types import AUTHENTICATOR, RECOVERY_CODE
+from gateway.auth_types import AuthType
 from gateway.login.methods import awaited, destinations, messages, next_method, was_sent
 from tests.contracts.stores import a_transaction
 
@@ -11,7 +11,7 @@ FALLBACK = {"SMS": "EMAIL"}
 
 def by_text(auth_type):
     return a_transaction(
-        auth_type=auth_type, methods=("SMS", "EMAIL", AUTHENTICATOR, RECOVERY_CODE), messages=("sms-m1",), phone="+15550100001"
+        auth_type=auth_type, methods=("SMS", "EMAIL", AuthType.AUTHENTICATOR, AuthType.RECOVERY_CODE), messages=("sms-m1",), phone="+15550100001"
     )  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def test_a_login_waits_for_the_code_that_was_sent():
     assert not was_sent(pending, "SMS")
 
 
-@pytest.mark.parametrize("method", [AUTHENTICATOR, RECOVERY_CODE])
+@pytest.mark.parametrize("method", [AuthType.AUTHENTICATOR, AuthType.RECOVERY_CODE])
 def test_while_something_enrolled_is_asked_for_nothing_is_sent_not_even_instead_of_what_fails(method):
     pending = by_text(method)
 

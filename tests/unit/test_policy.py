@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from gateway.auth_types import AUTHENTICATOR, RECOVERY_CODE
+from gateway.auth_types import AuthType
 from gateway.configuration import ConfigurationError, load
 from gateway.errors import GatewayError, PolicyUnreadable
 from gateway.policy.options import PolicyOptions
@@ -35,9 +35,9 @@ REACHABLE = {
     "no": (),
     "mail": ("EMAIL",),
     "two": ("EMAIL", "SMS"),
-    "app": (AUTHENTICATOR, "EMAIL", RECOVERY_CODE),
+    "app": (AuthType.AUTHENTICATOR, "EMAIL", AuthType.RECOVERY_CODE),
 }
-ASKED = {"-": None, "EMAIL": "EMAIL", "SMS": "SMS", "APP": AUTHENTICATOR}
+ASKED = {"-": None, "EMAIL": "EMAIL", "SMS": "SMS", "APP": AuthType.AUTHENTICATOR}
 TWO_WORDS = 2
 
 # The first row that fits a combination tells what becomes of it: an exemption, a method, or an error. `watch` and

@@ -17,7 +17,7 @@ def codes(monkeypatch):
     made.close()
 
 
-def test_ten_are_made_and_no_two_begin_alike():
+def test_ten_are_made_and_no_two_begin_with_the_same_characters():
     for _ in range(200):
         codes = fresh()
 
@@ -80,7 +80,7 @@ async def test_a_guess_costs_one_hash_also_when_it_chooses_none(codes, monkeypat
     assert compared == [NOBODYS]
 
 
-def test_nobodys_hash_weighs_as_much_as_everybodys():
+def test_the_stand_in_hash_costs_as_much_as_a_real_one():
     made = RecoveryCodes()
     [kept] = made._kept_of(["ABCD-EFGH-JKMN-0112"])
 
@@ -95,9 +95,9 @@ async def test_a_hash_that_is_none_matches_nothing(codes):
 
 
 def test_there_is_room_for_two_and_the_next_one_is_refused(codes):
-    with codes.room(), codes.room(), pytest.raises(FactorBusy), codes.room():
+    with codes.capacity(), codes.capacity(), pytest.raises(FactorBusy), codes.capacity():
         pass
-    with codes.room():
+    with codes.capacity():
         pass
 
 

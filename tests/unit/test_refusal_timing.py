@@ -1,4 +1,4 @@
-"""When a refusal may be answered. Nobody sleeps here: the clock is moved on by whoever would."""
+"""When a refusal may be answered. No test sleeps: a wait moves the clock on."""
 
 from random import Random
 from types import SimpleNamespace
@@ -26,10 +26,10 @@ class Wild(Random):
 
 def after(*seconds, rng=None, most_seconds=MOST):
     """What is known after logins that took so long."""
-    alike = RefusalTiming(rng or Still(), most_seconds=most_seconds)
+    timing = RefusalTiming(rng or Still(), most_seconds=most_seconds)
     for each in seconds:
-        alike.remember(each)
-    return alike
+        timing.remember(each)
+    return timing
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def answered(monkeypatch):
         "gateway.login.refusal_timing.asyncio", SimpleNamespace(sleep=sleep, get_running_loop=lambda: loop)
     )
 
-    async def wait(alike, *, took):
+    async def wait(timing, *, took):
         began = clock.now
         clock.now += took
-        await alike.wait(since=began)
+        await timing.wait(since=began)
         return pytest.approx(clock.now - began)
 
     return wait

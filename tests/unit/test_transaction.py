@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import NotEnrolled, TooSoon, TransactionClosed
-from gateway.transaction import State, Transaction, new_id, transaction_key
+from gateway.transaction import State, Transaction, new_id, new_secret, transaction_key
 
 OPENED, EXPIRES = 1000.0, 1300.0
 
@@ -165,7 +165,7 @@ def test_what_won_stays_won_and_what_ended_stays_so(pending, state):
     assert closed.end(now=1010.0) is closed
 
 
-def test_what_is_kept_of_a_spent_one_is_nobodys(pending):
+def test_a_closed_one_keeps_no_personal_data(pending):
     spent = pending.end(now=1010.0).spent()
 
     for private in ("alice", "+1555", "secret", "m1"):
@@ -173,7 +173,7 @@ def test_what_is_kept_of_a_spent_one_is_nobodys(pending):
     assert (spent.state, spent.uid) == (State.ENDED, "2")
 
 
-def test_who_opened_it_may_ask_for_it(pending):
+def test_the_client_and_name_that_opened_it_may_use_it(pending):
     pending.demand_bound(username="alice", client="web", auth_type="EMAIL")
     pending.demand_bound(username="alice", client="web")
 
@@ -192,14 +192,14 @@ def test_who_opened_it_may_ask_for_it(pending):
     ],
     ids=str,
 )
-def test_nobody_else_may(pending, other):
+def test_no_other_client_name_or_method_may_use_it(pending, other):
     with pytest.raises(TransactionClosed) as refused:
         pending.demand_bound(**{"username": "alice", "client": "web", "auth_type": "EMAIL"} | other)
 
     assert refused.value.reason == "not_bound"
 
 
-def test_a_spent_one_is_nobodys_not_even_that_of_an_empty_name(pending):
+def test_a_closed_one_belongs_to_no_name_not_even_an_empty_one(pending):
     spent = pending.end(now=1010.0).spent()
 
     with pytest.raises(TransactionClosed):
@@ -209,6 +209,13 @@ def test_a_spent_one_is_nobodys_not_even_that_of_an_empty_name(pending):
 def test_nothing_private_shows_in_what_may_be_logged(pending):
     for private in ("alice", "+1555", "secret"):
         assert private not in repr(pending)
+
+
+def test_every_secret_is_another_and_160_bits_long():
+    secrets = {new_secret() for _ in range(100)}
+
+    assert len(secrets) == 100
+    assert {len(secret) for secret in secrets} == {20}
 
 
 def test_an_id_is_256_random_bits():

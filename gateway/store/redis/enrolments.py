@@ -37,9 +37,15 @@ class RedisEnrolments:
         name = _name(uid)
         return self._read(name, await self._server.ask("GET", name))
 
-    async def update(self, uid: str, change: Callable[[Enrolment | None], Enrolment | None]) -> Enrolment | None:
+    async def update(
+        self,
+        uid: str,
+        change: Callable[[Enrolment | None], Enrolment | None],
+        *,
+        seen: Enrolment | None = None,
+    ) -> Enrolment | None:
         name = _name(uid)
-        current = await self.find(uid)
+        current = seen or await self.find(uid)
         for lost in range(ROUNDS):
             changed = change(current)
             if changed is current:

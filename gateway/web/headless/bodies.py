@@ -23,7 +23,7 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType, TypedDict  # pydantic reads typing's only from Python 3.12 on
 
-from gateway.auth_types import AUTHENTICATOR, METHODS, RECOVERY_CODE
+from gateway.auth_types import ENROLLED, METHODS
 from gateway.errors import Malformed
 from gateway.interfaces import Word
 from gateway.web.http.json_body import demand_usable, echo_of, parse, whole_body
@@ -45,7 +45,7 @@ AuthType = TypeAliasType(
         WithJsonSchema(
             {
                 "type": "string",
-                "enum": [*METHODS, AUTHENTICATOR, RECOVERY_CODE],
+                "enum": [*METHODS, *ENROLLED],
                 "title": "AuthType",
                 "description": "A method of the second factor.",
                 "examples": ["EMAIL"],

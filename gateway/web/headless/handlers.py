@@ -9,8 +9,8 @@ from typing import cast
 from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Client, DrupalSession, Visitor
-from gateway.auth_types import AUTHENTICATOR, RECOVERY_CODE, is_method
+from gateway.account import Caller, Client, DrupalSession, Visitor
+from gateway.auth_types import AuthType, is_method
 from gateway.errors import Malformed
 from gateway.languages import Language, msgid
 from gateway.login.outcome import Granted, Pending, Progress
@@ -32,18 +32,17 @@ async def authenticate(request: web.Request) -> web.Response:
     `login`, with the same `username`, `transactionID` and `authType`.
     """
     body = await bodies.Authenticate.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
     outcome = await request.app[FLOW].authenticate(
         username=body.username,
         password=body.password,
         auth_type=body.auth_type,
         remember_token=body.remember_token,
-        client=client,
-        visitor=visitor_of(request),
+        caller=caller,
     )
     if isinstance(outcome, Granted):
-        bind_contextvars(method="NONE")
+        bind_contextvars(method=AuthType.NONE)
         return await hand_over(request, outcome, exempt_body(body.username, outcome, language))
     bind_method(outcome.auth_type)
     return answer(pending_body(body.username, outcome, language), language=language)
@@ -55,7 +54,7 @@ async def login(request: web.Request) -> web.Response:
     The answer sets Drupal's own session cookie. A wrong code answers `wrong_otp` and how many more may be tried.
     """
     body = await bodies.Login.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     bind_method(body.auth_type)
     language = language_of(request)
     granted = await request.app[FLOW].login(
@@ -64,8 +63,7 @@ async def login(request: web.Request) -> web.Response:
         auth_type=body.auth_type,
         otp=body.otp,
         remember=body.remember,
-        client=client,
-        visitor=visitor_of(request),
+        caller=caller,
     )
     return await hand_over(request, granted, login_body(body.username, granted, language))
 
@@ -93,7 +91,7 @@ async def resend(request: web.Request) -> web.Response:
     It gives neither more time nor more attempts. A change to a method that sends nothing needs no wait.
     """
     body = await bodies.Resend.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     bind_method(body.switch_to or body.auth_type)
     language = language_of(request)
     pending = await request.app[FLOW].resend(
@@ -101,8 +99,7 @@ async def resend(request: web.Request) -> web.Response:
         id=body.transaction_id,
         auth_type=body.auth_type,
         switch_to=body.switch_to,
-        client=client,
-        visitor=visitor_of(request),
+        caller=caller,
     )
     resent: bodies.ResendAnswer = {
         **pending_body(body.username, pending, language),
@@ -118,9 +115,9 @@ async def status(request: web.Request) -> web.Response:
     `authType`.
     """
     body = await bodies.Status.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
-    progress = await request.app[FLOW].status(username=body.username, id=body.transaction_id, client=client)
+    progress = await request.app[FLOW].status(username=body.username, id=body.transaction_id, caller=caller)
     return answer(status_body(body.username, progress, language), language=language)
 
 
@@ -130,9 +127,9 @@ async def cancel(request: web.Request) -> web.Response:
     Drupal's session for it ends too; if Drupal is away, it ends later.
     """
     body = await bodies.Cancel.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
-    await request.app[FLOW].cancel(username=body.username, id=body.transaction_id, client=client)
+    await request.app[FLOW].cancel(username=body.username, id=body.transaction_id, caller=caller)
     cancelled: bodies.CancelAnswer = {
         "username": body.username,
         "status": "SUCCESS",
@@ -147,12 +144,11 @@ async def logout(request: web.Request) -> web.Response:
     A request without a cookie, or with one whose session is over already, succeeds too.
     """
     body = await bodies.Logout.read(request)
-    client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
     cookies = list(sessions_in(request))
     if cookies and body.logout_token is None:
         raise Malformed("logout_token")
-    asking = visitor_of(request)
     deleted: list[str] = []
     for name, value in cookies:
         session = DrupalSession(
@@ -163,7 +159,7 @@ async def logout(request: web.Request) -> web.Response:
             csrf_token="",
             logout_token=body.logout_token or "",
         )
-        deleted.extend(await request.app[FLOW].logout(session, visitor=asking))
+        deleted.extend(await request.app[FLOW].logout(session, visitor=caller.visitor))
     done: bodies.LogoutAnswer = {"status": "SUCCESS", "message": language.say("You are logged out.")}
     return with_cookies(answer(done, language=language), deleted)
 
@@ -174,9 +170,9 @@ async def totp_enroll(request: web.Request) -> web.Response:
     Nothing changes until `totp/confirm`. Another proposal replaces this one.
     """
     body = await bodies.TotpEnroll.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
-    proposed = await request.app[ENROLMENT].enroll(token=body.manage_token, client=client)
+    proposed = await request.app[ENROLMENT].enroll(token=body.manage_token, caller=caller)
     proposal: bodies.TotpEnrollAnswer = {
         "status": "SUCCESS",
         "message": language.say("Scan the code with your authenticator app, then type what the app shows."),
@@ -193,10 +189,12 @@ async def totp_confirm(request: web.Request) -> web.Response:
     The app replaces an older one. The code is used up: the next login needs the app's next one.
     """
     body = await bodies.TotpConfirm.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
     codes = await request.app[ENROLMENT].confirm(
-        token=body.manage_token, otp=body.otp, client=client, visitor=visitor_of(request)
+        token=body.manage_token,
+        otp=body.otp,
+        caller=caller,
     )
     confirmed: bodies.TotpConfirmAnswer = {
         "status": "SUCCESS",
@@ -212,10 +210,12 @@ async def totp_remove(request: web.Request) -> web.Response:
     Every `manageToken` of the account is void from then on.
     """
     body = await bodies.TotpRemove.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
     await request.app[ENROLMENT].remove(
-        token=body.manage_token, otp=body.otp, client=client, visitor=visitor_of(request)
+        token=body.manage_token,
+        otp=body.otp,
+        caller=caller,
     )
     removed: bodies.TotpRemoveAnswer = {
         "status": "SUCCESS",
@@ -230,10 +230,11 @@ async def recovery_codes(request: web.Request) -> web.Response:
     The old ones are void from then on.
     """
     body = await bodies.RecoveryCodes.read(request)
-    client = client_of(request, body)
+    caller = caller_of(request, body)
     language = language_of(request)
     codes = await request.app[ENROLMENT].recovery_codes(
-        token=body.manage_token, client=client, visitor=visitor_of(request)
+        token=body.manage_token,
+        caller=caller,
     )
     renewed: bodies.RecoveryCodesAnswer = {
         "status": "SUCCESS",
@@ -244,6 +245,11 @@ async def recovery_codes(request: web.Request) -> web.Response:
 
 
 # The request
+
+
+def caller_of(request: web.Request, body: bodies.Body) -> Caller:
+    """Return where the request comes from. Raises UnknownApiKey, ForeignOrigin."""
+    return Caller(client=client_of(request, body), visitor=visitor_of(request))
 
 
 def client_of(request: web.Request, body: bodies.Body) -> Client:
@@ -339,9 +345,9 @@ def remembered(granted: Granted) -> bodies.Remembered:
 
 
 # For the methods that send nothing.
-ASKED = {
-    AUTHENTICATOR: msgid("Type the code that your authenticator app shows."),
-    RECOVERY_CODE: msgid("Type one of your recovery codes."),
+ASKED: Mapping[str, str] = {
+    AuthType.AUTHENTICATOR: msgid("Type the code that your authenticator app shows."),
+    AuthType.RECOVERY_CODE: msgid("Type one of your recovery codes."),
 }
 DELIVERY = {
     "queued": msgid("The code is on its way."),

@@ -1,8 +1,10 @@
 """The work that a shutdown has to wait for."""
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +13,9 @@ import structlog
 from gateway.telemetry.logs import where
 
 log = structlog.get_logger()
+
+# At the end, a task that is cancelled has this long to put things in order.
+LAST_SECONDS = 2
 
 
 @dataclass(kw_only=True, slots=True)
@@ -44,3 +49,28 @@ class Running:
     def left(self, most_seconds: float) -> float:
         """How many seconds of a shutdown are left, at most *most_seconds*."""
         return max(0.0, min(most_seconds, self._until - asyncio.get_running_loop().time()))
+
+    async def settle(self, most_seconds: float) -> None:
+        """Wait for the tasks, then cancel them. aiohttp does not wait for requests whose client has left."""
+        if not self.tasks:
+            return
+        _, late = await asyncio.wait(self.tasks, timeout=self.left(most_seconds))
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=LAST_SECONDS)
+
+
+@asynccontextmanager
+async def background(work: Coroutine[None, None, None], stop: Callable[[], None] | None = None) -> AsyncGenerator[None]:
+    """Run *work* beside the caller. At the end call *stop* and wait for it, or cancel it without *stop*."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        if stop is None:
+            task.cancel()
+        else:
+            stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -65,7 +65,7 @@ def courier_of(backend, channel, **changes):
             "outbox": backend.outbox,
             "transactions": backend.transactions,
             "channels": {"email": channel},
-            "code_of": CODE.code,
+            "code_of": CODE.challenge,
             "counted": counted,
             "texts": TEXTS,
             "clock": time.time,

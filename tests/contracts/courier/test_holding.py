@@ -132,7 +132,7 @@ async def test_the_message_of_a_silent_courier_is_sent_by_another_with_the_same_
         word = await word_of(backend)
 
     assert word == "sent"
-    assert CODE.code(SECRET) in mail.plain
+    assert CODE.challenge(SECRET) in mail.plain
 
 
 async def test_a_message_that_is_given_to_the_same_courier_again_is_sent_once(backend, outbox, channel, mailbox):
