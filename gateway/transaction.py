@@ -11,6 +11,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from gateway.account import Profile
 from gateway.errors import NotEnrolled, TooSoon, TransactionClosed
 
 # How long an answer that hands a session over may take to be written; after that its process is taken for dead.
@@ -40,7 +41,7 @@ def transaction_key(id: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transaction:
-    """Times are seconds since the epoch. *secret* is what the code is made from; *profile* is JSON text."""
+    """Times are seconds since the epoch. *secret* is what the code is made from."""
 
     uid: str
     client: str
@@ -51,7 +52,7 @@ class Transaction:
     mail: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
     language: str = "en"
-    profile: str = field(default="{}", repr=False)
+    profile: Profile = field(default_factory=dict, repr=False)
     opened_at: float
     expires_at: float
     attempts_left: int
@@ -154,4 +155,4 @@ class Transaction:
 
     def spent(self) -> "Transaction":
         """What is kept of a closed one until its key expires: no secret, nobody's data."""
-        return replace(self, secret=b"", mail=None, phone=None, profile="{}", username="", messages=())
+        return replace(self, secret=b"", mail=None, phone=None, profile={}, username="", messages=())

@@ -5,7 +5,6 @@ answer that hands it over, or the reaper.
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -265,7 +264,7 @@ class LoginFlow:
             known_network=after.known_network,
             session=session,
             hand_over=self._drupal.hand_over(session),
-            profile=json.loads(after.profile),
+            profile=after.profile,
             manage_token=self._tokens.give(granted(after, at=now), client=client.id),
             reserved=reserved,
             remembered=await self._exemption.remember(after.uid, client=client) if remember else None,

@@ -1,10 +1,9 @@
 """What the steps of a login come to: plain values between the flow and whoever answers."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.account import Account, Client, DrupalSession
+from gateway.account import Account, Client, DrupalSession, Profile
 from gateway.auth_types import sends
 from gateway.delivery.numbers import NumberOptions
 from gateway.flood.gate import Reserved
@@ -51,7 +50,7 @@ def waiting(
         mail=account.mail,
         phone=account.phone,
         language=account.language or "en",
-        profile=json.dumps(account.profile, ensure_ascii=False, separators=(",", ":")),
+        profile=account.profile,
         opened_at=now,
         expires_at=until,
         attempts_left=rules.attempts,
@@ -115,7 +114,7 @@ class Granted:
     known_network: bool = False
     session: DrupalSession = field(repr=False)
     hand_over: HandOver = field(repr=False)
-    profile: Mapping[str, object] = field(repr=False)
+    profile: Profile = field(repr=False)
     manage_token: str = field(default="", repr=False)
     reserved: Reserved | None = field(default=None, repr=False)
     remembered: Remembered | None = None

@@ -54,15 +54,15 @@ class Model:
         self.takings = {}
 
     def take(self, limits, *, now, taking):
-        held = [list(held(limit, self.takings.get(limit, []), now)) for limit in limits]
-        for limit, takings in zip(limits, held, strict=True):
+        found = [list(held(limit, self.takings.get(limit, []), now)) for limit in limits]
+        for limit, takings in zip(limits, found, strict=True):
             wait = judge(limit, takings, now)
             if wait is not None:
                 return Taken(refused=limit, retry_after=wait)
         if taking:
-            held = [taken(limit, takings, now) for limit, takings in zip(limits, held, strict=True)]
-            self.takings.update(zip(limits, held, strict=True))
-        return Taken(counts=tuple(len(takings) for takings in held))
+            found = [taken(limit, takings, now) for limit, takings in zip(limits, found, strict=True)]
+            self.takings.update(zip(limits, found, strict=True))
+        return Taken(counts=tuple(len(takings) for takings in found))
 
     def give_back(self, limits, *, now):
         for limit in limits:

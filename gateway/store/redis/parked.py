@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.account import DrupalSession
 from gateway.errors import TransactionClosed
-from gateway.store.codec import decode_session, encode_session
+from gateway.store.codec import decode_credential, encode_credential
 from gateway.store.lifetimes import PARKED_SECONDS
 from gateway.store.redis.envelope import Envelope
 from gateway.store.redis.server import Script, Server
@@ -26,7 +26,7 @@ class RedisParked:
 
     def __init__(self, server: Server, sealer: Sealer) -> None:
         self._server = server
-        self._envelope = Envelope(sealer, "parked", encode=encode_session, decode=decode_session)
+        self._envelope = Envelope(sealer, "parked", encode=encode_credential, decode=decode_credential)
 
     async def park(self, key: str, session: DrupalSession, *, due_at: float) -> None:
         name = _name(key)
