@@ -35,7 +35,7 @@ from gateway.texts.catalogues import Languages
 from gateway.texts.messages import Texts
 from gateway.web.admin.health import CHECKS, DETAILS, Check, admin
 from gateway.web.headless.clients import Clients, origin_of
-from gateway.web.headless.keys import CLIENTS, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
+from gateway.web.headless.keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
 from gateway.web.headless.routes import headless
 from gateway.web.http.client_ip import Addresses
 from gateway.web.http.connections import ConnectionLimit
@@ -73,6 +73,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         stack.push_async_callback(finish, parts.drupal, running, settings.shutdown_seconds)
         stack.push_async_callback(settle, running, settings.shutdown_seconds)
         app = headless(enabled=settings.headless.enabled)
+        app[DRUPAL] = parts.drupal
         yield Gateway(
             headless=expose(app, settings, flow, enrolment_flow(parts), running),
             admin=oversee(admin(), {"store": parts.backend.ping}, flow, running),

@@ -1,10 +1,10 @@
-"""The promises that the parts make to each other; each sentence of them is tested in tests/contracts."""
+"""The promises that the parts make to each other. Each sentence of them is tested in tests/contracts."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from gateway.account import Account, DrupalSession, Enrolment, Visitor
+from gateway.account import Account, Credential, Enrolment, Visitor
 from gateway.limit import Limit, Taken
 from gateway.transaction import Transaction
 
@@ -19,49 +19,94 @@ Subject = Literal[
     "recovery_used",
     "recovery_low",
 ]
-Late: TypeAlias = Callable[[DrupalSession], Coroutine[object, None, None]]
+# Takes a credential that came after its login was given up.
+Late: TypeAlias = Callable[[Credential], Coroutine[object, None, None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HandOver:
-    """What a frontend receives: *cookies* are whole Set-Cookie lines, *session* what stands in the answer's body."""
+    """What a frontend receives once the second factor was right: a cookie session, or a token.
+
+    *cookies* are whole Set-Cookie lines. *session* and *token* are the objects of these names in the answer's body. One
+    of the two is empty.
+    """
 
     cookies: tuple[str, ...] = field(default=(), repr=False)
     session: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: Mapping[str, str | int] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionCookie:
+    """A session cookie that an answer of Drupal's sets, or deletes. *line* is the whole Set-Cookie line."""
+
+    name: str
+    value: str = field(repr=False)
+    line: str = field(repr=False)
+    is_deletion: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnusableCookie:
+    """A cookie that a browser must reject: a short *reason*, and what the operator should *change*."""
+
+    reason: str
+    change: str
 
 
 class Authenticator(Protocol):
-    """Drupal's side of a login. Raises BadCredentials, Flood, Unavailable, DrupalInvalid, DrupalTimeout."""
+    """Drupal's side of a login. Raises BadCredentials, Flood, Unavailable, DrupalInvalid or DrupalTimeout.
 
-    async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
-        """Have Drupal check *name* and *password*, once, and return the session it opened.
+    A credential is what Drupal gives for a right password. Only the authenticator and the store's codec look into it.
+    The rest of the gateway reads its uid, and otherwise passes it on: it is parked, then handed over or logged out.
+    """
 
-        A login that is given up is read on; a session that still comes of it is passed to *late*.
+    async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> Credential:
+        """Have Drupal check *name* and *password*, once, and return the credential that it gives.
+
+        When the login takes too long, or the caller is cancelled, Drupal's answer is still read. A credential that it
+        brings is passed to *late*.
         """
         ...
 
-    async def describe(self, session: DrupalSession, *, visitor: Visitor) -> Account:
-        """Read what the user may see of himself, with his own session."""
+    async def describe(self, credential: Credential, *, visitor: Visitor) -> Account:
+        """Read what Drupal shows the user of their own account, with their own *credential*."""
         ...
 
-    def hand_over(self, session: DrupalSession) -> HandOver:
-        """What the frontend gets for a session whose second factor was right."""
+    def hand_over(self, credential: Credential) -> HandOver:
+        """Return what the frontend receives of *credential*."""
         ...
 
-    async def log_out(self, session: DrupalSession, *, visitor: Visitor | None = None) -> tuple[str, ...]:
-        """End *session* at Drupal and return the Set-Cookie lines that delete its cookie.
+    def unusable_cookies(self, handed: HandOver, *, public_url: str | None) -> list[UnusableCookie]:
+        """Return those cookies of *handed* that a browser at *public_url* must reject; none if that is None."""
+        ...
 
-        *visitor* is whoever asked for it; None: the gateway itself.
-        A session that is already gone is no error (Drupal answers 204 or 403 and both mean gone).
+    def credentials_in(self, *, cookie_header: str, authorization: str, logout_token: str | None) -> list[Credential]:
+        """Return the credentials in a request's headers, unchecked, so that they can be logged out.
+
+        Their uid is empty: only Drupal knows whose they are. A header that the request lacks is an empty text. Raises
+        Malformed when there is a session cookie and no *logout_token*.
+        """
+        ...
+
+    def session_cookies(self, set_cookies: Sequence[str]) -> list[SessionCookie]:
+        """Return the session cookies among the Set-Cookie lines of any answer of Drupal's, in their order."""
+        ...
+
+    async def log_out(self, credential: Credential, *, visitor: Visitor | None = None) -> tuple[str, ...]:
+        """End *credential* at Drupal, and return the Set-Cookie lines that delete its cookie in a browser.
+
+        *visitor* is the visitor who asked for it; None means that the gateway ends it by itself. A credential that is
+        no longer valid is no error.
         """
         ...
 
     async def finish(self, *, most_seconds: float) -> None:
-        """Wait for what is still read on, then give it up; afterwards nothing is passed to *late* any more."""
+        """Wait for logins that are still being read, then give them up. Afterwards nothing is passed to *late*."""
         ...
 
     def answers(self) -> bool:
-        """Whether Drupal has answered lately, as far as anybody asked it."""
+        """Return False while Drupal is taken for unreachable."""
         ...
 
 
@@ -81,8 +126,8 @@ class Factor(Protocol):
 class Text:
     """One message, ready to be carried: *html* and *subject* are for channels that have them.
 
-    The rest is for a sender that writes its own text: *code* is empty in a notice, *expires_at* is in seconds since the
-    epoch.
+    The rest is for a sender that writes its own text. *code* is empty in a notice; *expires_at* is in seconds since
+    the epoch.
     """
 
     plain: str = field(repr=False)
@@ -100,8 +145,8 @@ class Channel(Protocol):
     async def deliver(self, to: str, text: Callable[[], Awaitable[Text]], *, id: str) -> None:
         """Deliver what *text* returns to *to*; *id* is the same at every try of one message.
 
-        *text* is asked at the last moment at which the peer can still be spared the message, and may raise TooLate.
-        Raises Undeliverable when this message will never be taken, Delayed when another try may do.
+        *text* is called at the last moment before the message is handed to the peer, and may raise TooLate. Raises
+        Undeliverable when the peer will never take this message, Delayed when another try may succeed.
         """
         ...
 
@@ -110,8 +155,9 @@ class Channel(Protocol):
 class Message:
     """Something that must be sent: a transaction's code, or a notice to an account. Holds no code.
 
-    *subject* names what is told (`locked`: by too many wrong codes; `replayed`: a remembered device's token; the
-    others: what became of the account's factors); *transaction* is the key of the transaction whose code it is.
+    *subject* names what it is about: `code`, `locked` (too many wrong codes), `replayed` (the token of a remembered
+    device), or a change of the account's factors. *transaction* is the key of the transaction whose code it carries.
+    *known_network* is the transaction's: it says under which limit the message was counted.
     """
 
     id: str
@@ -124,13 +170,12 @@ class Message:
     browser: str = field(default="", repr=False)
     asked_at: float
     deadline: float
-    # Opened from a network that the account has lately logged in from: where it was counted.
     known_network: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claimed:
-    """A message in this courier's hands; *times* counts how often somebody took it up."""
+    """A message that this courier has claimed; *times* counts the claims so far. *message* is None if unreadable."""
 
     receipt: str
     message: Message | None
@@ -138,13 +183,13 @@ class Claimed:
 
 
 class Transactions(Protocol):
-    """Keeps logins that wait for their code. Every method raises StoreUnavailable when the store can't be asked."""
+    """Keeps logins that wait for their code. Every method raises StoreUnavailable when the store can't be reached."""
 
     async def create(self, key: str, transaction: Transaction, *, most: int, now: float) -> list[str]:
         """Keep *transaction* until it expires; return the keys of the account's open ones beyond *most*, oldest first.
 
-        Those from known networks and all others are counted apart. The displaced ones are still open: whoever
-        created ends them.
+        Those from known networks and all others are counted apart. The returned ones are still open: the caller ends
+        them.
         """
         ...
 
@@ -157,82 +202,82 @@ class Transactions(Protocol):
     ) -> Transaction:
         """Apply *change* atomically and return what was stored.
 
-        *change* may run more than once and must be pure. What it raises leaves the transaction as it was. A change
-        that returns its argument stores nothing. *seen* spares the first read. Raises TransactionClosed for an
-        unknown key.
+        *change* may run more than once and must be pure. When it raises, the transaction stays as it was. When it
+        returns its argument, nothing is stored. *seen* is what was read before, and saves the first read. Raises
+        TransactionClosed for an unknown key.
         """
         ...
 
 
 class Parked(Protocol):
-    """Keeps Drupal sessions that nobody holds yet, until they are handed over or ended."""
+    """Keeps credentials until they are handed over or logged out. Raises StoreUnavailable as Transactions does."""
 
-    async def park(self, key: str, session: DrupalSession, *, due_at: float) -> None:
-        """Keep *session*; from *due_at* on the reaper may claim it."""
+    async def park(self, key: str, credential: Credential, *, due_at: float) -> None:
+        """Keep *credential*; from *due_at* on the reaper may claim it."""
         ...
 
-    async def take_for_handover(self, key: str, *, until: float) -> DrupalSession:
-        """Mark as being handed over, so that it is not due before *until*. Raises TransactionClosed if it is gone."""
+    async def take_for_handover(self, key: str, *, until: float) -> Credential:
+        """Return the credential, which is not due before *until* now. Raises TransactionClosed if it is gone."""
         ...
 
     async def postpone(self, key: str, *, due_at: float) -> None:
         """Make it due at *due_at*, sooner or later than before. An unknown key is no error."""
         ...
 
-    async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, DrupalSession]]:
-        """Take what is due; nobody else is given the same before the lease ends."""
+    async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, Credential]]:
+        """Take what is due, up to *most*, the longest due first. No other call gets the same before the lease ends."""
         ...
 
     async def remove(self, key: str) -> None:
-        """Forget it: it was handed over or ended."""
+        """Forget a credential that was handed over or logged out. An unknown key is no error."""
         ...
 
 
 class Outbox(Protocol):
-    """Keeps what must be sent until somebody says the last word about it."""
+    """Keeps messages until they are sent or have failed."""
 
     async def put(self, message: Message) -> None:
-        """Accept *message*: from here on it survives any process. Raises DeliveryUnavailable when full."""
+        """Accept *message*: from here on it survives the end of any process. Raises DeliveryUnavailable when full."""
         ...
 
     async def claim(self, *, courier: str, most: int, wait_seconds: float) -> list[Claimed]:
-        """Take up to *most* messages that are new, or whose courier has been silent; wait for the first if none."""
+        """Take up to *most* messages that are new, or whose courier went silent; wait up to *wait_seconds* for one."""
         ...
 
     async def keep(self, receipts: Sequence[str], *, courier: str) -> None:
-        """Say that these are still being worked on."""
+        """Extend the claim on these messages."""
         ...
 
     async def finish(self, claimed: Claimed, *, word: Literal["sent", "failed"], until: float) -> None:
-        """Forget the message and keep *word* about it until *until*."""
+        """Forget the message, and keep *word* as its outcome until *until*."""
         ...
 
     async def words(self, ids: Sequence[str]) -> list[Word]:
-        """The last word about each message; `queued` where there is none yet."""
+        """Return the outcome of each message; `queued` where there is none yet."""
         ...
 
 
 class Counters(Protocol):
-    """Counts what must not happen too often; shared by every process, in one round trip."""
+    """Counts what must not happen too often. Every process shares the counts; each call is one round trip."""
 
     async def take(self, limits: Sequence[Limit], *, now: float) -> Taken:
-        """Take one of each, or none if any refuses; atomic."""
+        """Take one of each limit, or none at all if any refuses. Atomic."""
         ...
 
     async def give_back(self, limits: Sequence[Limit], *, now: float) -> None:
-        """Undo the taking of *now*."""
+        """Undo what was taken at *now*."""
         ...
 
     async def check(self, limits: Sequence[Limit], *, now: float) -> Taken:
-        """As take, but nothing is taken."""
+        """Answer as `take` would, and take nothing."""
         ...
 
     async def clear(self, limits: Sequence[Limit]) -> None:
-        """Forget all takings."""
+        """Forget everything that was taken."""
         ...
 
     async def holds(self, limits: Sequence[Limit], *, at: float) -> bool:
-        """Whether every one of *limits* was taken at *at*, and it was not given back."""
+        """Return whether each of *limits* was taken at *at* and not given back."""
         ...
 
 
@@ -240,37 +285,37 @@ class Enrolments(Protocol):
     """Keeps authenticators, recovery codes and remembered devices: data, without TTL."""
 
     async def find(self, uid: str) -> Enrolment | None:
-        """The user's enrolment, or None."""
+        """Return the user's enrolment, or None."""
         ...
 
     async def update(self, uid: str, change: Callable[[Enrolment | None], Enrolment | None]) -> Enrolment | None:
-        """Apply *change* atomically, None standing for no enrolment. As Transactions.update otherwise."""
+        """Apply *change* atomically; None stands for no enrolment. Otherwise as Transactions.update."""
         ...
 
     async def initialise(self) -> None:
-        """Write the marker that says: this store is ours and has not been emptied.
+        """Write the marker that shows that this store has not been emptied.
 
-        One that is there stays, sealed with the first key. Raises as `initialised`: to write over a marker that does
-        not open would hide that a key is missing.
+        A marker that is there stays, sealed with the first key. Raises as `initialised` does: to overwrite a marker
+        that does not open would hide that a key is missing.
         """
         ...
 
     async def initialised(self) -> bool:
-        """Whether the marker is there. Raises StoreUnavailable("unsealable") where none of our keys opens it."""
+        """Return whether the marker is there. Raises StoreUnavailable("unsealable") if none of our keys opens it."""
         ...
 
     def uids(self) -> AsyncIterator[str]:
-        """Whoever has an enrolment; one may come twice."""
+        """Yield the uid of each user with an enrolment; one may come twice."""
         ...
 
     async def reseal(self, uid: str) -> bool:
-        """Seal the enrolment with the first key; whether an older one had sealed it. As find otherwise."""
+        """Seal the enrolment with the first key; return whether an older key had sealed it."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backend:
-    """One opened store. *durable* is false where a killed process takes everything with it."""
+    """One opened store. *durable* is false if everything in it ends with the process."""
 
     transactions: Transactions
     parked: Parked

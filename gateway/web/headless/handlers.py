@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping
 
+import structlog
 from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Client, DrupalSession, Visitor
+from gateway.account import Client, Visitor
 from gateway.auth_types import is_method
-from gateway.errors import Malformed
 from gateway.languages import Language, msgid
 from gateway.login.outcome import Granted, Pending
 from gateway.web.headless import bodies
-from gateway.web.headless.keys import CLIENTS, ENROLMENT, FLOW, PUBLIC_URL
-from gateway.web.headless.relay import sessions_in, warn_if_unusable
+from gateway.web.headless.keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL
 from gateway.web.http.connections import write_whole
 from gateway.web.http.keys import ADDRESSES, RUNNING, language_of
 from gateway.web.http.middleware import stamp
 from gateway.web.http.responses import answer, whole_seconds, with_cookies
+
+log = structlog.get_logger()
 
 HEADER_CHARACTERS = 256
 
@@ -79,7 +80,8 @@ async def hand_over(request: web.Request, won: Granted, body: Mapping[str, objec
         raise
     # Kept, not awaited: while the store is away it takes longer than any connection should be held.
     running.keep(flow.delivered(won))
-    warn_if_unusable(won.hand_over.cookies, request.app[PUBLIC_URL].seen)
+    for unusable in request.app[DRUPAL].unusable_cookies(won.hand_over, public_url=request.app[PUBLIC_URL].seen):
+        log.warning("relay.unusable_cookie", reason=unusable.reason, change=unusable.change)
     return response
 
 
@@ -144,21 +146,15 @@ async def logout(request: web.Request) -> web.Response:
     body = await bodies.Logout.read(request)
     client_of(request, body)
     language = language_of(request)
-    cookies = list(sessions_in(request))
-    if cookies and body.logout_token is None:
-        raise Malformed("logout_token")
+    found = request.app[DRUPAL].credentials_in(
+        cookie_header="; ".join(request.headers.getall("Cookie", [])),
+        authorization=request.headers.get("Authorization", ""),
+        logout_token=body.logout_token,
+    )
     asking = visitor_of(request)
     deleted: list[str] = []
-    for name, value in cookies:
-        session = DrupalSession(
-            uid="",
-            cookie_name=name,
-            cookie_value=value,
-            set_cookie="",
-            csrf_token="",
-            logout_token=body.logout_token or "",
-        )
-        deleted.extend(await request.app[FLOW].logout(session, visitor=asking))
+    for credential in found:
+        deleted.extend(await request.app[FLOW].logout(credential, visitor=asking))
     done = {"status": "SUCCESS", "message": language.say("You are logged out.")}
     return with_cookies(answer(done, language=language), deleted)
 
