@@ -217,7 +217,7 @@ class Parked(Protocol):
         ...
 
     async def take_for_handover(self, key: str, *, until: float) -> Credential:
-        """Return the credential, which is not due before *until* now. Raises TransactionClosed if it is gone."""
+        """Return the credential, and make it due at *until*. Raises TransactionClosed if it is gone."""
         ...
 
     async def postpone(self, key: str, *, due_at: float) -> None:

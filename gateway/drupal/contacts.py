@@ -83,7 +83,7 @@ def path_of(way: Way, uid: str) -> str:
 
 
 def from_login(session: DrupalSession) -> Profile:
-    """What the answer to the login said. Only users who may see roles get them there (measured: uid 1)."""
+    """What the answer to the login said. It has roles only for users that may see them (measured: uid 1)."""
     roles = [{"target_id": role} for role in session.roles if role != "authenticated"]
     known: Profile = {"uid": [{"value": int(session.uid)}], "name": [{"value": session.name}]}
     return {**known, "roles": roles} if session.roles else known

@@ -1,6 +1,6 @@
 """Drupal's session cookies: in an answer, in a request, and whether a browser keeps them.
 
-Values are passed on byte for byte: they may hold `%2C`, which nobody decodes (measured).
+Values are passed on byte for byte: they may hold `%2C`, which Drupal expects back as it is (measured).
 """
 
 import re

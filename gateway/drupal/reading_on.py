@@ -39,7 +39,7 @@ class ReadingOn:
         self._orphaned_by = "never_answered"
 
     def read_on(self, login: asyncio.Task[Credential], late: Late) -> None:
-        """Wait for *login*, which nobody else waits for any more, and pass its credential to *late*."""
+        """Wait for *login*, for which its caller no longer waits, and pass its credential to *late*."""
         self._given_up.add(login)
         login.add_done_callback(self._given_up.discard)
         self.keep(self._wait_for(login, late))

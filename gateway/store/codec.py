@@ -19,7 +19,7 @@ from gateway.store.sealing import Unsealable
 from gateway.transaction import State, Transaction
 
 Value = TypeVar("Value")
-# What was read from JSON: of any type, until a form or a constructor refuses it.
+# The items of a list that was read from JSON.
 Items: TypeAlias = list[Any]
 
 # Built once: `json.dumps` with options of its own builds a new encoder at each call.
@@ -28,7 +28,7 @@ _scan: Final = json.JSONDecoder().raw_decode
 
 
 def _from_json(text: str) -> Any:
-    # `JSONDecoder.decode` would look for white space at both ends, which nobody has written: it takes 0.5 µs.
+    # `JSONDecoder.decode` takes 0.5 µs more, to look for white space at both ends.
     value, end = _scan(text)
     if end != len(text):
         raise Unsealable
@@ -36,7 +36,7 @@ def _from_json(text: str) -> Any:
 
 
 class _Form(NamedTuple):
-    """How a field is written that JSON has no type for. Without *write*, JSON writes it well enough."""
+    """How a field is written and read for which JSON has no type. *write* None: JSON writes it as it is."""
 
     write: Callable[[Any], object] | None
     read: Callable[[Any], object]
@@ -59,11 +59,12 @@ class _Table(Generic[Value]):
     ) -> None:
         self.kind = kind
         self.version = version
+        # Interned: so the constructor finds its arguments by identity, which saves 2 µs for a transaction.
         self._names = [intern(name) for name in fields.split()]
         self._fields: Callable[[Value], tuple[object, ...]] = attrgetter(*self._names)
         self._write = [(1 + self._names.index(name), form.write) for name, form in forms.items() if form.write]
         self._read = [(name, form.read) for name, form in forms.items()]
-        self._older = older or {}
+        self.older = older or {}
 
     def items(self, value: Value) -> list[object]:
         """The version of *value*, and its fields as JSON can write them."""
@@ -75,8 +76,8 @@ class _Table(Generic[Value]):
     def value(self, items: Items) -> Value:
         """The value that *items* were written from."""
         version = items.pop(0)
-        while version in self._older:
-            items = self._older[version](items)
+        while version in self.older:
+            items = self.older[version](items)
             version += 1
         if version != self.version:
             raise Unsealable
@@ -87,11 +88,11 @@ class _Table(Generic[Value]):
 
 
 class _Union(Generic[Value]):
-    """Values of several kinds. Each version belongs to one kind, so the version says which kind was written."""
+    """Values of several kinds. Each version belongs to one kind, so it says which kind was written."""
 
     def __init__(self, *tables: _Table[Any]) -> None:
         self._by_kind = {table.kind: table for table in tables}
-        self._by_version = {table.version: table for table in tables}
+        self._by_version = {version: table for table in tables for version in (*table.older, table.version)}
 
     def items(self, value: Value) -> list[object]:
         return self._by_kind[type(value)].items(value)
@@ -186,6 +187,11 @@ def _bytes_or_none(text: str | None) -> bytes | None:
     return None if text is None else binascii.a2b_base64(text)
 
 
+def _profile_text(profile: Profile) -> str:
+    # A closed transaction has none: 1 µs less.
+    return _to_json(profile) if profile else "{}"
+
+
 def _profile(text: str) -> Profile:
     profile = _from_json(text)
     if not isinstance(profile, dict):
@@ -216,8 +222,8 @@ def _devices(several: list[Items]) -> tuple[Device, ...]:
 _TUPLE: Final = _Form(write=None, read=tuple)
 _BYTES: Final = _Form(write=_text, read=binascii.a2b_base64)
 _BYTES_OR_NONE: Final = _Form(write=_text_or_none, read=_bytes_or_none)
-# As text within the text: the dictionary above was chosen for it, and releases before this one wrote it so.
-_PROFILE: Final = _Form(write=_to_json, read=_profile)
+# As text within the text: the dictionary was chosen for it, and older releases wrote and read it so.
+_PROFILE: Final = _Form(write=_profile_text, read=_profile)
 
 _TRANSACTION: Final = _Table(
     Transaction,
@@ -241,7 +247,7 @@ _SESSION: Final = _Table(
     fields="uid cookie_name cookie_value set_cookie csrf_token logout_token name roles",
     forms={"roles": _TUPLE},
 )
-# Each kind of credential is one table here. Its version must never have been another kind's.
+# Each kind of credential is one table here, with versions of its own: those of a second kind begin at 101.
 _CREDENTIAL: Final = _Union[Credential](_SESSION)
 
 _MESSAGE: Final = _Table(

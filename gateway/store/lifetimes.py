@@ -1,4 +1,4 @@
-"""How long stores keep what nobody removes."""
+"""How long stores keep what was not removed before."""
 
 from typing import Final
 

@@ -185,11 +185,14 @@ class AToken:
 class TestASecondKindOfCredential:
     """Another kind is one more table."""
 
-    BOTH: ClassVar = codec._PackedCodec(
-        codec._Union(
-            codec._SESSION, codec._Table(AToken, version=2, fields="uid access", forms={"access": codec._BYTES})
-        )
+    TOKEN: ClassVar = codec._Table(
+        AToken,
+        version=102,
+        fields="uid access",
+        forms={"access": codec._BYTES},
+        older={101: lambda items: [items[0], ""]},
     )
+    BOTH: ClassVar = codec._PackedCodec(codec._Union(codec._SESSION, TOKEN))
 
     def test_is_written_and_read_beside_the_first(self):
         [(_, _, session), *_] = EXAMPLES
@@ -201,6 +204,9 @@ class TestASecondKindOfCredential:
         [(encode, _, session), *_] = EXAMPLES
 
         assert self.BOTH.encode(session) == encode(session)
+
+    def test_is_read_in_its_older_versions(self):
+        assert self.BOTH.decode(codec._pack(b'[101,"17"]')) == AToken(uid="17", access=b"")
 
     def test_is_not_read_by_a_release_that_does_not_know_it(self):
         with pytest.raises(Unsealable):
