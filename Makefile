@@ -1,8 +1,10 @@
-# Every command of the project; `make help` lists them.
+# The commands of the project. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
+COMPILE := .venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium oathtool
@@ -10,53 +12,61 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: setup ## start the demo (or, with DRUPAL_URL=…, the gateway in front of that site)
+run: setup ## start the demo; with DRUPAL_URL=…, in front of that site
 	@exec $(BIN)/headgate demo $(if $(DRUPAL_URL),--drupal-url "$(DRUPAL_URL)")
 
-setup: .venv/.runtime ## make .venv with the headgate command in it
+setup: .venv/.runtime ## make .venv with the headgate command and its demo
 
-test: .venv/.dev redis chromium oathtool ## run every test (short forms of the long ones)
+# Half of the tests wait for a peer or a time limit, so workers share a core.
+WORKERS ?= 4
+
+test: .venv/.dev redis chromium oathtool ## run every test in parallel; with ARGS="tests/unit/test_x.py", only those, one by one
+ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest -m "not alone" --numprocesses $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -m alone
+endif
 
-check: .venv/.dev ## ruff, mypy strict, import-linter
+check: .venv/.dev ## run ruff, mypy strict and import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 
+	@$(BIN)/lint-imports --no-logo
 
-format: .venv/.dev ## let ruff put the code in order
+format: .venv/.dev ## format the code with ruff
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench-quick: .venv/.dev redis ## CPU per login against a bare aiohttp floor, under a minute
+bench-quick: .venv/.dev redis ## measure the CPU time per login, compared with bare aiohttp (under a minute)
 	@$(BIN)/python -m tests.bench.quick
 
-break: .venv/.dev redis oathtool ## break every promise once and expect its test to turn red
+break: .venv/.dev redis oathtool ## break the code once for each promise and check that a test fails
 	@$(BIN)/python -m tests.breaks
 
-chaos: .venv/.dev redis oathtool ## the long forms: kills, races, floods (minutes)
+chaos: .venv/.dev redis oathtool ## run the long tests: kills, races, floods (minutes)
 	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/chaos tests/flows $(ARGS)
 
-languages: .venv/.dev ## bring the catalogues up to what the code says, and compile them
+languages: .venv/.dev ## update the catalogues from the code, and compile them
 	@$(BIN)/python -m tests.catalogues
 
-lock: ## write the lock files anew from pyproject.toml
+# Each lock keeps the pins of the one before it. None names a package index.
+lock: ## write the lock files from pyproject.toml: production, demo, tests
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -qq pip-tools
-	@.venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host --extra demo --output-file requirements.lock pyproject.toml
-	@.venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host --extra test --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra demo --constraint requirements.lock --output-file requirements-demo.lock pyproject.toml
+	@$(COMPILE) --extra demo --extra test --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	@rm -rf .venv-lock
 
 clean: ## remove .venv and caches
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.runtime: requirements.lock pyproject.toml gateway/__init__.py
+.venv/.runtime: requirements-demo.lock pyproject.toml gateway/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit("Headgate needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || { echo "Making .venv …"; $(PYTHON) -m venv .venv; }
-	@echo "Installing what requirements.lock pins …"
-	@$(BIN)/pip install -qq --require-hashes -r requirements.lock
+	@echo "Installing what requirements-demo.lock pins …"
+	@$(BIN)/pip install -qq --require-hashes -r requirements-demo.lock
 	@$(BIN)/pip install -qq --no-deps --editable .
 	@touch $@
 

@@ -112,7 +112,7 @@ async def open_parts(settings: Settings, stack: AsyncExitStack, *, clock: Callab
     if settings.webhook:
         await stack.enter_async_context(settings.webhook.open())
     sealer = settings.sealer()
-    drupal = await stack.enter_async_context(settings.seen_drupal().open())
+    drupal = await stack.enter_async_context(settings.drupal_with_public_url().open())
     backend = await stack.enter_async_context(settings.store.open(sealer, clock=clock))
     channels: dict[str, Channel] = {
         name: await stack.enter_async_context(options.open()) for name, options in configured(settings.channels).items()

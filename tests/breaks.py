@@ -1,15 +1,17 @@
 """One small break per promise, each of which must turn a test red: `make break`.
 
 Every break is applied to a copy of the tree, its test is run there, and a test that stays green is a test that proves
-nothing.
+nothing. A break names its function by its import path, so that it survives whatever moves around it.
 """
 
+import ast
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +21,21 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("gateway", "tests", "config", "pyproject.toml")
+AT_ONCE = 2
+DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Misfit(Exception):
+    """A break does not fit the code."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Break:
-    """*old* stands in *file* exactly once; with *new* instead, *test* must fail."""
+    """*old* stands in *function* exactly once; with *new* instead, *test* must fail."""
 
     promise: int
     says: str
-    file: str
+    function: str
     old: str
     new: str
     test: str
@@ -37,7 +45,7 @@ BREAKS = (
     Break(
         promise=1,
         says="a code wins again and again",
-        file="gateway/transaction.py",
+        function="gateway.transaction.Transaction.demand_open",
         old="if self.state is not State.OPEN:\n            raise",
         new="if self.state is State.ENDED:\n            raise",
         test="tests/flows/test_login.py::test_of_fifty_right_answers_at_once_exactly_one_wins",
@@ -45,7 +53,7 @@ BREAKS = (
     Break(
         promise=2,
         says="a wrong code costs nothing",
-        file="gateway/transaction.py",
+        function="gateway.transaction.Transaction.count",
         old="return replace(self, attempts_left=self.attempts_left - 1)",
         new="return self",
         test="tests/flows/test_login.py::test_of_fifty_wrong_answers_at_once_exactly_as_many_are_compared_as_there_are_attempts",
@@ -53,7 +61,7 @@ BREAKS = (
     Break(
         promise=3,
         says="the reaper forgets instead of logging out",
-        file="gateway/login/reaper.py",
+        function="gateway.login.reaper.Reaper._settle",
         old="            await self._drupal.log_out(session)\n",
         new="",
         test="tests/flows/test_login.py::test_the_reaper_ends_what_nobody_finished",
@@ -61,7 +69,7 @@ BREAKS = (
     Break(
         promise=4,
         says="another name may use the transaction",
-        file="gateway/transaction.py",
+        function="gateway.transaction.Transaction.demand_bound",
         old="same = hmac.compare_digest(self.username.encode(), username.encode())",
         new="same = True",
         test="tests/flows/test_login.py::test_whoever_did_not_open_it_gets_the_bytes_of_an_unknown_one",
@@ -69,7 +77,7 @@ BREAKS = (
     Break(
         promise=4,
         says="a fallback binds the login to another authType",
-        file="gateway/login/fallback.py",
+        function="gateway.login.fallback.Fallback._send.change",
         old="return replace(pending, messages=ids)",
         new="return replace(pending, messages=ids, auth_type=method)",
         test="tests/flows/test_channels.py::TestFallback::test_the_login_stays_bound_to_the_authtype_that_was_told",
@@ -77,7 +85,7 @@ BREAKS = (
     Break(
         promise=5,
         says="names and addresses stand in Redis as they are",
-        file="gateway/flood/limits.py",
+        function="gateway.flood.limits.Limits._limit",
         old='key = f"{name}:{self._index(name, *counted)}"',
         new="key = f\"{name}:{':'.join(counted)}\"",
         test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
@@ -85,7 +93,7 @@ BREAKS = (
     Break(
         promise=6,
         says="the name stands in the log",
-        file="gateway/web/http/middleware.py",
+        function="gateway.web.http.middleware.outcome",
         old='log.info(f"{endpoint}.ok", address=address)',
         new='log.info(f"{endpoint}.ok", address=address, username=request.get(ECHO, {}).get("username"))',
         test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
@@ -93,7 +101,7 @@ BREAKS = (
     Break(
         promise=6,
         says="the libraries of the providers log numbers",
-        file="gateway/delivery/channels/apprise.py",
+        function="gateway.delivery.channels.apprise._silenced",
         old="logging.getLogger(name).propagate = False",
         new="logging.getLogger(name).propagate = True",
         test="tests/contracts/test_phone_channels.py::TestAppriseWhenRefused::test_no_log_line_holds_number_text_or_key",
@@ -101,7 +109,7 @@ BREAKS = (
     Break(
         promise=7,
         says="without its store nothing is counted and Drupal is asked all the same",
-        file="gateway/flood/gate.py",
+        function="gateway.flood.gate.Floodgate._reserve",
         old="        taken = await self._counters.take(limits, now=now)\n        if taken.refused:",
         new="        try:\n            taken = await self._counters.take(limits, now=now)\n        except StoreUnavailable:\n"
         "            return Reserved(limits=tuple(limits), counts=(0, 0), at=now)\n        if taken.refused:",
@@ -110,7 +118,7 @@ BREAKS = (
     Break(
         promise=8,
         says="a code is sent for a login that is over",
-        file="gateway/delivery/courier.py",
+        function="gateway.delivery.courier.Courier._open_transaction",
         old="            transaction.demand_open(now=self._clock())\n",
         new="",
         test="tests/contracts/courier/test_sending.py::test_a_code_whose_transaction_closed_while_the_server_held_the_recipient_is_not_sent",
@@ -118,7 +126,7 @@ BREAKS = (
     Break(
         promise=9,
         says="a resend brings another code",
-        file="gateway/factors/code.py",
+        function="gateway.factors.code.Code.code",
         old="digits=self.options.digits).at(0)",
         new="digits=self.options.digits).at(secrets.randbelow(10**6))",
         test="tests/flows/test_resend.py::test_a_resend_repeats_the_code",
@@ -126,7 +134,7 @@ BREAKS = (
     Break(
         promise=10,
         says="forwarding headers are read from the left",
-        file="gateway/web/http/client_ip.py",
+        function="gateway.web.http.client_ip.from_xff",
         old='return [hop for header in reversed(headers) for hop in reversed(header.split(","))]',
         new='return [hop for header in headers for hop in header.split(",")]',
         test="tests/flows/test_addresses.py::test_from_a_trusted_proxy_the_nearest_untrusted_hop_is_the_visitor",
@@ -134,7 +142,7 @@ BREAKS = (
     Break(
         promise=11,
         says="a refusal is answered as soon as it is known",
-        file="gateway/login/flow.py",
+        function="gateway.login.flow.LoginFlow._checked",
         old="            await self._alike.wait(since=began)\n",
         new="",
         test="tests/flows/test_alike.py::test_no_refusal_can_be_told_from_another_by_its_time",
@@ -142,15 +150,15 @@ BREAKS = (
     Break(
         promise=12,
         says="a redirect of Drupal's is followed with the password",
-        file="gateway/drupal/peer.py",
+        function="gateway.drupal.peer.Peer.ask",
         old="allow_redirects=False",
         new="allow_redirects=True",
         test="tests/flows/test_drupal_faults.py::test_a_redirect_is_502_and_its_target_sees_nothing",
     ),
     Break(
         promise=13,
-        says="16,000 brackets are a bug",
-        file="gateway/web/http/json_body.py",
+        says="16,000 nested brackets cause a 500",
+        function="gateway.web.http.json_body.parse",
         old="except (ValueError, RecursionError):",
         new="except ValueError:",
         test="tests/flows/test_bad_input.py::test_a_malformed_body_is_400_and_drupal_hears_nothing",
@@ -158,7 +166,7 @@ BREAKS = (
     Break(
         promise=14,
         says="it stays ready while it goes down",
-        file="gateway/process.py",
+        function="gateway.process.serve",
         old="        opened.running.stopping = True\n",
         new="",
         test="tests/chaos/test_shutdown.py::test_while_it_drains_it_is_not_ready_and_still_answers_who_comes",
@@ -166,7 +174,7 @@ BREAKS = (
     Break(
         promise=15,
         says="a value that is wrong is shown",
-        file="gateway/settings.py",
+        function="gateway.configuration.described",
         old='return key, message.removeprefix("Value error, ")',
         new='return key, f"{message} ({given})"',
         test="tests/unit/test_settings.py::test_every_problem_is_told_at_once_by_key_and_none_shows_its_value",
@@ -174,9 +182,46 @@ BREAKS = (
 )
 
 
+def module_of(function: str, root: Path) -> tuple[Path, str]:
+    """The file of the module that *function* is in, and its name there."""
+    parts = function.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        path = root.joinpath(*parts[:length])
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file, ".".join(parts[length:])
+    raise Misfit(f"there is no module of {function}")
+
+
+def lines_of(name: str, source: str) -> slice:
+    """The lines of the function *name*, which is written as in `Class.method` and `function.inner`."""
+    found: ast.AST = ast.parse(source)
+    for part in name.split("."):
+        # ast.walk goes level by level: the outermost one of a name comes first.
+        found = next((node for node in ast.walk(found) if isinstance(node, DEFINED) and node.name == part), None)
+        if found is None:
+            raise Misfit(f"there is no {part} of {name}")
+    return slice(found.lineno - 1, found.end_lineno)
+
+
+def broken(one: Break, root: Path) -> tuple[Path, str]:
+    """The file that *one* changes in the tree at *root*, and its new text.
+
+    Raises Misfit unless the function is there, and the text once in it.
+    """
+    path, name = module_of(one.function, root)
+    source = path.read_text(encoding="utf-8")
+    lines, where = source.split("\n"), lines_of(name, source)
+    function = "\n".join(lines[where])
+    if (times := function.count(one.old)) != 1:
+        raise Misfit(f"its text is {times} times in {one.function}")
+    lines[where] = [function.replace(one.old, one.new)]
+    return path, "\n".join(lines)
+
+
 @contextmanager
-def broken(one: Break) -> Iterator[Path]:
-    """A copy of the tree with *one* applied."""
+def copied() -> Iterator[Path]:
+    """A copy of the tree."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in COPIED:
@@ -185,35 +230,41 @@ def broken(one: Break) -> Iterator[Path]:
                 shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, copy / name)
-        path = copy / one.file
-        path.write_text(path.read_text(encoding="utf-8").replace(one.old, one.new), encoding="utf-8")
         yield copy
 
 
 def is_red(one: Break) -> bool:
-    """Whether its test fails in the broken copy; an error that is none of the test's own does not count."""
-    with broken(one) as copy:
+    """Whether its test fails in a broken copy; an error that is none of the test's own does not count."""
+    with copied() as copy:
+        path, text = broken(one, copy)
+        path.write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", one.test]
         done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=300, check=False)
     return done.returncode == 1 and " failed" in done.stdout
 
 
+def verdict(one: Break) -> tuple[bool, str]:
+    """Whether *one* did what it must, and how to say it."""
+    began = time.monotonic()
+    try:
+        red = is_red(one)
+    except Misfit as misfit:
+        return False, f"[bold yellow]error: {misfit}[/]"
+    said = "[red]red[/], as it must" if red else "[bold yellow]green: the test proves nothing[/]"
+    return red, f"{said} ({time.monotonic() - began:.0f} s)"
+
+
 def main() -> int:
     table = Table("promise", "broken so that", "test", "", title="A break per promise", title_justify="left")
-    green = 0
     console = Console()
-    for one in BREAKS:
-        began = time.monotonic()
-        with console.status(f"{one.promise}: {one.says}"):
-            red = is_red(one)
-        green += not red
-        word = "[red]red[/], as it must" if red else "[bold yellow]green: the test proves nothing[/]"
-        table.add_row(
-            str(one.promise), one.says, one.test.partition("::")[0], f"{word} ({time.monotonic() - began:.0f} s)"
-        )
+    with console.status("breaking every promise"), ThreadPoolExecutor(AT_ONCE) as pool:
+        verdicts = list(pool.map(verdict, BREAKS))
+    for one, (_, said) in zip(BREAKS, verdicts, strict=True):
+        table.add_row(str(one.promise), one.says, one.test.partition("::")[0], said)
     console.print(table)
-    print(f"{len(BREAKS) - green} passed, {green} failed")
-    return 1 if green else 0
+    passed = sum(red for red, _ in verdicts)
+    print(f"{passed} passed, {len(BREAKS) - passed} failed")
+    return 0 if passed == len(BREAKS) else 1
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from aiohttp import web
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
+from tests.ports import free_port
+
 
 @dataclass(frozen=True, kw_only=True)
 class Post:
@@ -86,10 +88,9 @@ async def http_peer() -> AsyncGenerator[HttpPeer]:
         await runner.cleanup()
 
 
-async def nobody() -> str:
+def nobody() -> str:
     """An address where nobody listens."""
-    async with http_peer() as peer:
-        return peer.url
+    return f"http://127.0.0.1:{free_port()}"
 
 
 # Where each provider is asked. SNS and Sinch: the region of docs/channels.md.

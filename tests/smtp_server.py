@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.ports import free_port
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
@@ -90,11 +92,11 @@ class Mailbox:
             await mailbox.stop()
 
     async def start(self) -> None:
-        """Listen; after a stop() on the same port."""
+        """Listen; after a stop() on the same port, which nobody else has got meanwhile."""
+        self.port = self.port or free_port()
         tls = self.tls if self.security == "tls" else None
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._accept, "127.0.0.1", self.port, ssl=tls, reuse_address=True)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Refuse connections, and reset those there are."""

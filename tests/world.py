@@ -20,10 +20,11 @@ from typing import Any
 import aiohttp
 
 from gateway.app import gateway
+from gateway.configuration import load
 from gateway.demo.drupal.server import SimulatedDrupal, running
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.process import listening
-from gateway.settings import Settings, load
+from gateway.settings import Settings
 from gateway.telemetry import logs
 from tests.ports import free_port
 from tests.smtp_server import Mail, Mailbox
@@ -186,9 +187,12 @@ class World:
         """One gateway in this process; yields a frontend that knows it."""
         settings = Settings.model_validate(self.configuration(**changes))
         assert not settings.conflicts(), settings.conflicts()
+        patience = min(settings.shutdown_seconds, 5)
         async with (
             gateway(settings, clock=self.clock) as opened,
-            listening(opened.headless, "127.0.0.1", 0, seconds=5, connection_limit=opened.connection_limit) as port,
+            listening(
+                opened.headless, "127.0.0.1", 0, seconds=patience, connection_limit=opened.connection_limit
+            ) as port,
             listening(opened.admin, "127.0.0.1", 0, seconds=1) as admin_port,
         ):
             self.url, self.admin_url = f"http://localhost:{port}", f"http://localhost:{admin_port}"

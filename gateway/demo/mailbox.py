@@ -1,4 +1,4 @@
-"""A mailbox that takes every mail, by real SMTP, and shows it to whoever opens the page."""
+"""A mailbox: an SMTP server that accepts every mail and keeps the newest in memory, for the page that lists them."""
 
 import asyncio
 import re
@@ -17,6 +17,8 @@ CODE = re.compile(r"\b\d{6,8}\b")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mail:
+    """One mail that arrived; *at* is the time as the page shows it."""
+
     to: str
     subject: str
     text: str
@@ -24,17 +26,18 @@ class Mail:
 
     @property
     def code(self) -> str | None:
+        """The one-time code in the text."""
         match = CODE.search(self.text)
         return match[0] if match else None
 
 
 class Mailbox:
-    """Keeps the newest mails in memory. Also aiosmtpd's handler, which knows its hooks by their names."""
+    """Keeps the newest mails. It is also aiosmtpd's handler, whose hooks have fixed names."""
 
     def __init__(self) -> None:
         self.mails: deque[Mail] = deque(maxlen=MOST_MAILS)
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # its name
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's
         message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
         body = message.get_body(preferencelist=("plain",))
         self.mails.appendleft(
@@ -45,11 +48,11 @@ class Mailbox:
                 at=datetime.now(UTC).strftime("%H:%M:%S UTC"),
             )
         )
-        return "250 Taken"
+        return "250 OK"
 
     @asynccontextmanager
     async def listen(self) -> AsyncGenerator[int]:
-        """Take mails on a free port of this machine and yield it."""
+        """Accept mails on a free port of the loopback address; yield the port."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
             lambda: SMTP(self, enable_SMTPUTF8=True, hostname="localhost", ident="mailbox"), "127.0.0.1", 0

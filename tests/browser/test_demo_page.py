@@ -1,4 +1,4 @@
-"""The demo in a browser, as somebody tries it who has just cloned the project."""
+"""The demo in a browser, as a newcomer tries it."""
 
 import pytest
 
@@ -52,11 +52,11 @@ async def test_alice_logs_in_and_out_on_the_page(demo, launch):
     await account.reload()
 
     assert not await account.get_by_role("heading", name="alice").is_visible()
-    # The last one is Drupal's own 403 for a page that is no longer hers.
+    # Drupal answers 403 for the page after the logout.
     assert [problem for problem in problems if "403" not in problem] == []
 
 
-async def test_a_wrong_code_is_told_and_the_right_one_still_works(demo, launch):
+async def test_a_wrong_code_is_reported_and_the_right_one_still_works(demo, launch):
     url, mailbox, _ = demo
     page = await (await launch()).new_page()
     await page.goto(url)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gateway.cli.preview import pages, write
+from gateway.cli.messages import pages, write_preview
 from gateway.settings import Settings
 from gateway.texts.messages import MESSAGES, SUBJECTS
 from tests.browser.contrast import CONTRAST
@@ -21,7 +21,7 @@ ENOUGH = 4.5
 
 @pytest.fixture
 def folder(tmp_path):
-    write(SETTINGS, tmp_path)
+    write_preview(SETTINGS, tmp_path)
     return tmp_path
 
 

@@ -116,6 +116,7 @@ async def test_the_right_code_of_a_login_that_is_still_open_does_not_win_while_t
     assert (await opened_by(frontend, user.name, user.password, at=next(froms))).code == "account_locked"
 
 
+@pytest.mark.alone
 async def test_logins_of_others_take_no_more_than_twice_as_long_meanwhile(world, start, capsys):
     [process] = await start({})
     frontend, froms, numbers = world.visit(process.url), addresses(), itertools.count(1)

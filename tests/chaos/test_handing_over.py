@@ -39,6 +39,7 @@ def code_in_bytes(opened, otp):
     return request("login", pending(opened) | {"authType": opened["authType"], "otp": otp, "apiKey": KEY})
 
 
+@pytest.mark.alone
 async def test_a_connection_is_free_for_its_next_request_though_the_store_can_not_note_the_last(world, tap, redis):
     async with world.open_gateway() as frontend, line(world.url) as open_line:
         opened = await frontend.authenticate(user.name, user.password)

@@ -16,8 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.demo.drupal.accounts import User, example_users
-from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
-from gateway.demo.drupal.ledger import Ending, Session
+from gateway.demo.drupal.ledger import Session
 from gateway.demo.drupal.site import DrupalOptions, Times
 from gateway.transaction import transaction_key
 from tests.chaos.accounts import code_for, codes_for, crowd
@@ -272,38 +271,6 @@ def was_in_flight(session: Session, visit: Visit, fleet: Fleet) -> bool:
     )
 
 
-async def test_a_login_that_outlives_its_time_limit_leaves_no_session(world, start):
-    [process] = await start({"drupal": {"timeout_seconds": 0.5}})
-    frontend = world.visit(process.url)
-    for number, after_birth in enumerate((True, False), 1):
-        gate = world.drupal.gate = Gate(after_birth=after_birth)
-        user = crowd(0)
-
-        answer = await frontend.authenticate(user.name, user.password)
-
-        assert (answer.status, answer.code) == (504, "drupal_timeout")
-        gate.release()
-        world.drupal.gate = None
-        await world.eventually(lambda wanted=number: len(world.drupal.ledger.ended(Ending.LOGGED_OUT)) == wanted)
-    assert len(world.drupal.ledger.sessions) == 2
-    assert not world.mailbox.mails
-
-
-async def test_a_client_that_leaves_while_drupal_checks_its_password_leaves_no_session(world, start):
-    [process] = await start({"code": {"lifetime_seconds": 1}})
-    gate = world.drupal.gate = Gate(after_birth=True)
-    for number, way in enumerate(("leave", "reset")):
-        user = crowd(number)
-        request = await Request(process.url, "authenticate", opening(user.name, user.password)).open()
-        await request.send()
-        await gate.reached(number + 1)
-        getattr(request, way)()
-
-    gate.release()
-    world.drupal.gate = None
-    await world.eventually(lambda: len(world.drupal.ledger.ended(Ending.LOGGED_OUT)) == 2)
-
-
 async def test_a_client_that_closes_as_soon_as_it_has_read_its_answer_keeps_its_session(world, start, redis_server):
     [process] = await start({})
     for number in range(form(short=10, long=100)):
@@ -342,18 +309,3 @@ async def test_a_client_that_left_before_its_right_code_was_answered_gets_no_ses
     world.clock.ahead = 400
     async with world.open_gateway():
         await world.eventually(lambda: not world.drupal.ledger.alive())
-
-
-async def test_a_login_answer_that_breaks_off_behind_its_cookie_leaves_no_session(world, start):
-    [process] = await start({})
-    world.drupal.fault = Fault(kind=Kind.RESET, at=Endpoint.LOGIN)
-    user = crowd(0)
-
-    answer = await world.visit(process.url).authenticate(user.name, user.password)
-
-    world.drupal.fault = None
-    assert answer.status in (502, 503)
-    assert b"SESS" not in answer.raw
-    assert not answer.cookies
-    await world.eventually(lambda: world.drupal.ledger.sessions and not world.drupal.ledger.alive())
-    assert not codes_for(world, user)

@@ -68,6 +68,7 @@ class OutboxContract:
         assert await claim(store, wait_seconds=0.2) == []
         assert 0.15 < time.monotonic() - started < 1
 
+    @pytest.mark.alone
     async def test_waiting_holds_up_nobody_else(self, stores):
         waiting = asyncio.create_task(claim(stores[0], wait_seconds=2))
         await asyncio.sleep(0.05)

@@ -249,7 +249,7 @@ class TestAppriseWhenRefused(Misbehaving):
         assert refused.value.reason == "refused"
 
     async def test_nobody_listening_is_worth_another_try(self, monkeypatch, channel, to):
-        move(monkeypatch, "Twilio", await nobody())
+        move(monkeypatch, "Twilio", nobody())
 
         with pytest.raises(Delayed) as delayed:
             await channel.deliver(to, written, id="m1")
@@ -299,15 +299,15 @@ class TestWebhookWhenRefused(Misbehaving):
         return sender
 
     async def test_nobody_listening_is_worth_another_try(self, to):
-        async with options_for(await nobody()).open() as channel:
+        async with options_for(nobody()).open() as channel:
             with pytest.raises(Delayed) as delayed:
                 await channel.deliver(to, written, id="m1")
 
         assert delayed.value.reason == "connect"
 
     async def test_the_environment_has_no_proxy_for_it(self, sender, peer, to, monkeypatch):
-        monkeypatch.setenv("HTTP_PROXY", await nobody())
-        monkeypatch.setenv("http_proxy", await nobody())
+        monkeypatch.setenv("HTTP_PROXY", nobody())
+        monkeypatch.setenv("http_proxy", nobody())
 
         await sender.deliver(to, written, id="m1")
 

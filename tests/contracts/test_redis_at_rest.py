@@ -16,7 +16,7 @@ from gateway.errors import StoreUnavailable, TransactionClosed
 from gateway.flood.limits import guesses
 from gateway.interfaces import Backend
 from gateway.limit import Limit
-from gateway.store import RedisOptions, Sealer, SealKey
+from gateway.store import RedisOptions, Sealer
 from tests.contracts.stores import INDEX_KEY, NEW, OLD, SEALER, a_message, a_session, a_transaction, redis_options
 from tests.redis_server import RedisServer
 
@@ -337,7 +337,3 @@ def test_what_is_no_address_of_redis_is_refused_without_repeating_it(url):
 @pytest.mark.parametrize("url", ["redis://h", "rediss://u:p@h:1/2", "unix:///run/redis.sock?db=1", "rediss://h/?ssl_ca_certs=/x.pem"])  # fmt: skip
 def test_addresses_of_redis_are_taken(url):
     assert RedisOptions(url=url).url.get_secret_value() == url
-
-
-def test_a_key_that_never_sealed_is_still_a_key():
-    assert Sealer([SealKey.fresh("a"), SealKey.fresh("b")], INDEX_KEY)

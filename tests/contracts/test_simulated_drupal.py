@@ -12,7 +12,7 @@ import pytest
 from gateway.demo.drupal.accounts import User
 from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.drupal.server import SimulatedDrupal, running
-from gateway.demo.drupal.site import Door, DrupalOptions, Times
+from gateway.demo.drupal.site import DrupalOptions, SessionRoute, Times
 from tests.contracts.recorded.given import Clock, Replay, given, options
 from tests.contracts.recorded.visitor import ALICE, LOGIN, STATUS, Visitor, cookie_of
 from tests.contracts.recorded.wire import Exchange, described, expected, recorded, recorded_forms
@@ -69,7 +69,7 @@ def given_options(**chosen: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("visitor", [chosen], indirect=True, ids=[""])
 
 
-async def test_every_session_is_found_by_its_cookie_with_its_birth_and_its_end(visitor: Visitor):
+async def test_every_session_is_found_by_its_cookie_with_its_start_and_its_end(visitor: Visitor):
     cookie, tokens = await visitor.log_in()
     session = visitor.drupal.ledger.by_value(cookie.partition("=")[2])
     born = (session.cookie, session.uid, session.born, session.hostname, session.ended)
@@ -82,7 +82,7 @@ async def test_every_session_is_found_by_its_cookie_with_its_birth_and_its_end(v
     assert (session.ended, session.how, visitor.drupal.ledger.alive()) == (visitor.clock.seconds, "logged_out", [])
 
 
-async def test_every_call_is_written_down_with_whether_it_brought_a_cookie(visitor: Visitor):
+async def test_every_request_is_recorded_with_whether_it_had_a_cookie(visitor: Visitor):
     cookie, _ = await visitor.log_in()
     await visitor.get(STATUS, cookie=cookie)
 
@@ -128,7 +128,7 @@ async def test_failures_count_against_the_address_that_symfony_reads(visitor: Vi
 
 
 @given_options(reverse_proxy_addresses=("192.0.2.1",))
-async def test_forwarding_headers_of_a_stranger_are_ignored(visitor: Visitor):
+async def test_forwarding_headers_from_an_untrusted_peer_are_ignored(visitor: Visitor):
     forwarded = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "a.example"}
     answer = await visitor.client.post(visitor.url + LOGIN, json=ALICE, headers=forwarded)
 
@@ -144,7 +144,7 @@ async def test_a_session_id_with_a_comma_travels_encoded(visitor: Visitor):
     assert await (await visitor.get(STATUS, cookie=cookie)).text() == "1"
 
 
-async def test_maintenance_ends_the_sessions_that_touch_it_and_no_others(visitor: Visitor):
+async def test_maintenance_ends_the_sessions_that_are_used_meanwhile_and_no_others(visitor: Visitor):
     touching, _ = await visitor.log_in()
     resting, _ = await visitor.log_in()
     visitor.drupal.maintenance = True
@@ -175,7 +175,7 @@ async def test_a_success_clears_the_account_and_leaves_the_address(visitor: Visi
     assert visitor.drupal.flood.rows("user.failed_login_ip") == {"127.0.0.1": 4}
 
 
-async def test_the_form_and_json_count_the_failures_of_an_account_apart(visitor: Visitor):
+async def test_the_form_and_json_count_the_failures_of_an_account_separately(visitor: Visitor):
     for _ in range(5):
         await visitor.post(body=WRONG)
     answer = await visitor.submit("/user/login", form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
@@ -190,7 +190,7 @@ async def test_a_blocked_account_writes_no_flood_row(visitor: Visitor):
 
 
 @given_options(times=Times(wrong=0.2))
-async def test_parallel_tries_overshoot_the_limit_as_real_ones_do(visitor: Visitor):
+async def test_parallel_logins_exceed_the_limit_as_on_a_real_site(visitor: Visitor):
     answers = await asyncio.gather(*(visitor.post(body=WRONG) for _ in range(20)))
 
     assert [answer.status for answer in answers] == [400] * 20
@@ -208,7 +208,9 @@ async def test_each_outcome_takes_its_own_time(visitor: Visitor):
 
 
 @pytest.mark.parametrize(("after_birth", "born"), [(False, 0), (True, 1)])
-async def test_a_gate_holds_logins_before_or_after_the_session_is_born(visitor: Visitor, after_birth: bool, born: int):
+async def test_a_gate_holds_logins_before_or_after_the_session_is_opened(
+    visitor: Visitor, after_birth: bool, born: int
+):
     gate = visitor.drupal.gate = Gate(after_birth=after_birth)
     login = asyncio.create_task(visitor.post())
     await gate.reached()
@@ -219,7 +221,7 @@ async def test_a_gate_holds_logins_before_or_after_the_session_is_born(visitor: 
     assert held == born
 
 
-async def test_a_login_is_carried_out_although_its_client_left(visitor: Visitor):
+async def test_a_login_is_processed_although_its_client_left(visitor: Visitor):
     gate = visitor.drupal.gate = Gate(after_birth=False)
     login = asyncio.create_task(visitor.post())
     await gate.reached()
@@ -249,7 +251,7 @@ async def test_a_fault_answers_instead_of_drupal_and_opens_nothing(visitor: Visi
     assert visitor.drupal.ledger.sessions == []
 
 
-async def test_a_redirect_leads_where_the_test_says(visitor: Visitor):
+async def test_a_redirect_leads_to_the_location_of_the_fault(visitor: Visitor):
     visitor.drupal.fault = Fault(kind=Kind.REDIRECT, location="http://elsewhere.example/")
     answer = await visitor.post()
 
@@ -275,7 +277,7 @@ async def test_a_reset_answer_has_its_cookie_and_not_its_body(visitor: Visitor):
     assert visitor.drupal.ledger.by_value(cookie_of(answer).partition("=")[2]).is_alive
 
 
-async def test_a_slow_answer_is_late_and_whole(visitor: Visitor):
+async def test_a_slow_answer_is_late_and_complete(visitor: Visitor):
     visitor.drupal.fault = Fault(kind=Kind.SLOW, seconds=0.1)
     started = asyncio.get_running_loop().time()
     answer = await visitor.post()
@@ -369,8 +371,8 @@ async def test_a_one_time_link_logs_in_once(visitor: Visitor):
     assert (first.status, second.status, "Set-Cookie" in second.headers) == (302, 302, False)
 
 
-async def test_a_door_opens_a_session_under_any_status(visitor: Visitor):
-    visitor.drupal.doors = {"/sso": Door(uid=3, status=500), "/cart": Door(uid=0)}
+async def test_a_route_of_a_custom_module_opens_a_session_under_any_status(visitor: Visitor):
+    visitor.drupal.session_routes = {"/sso": SessionRoute(uid=3, status=500), "/cart": SessionRoute(uid=0)}
     broken, cart = await visitor.get("/sso"), await visitor.get("/cart")
 
     assert (broken.status, await (await visitor.get(STATUS, cookie=cookie_of(broken))).text()) == (500, "1")
@@ -378,7 +380,7 @@ async def test_a_door_opens_a_session_under_any_status(visitor: Visitor):
 
 
 @given_options(roles_visible=True)
-async def test_a_site_may_show_people_their_roles(visitor: Visitor):
+async def test_a_site_may_show_users_their_roles(visitor: Visitor):
     visitor.drupal.add_user(User(uid=21, name="editor", password="editor-pass", roles=("editor",)))
     login = await (await visitor.post(body={"name": "editor", "pass": "editor-pass"})).json()
 

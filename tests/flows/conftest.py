@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.factors import recovery
-from gateway.login import reaper
+from gateway.login import reaper, refusal_timing
 from tests.world import Frontend, World, a_world
 
 
@@ -27,6 +27,12 @@ def _a_quick_reaper(monkeypatch):
 def _light_hashes(monkeypatch):
     """Whoever enrols waits for ten hashes; what they weigh is measured where it matters."""
     monkeypatch.setattr(recovery, "KIBIBYTES", 64)
+
+
+@pytest.fixture(autouse=True)
+def _refusals_at_once(monkeypatch):
+    """That all refusals take the same time is the subject of test_alike, which overrides this."""
+    monkeypatch.setattr(refusal_timing, "LEAST_SECONDS", 0.01)
 
 
 @pytest.fixture(params=["memory", "redis"])

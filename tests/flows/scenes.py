@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.operations import reset_factors
+from gateway.cli.store import remove_factors
 from gateway.demo.drupal.accounts import User
 from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.drupal.site import DrupalOptions
@@ -160,7 +160,7 @@ async def what_is_no_http_and_what_is_a_bug(stage: Stage) -> None:
             await open_line.send(b"GARBAGE\r\n\r\n")
             await open_line.reply()
         with stage.patch.context() as patch:
-            patch.setattr(handlers, "who", bug)
+            patch.setattr(handlers, "client_of", bug)
             await web.authenticate()
         with stage.patch.context() as patch:
             patch.setattr("gateway.web.http.middleware.new_request_id", bug)
@@ -370,7 +370,7 @@ async def who_has_an_app(stage: Stage) -> None:
             await web.login(await web.authenticate(authType=RECOVERY), alice.codes[1])
     stage.redis.flush()
     async with stage.world(redis=stage.redis.url, **ON) as world:
-        await reset_factors(Settings.model_validate(world.configuration()), uid="2")
+        await remove_factors(Settings.model_validate(world.configuration()), uid="2")
 
 
 async def who_sends_more_than_is_taken(stage: Stage) -> None:

@@ -25,6 +25,11 @@ SITES = {
 KINDS = {"wrong": "alice", "unknown": "nobody-of-that-name", "blocked": "carol", "flooded": "dave"}
 
 
+@pytest.fixture(autouse=True)
+def _refusals_at_once():
+    """Here they take their time."""
+
+
 @pytest.fixture
 def store():
     return {"kind": "memory"}
@@ -77,6 +82,7 @@ async def measured(world, frontend, tries):
     return seconds
 
 
+@pytest.mark.alone
 async def test_no_refusal_can_be_told_from_another_by_its_time(world, capsys):
     runs = []
     async with world.open_gateway() as frontend:
@@ -109,6 +115,7 @@ async def test_no_refusal_can_be_told_from_another_by_its_bytes(world):
     assert len({answer.raw.replace(KINDS[kind].encode(), b"") for kind, answer in answers.items()}) == 1
 
 
+@pytest.mark.alone
 async def test_a_refusal_that_waits_holds_no_place_at_drupal(world):
     async with world.open_gateway(drupal={"max_concurrent": 4}) as frontend:
         # Of four places one is an address's; held for as long as the answer waits, these would queue for seconds.

@@ -7,7 +7,7 @@ import pytest
 from gateway.app import gateway
 from gateway.demo.drupal.accounts import User, example_users
 from gateway.demo.drupal.ledger import Ending
-from gateway.demo.drupal.signing_in import BY_ACCOUNT, BY_ADDRESS
+from gateway.demo.drupal.signing_in import BY_ACCOUNT
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.process import listening
 from gateway.settings import Settings
@@ -115,16 +115,6 @@ async def test_drupals_own_limit_on_an_account_reads_like_a_wrong_password(world
 
     assert alike(held) == alike(wrong)
     assert not world.drupal.ledger.sessions
-
-
-async def test_drupals_own_limit_on_an_address_is_flood_with_the_time_to_wait(world, frontend):
-    for _ in range(50):
-        world.drupal.flood.register(BY_ADDRESS, "127.0.0.1")
-
-    answer = await frontend.authenticate("alice")
-
-    assert (answer.status, answer.code) == (429, "flood")
-    assert int(answer.headers["Retry-After"]) == 3600
 
 
 async def test_an_unknown_api_key_is_not_told_why(world, frontend):

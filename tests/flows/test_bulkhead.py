@@ -71,6 +71,7 @@ async def test_while_one_address_hangs_the_others_get_in(world, gate):
         assert await statuses(gate, hanging) == [200] * 4
 
 
+@pytest.mark.alone
 async def test_of_one_address_as_many_wait_as_are_in_and_the_next_is_told_at_once(world, gate):
     async with world.open_gateway(drupal={"max_concurrent": 8}) as frontend:
         hanging = at_once(frontend, [1] * 4)
@@ -141,6 +142,7 @@ async def test_clients_that_leave_while_they_wait_leave_their_places(world, gate
         assert {answer.status for answer in after} == {200}
 
 
+@pytest.mark.alone
 async def test_the_code_needs_no_place_at_drupal(world):
     async with world.open_gateway(drupal={"max_concurrent": 1}) as frontend:
         opened = await frontend.authenticate("bob")
@@ -154,6 +156,22 @@ async def test_the_code_needs_no_place_at_drupal(world):
         assert answer.status == 200
         assert took < AT_ONCE_SECONDS
         assert await statuses(gate, hanging) == [200]
+
+
+async def test_made_up_cookies_to_log_out_take_no_more_than_a_quarter_of_drupal(world):
+    world.drupal.fault = Fault(kind=Kind.SLOW, at=Endpoint.LOGOUT, seconds=1)
+    async with world.open_gateway(drupal={"max_concurrent": 8}) as frontend:
+        attacker = world.visit(frontend.url, headers={"X-Forwarded-For": "203.0.113.66"})
+        visitor = world.visit(frontend.url, headers={"X-Forwarded-For": "198.51.100.7"})
+        attempts = [asyncio.create_task(attacker.logout("SESS" + "a" * 32 + "=made-up", "token")) for _ in range(40)]
+        await world.eventually(lambda: world.drupal.called("/user/logout"))
+
+        answer = await visitor.authenticate()
+
+        assert answer.status == 200
+        codes = [attempt.code for attempt in await asyncio.gather(*attempts)]
+        assert codes.count("drupal_busy") == 36
+        assert len(world.drupal.called("/user/logout")) == 4
 
 
 # The circuit breaker
@@ -174,6 +192,7 @@ async def drupal_state(world, frontend):
 
 
 @pytest.mark.parametrize("fault", [Kind.DROP, Kind.BAD_GATEWAY, Kind.GATEWAY_TIMEOUT])
+@pytest.mark.alone
 async def test_when_drupal_fails_several_addresses_everybody_is_told_within_milliseconds(world, frontend, fault):
     await break_open(world, frontend, fault)
     calls = world.drupal.login_calls
@@ -186,6 +205,7 @@ async def test_when_drupal_fails_several_addresses_everybody_is_told_within_mill
     assert world.drupal.login_calls == calls
 
 
+@pytest.mark.alone
 async def test_a_hanging_drupal_opens_it_too(world):
     world.drupal.fault = Fault(kind=Kind.HANG, at=Endpoint.LOGIN)
     async with world.open_gateway(drupal={"timeout_seconds": 0.3}) as frontend:

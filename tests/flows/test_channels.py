@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from gateway.cli.operations import send_test
+from gateway.cli.messages import send_test_message
 from gateway.demo.drupal.accounts import User, example_users
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.login import methods
@@ -174,7 +174,7 @@ class TestNothingIsTold:
     @pytest.mark.parametrize("module", ["apprise", "requests", "phonenumbers"])
     def test_a_start_without_such_a_channel_loads_nothing_for_it(self, module):
         work = (
-            f"import sys, gateway.app, gateway.cli; from gateway.settings import load; "
+            f"import sys, gateway.app, gateway.cli.main; from gateway.configuration import load; "
             f"load(None, {{'HEADGATE_API_KEY': 'k'}}); sys.exit('{module}' in sys.modules)"
         )
 
@@ -188,14 +188,14 @@ class TestSendTest:
         sms = phones["channels"]["sms"] if kind == "apprise" else webhook
         settings = settings_of(world, channels={"sms": sms}, numbers={"default_region": "DE"})
 
-        assert await send_test(settings, method="SMS", to="0151 12345678") is None
+        assert await send_test_message(settings, method="SMS", to="0151 12345678") is None
         assert "4915112345678" in provider.posts[0].body.decode()
         assert "000000" in provider.posts[0].body.decode()
 
     async def test_one_that_may_not_be_sent_to_is_told(self, world, provider, phones):
         settings = settings_of(world, channels=phones["channels"])
 
-        assert await send_test(settings, method="SMS", to="+49 900 1234567") == "sms: number"
+        assert await send_test_message(settings, method="SMS", to="+49 900 1234567") == "sms: number"
         assert provider.posts == []
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from gateway.demo.drupal.faults import Gate
 from gateway.demo.drupal.ledger import Ending
+from gateway.drupal.session import SessionDrupal
+from gateway.errors import DrupalUnavailable
 from gateway.login import reaper
 from tests.flows.steps import all_ended
 from tests.wire import line, request
@@ -154,6 +156,23 @@ class TestGoingDown:
 
         assert answer.status == 200
         assert [session.uid for session in world.drupal.ledger.alive()] == [1]
+
+    async def test_a_session_that_cannot_be_ended_keeps_no_other_from_being_ended(self, world, monkeypatch):
+        log_out = SessionDrupal.log_out
+
+        async def refusing(self, session, *, visitor=None):
+            if session.uid == "2":
+                raise DrupalUnavailable("refused")
+            return await log_out(self, session, visitor=visitor)
+
+        async with world.open_gateway() as frontend:
+            for username in ("alice", "alice", "alice", "bob"):
+                assert (await frontend.authenticate(username)).status == 200
+            monkeypatch.setattr("gateway.login.reaper.AT_ONCE", 3)
+            monkeypatch.setattr(SessionDrupal, "log_out", refusing)
+
+        assert not world.drupal.ledger.alive(3)
+        assert len(world.drupal.ledger.alive(2)) == 3
 
     async def code_of(self, world, name):
         await world.eventually(

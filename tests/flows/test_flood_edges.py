@@ -7,24 +7,17 @@ from contextlib import AsyncExitStack
 import pytest
 from pydantic import ValidationError
 
+from gateway.configuration import ConfigurationError, load
 from gateway.demo.drupal.signing_in import BY_ADDRESS
 from gateway.demo.drupal.site import DrupalOptions
-from gateway.login import refusal_timing
-from gateway.settings import ConfigurationError, Settings, load
+from gateway.settings import Settings
 from gateway.telemetry import logs
-from tests.flows.steps import all_ended
 from tests.ports import free_port
 from tests.wire import ask, line, request
 from tests.world import KEY, code_in, pending
 
 HERE, THERE = "203.0.113.9", "203.0.113.10"
 HOUR, DAY = 3600, 86_400
-
-
-@pytest.fixture(autouse=True)
-def _refusals_at_once(monkeypatch):
-    """That they all take the same time is another file's subject."""
-    monkeypatch.setattr(refusal_timing, "LEAST_SECONDS", 0.01)
 
 
 async def knock(frontend, username="alice", password="nope", *, at=HERE):
@@ -185,14 +178,6 @@ class TestDeliveries:
             await world.mailbox.start()
 
             assert (await type_in(frontend, opened, code_in(await world.mailbox.mail(1)))).status == 200
-
-    async def test_the_session_of_a_login_whose_code_may_not_be_sent_ends(self, world):
-        async with world.open_gateway(flood={"mail": {"most": 1, "seconds": DAY}}) as frontend:
-            await frontend.cancel(await right(frontend))
-
-            assert_flood(await right(frontend), most_seconds=DAY)
-
-            await all_ended(world)
 
     async def test_it_is_the_destination_that_counts_and_not_the_account(self, world):
         world.drupal.accounts.change(3, mail="ALICE@example.test")

@@ -211,6 +211,14 @@ def test_another_path_is_404_in_our_json(served, path):
     assert_ours(reply)
 
 
+def test_a_page_whose_name_no_file_can_have_is_404(served):
+    path = f"/headless/docs/{'a' * 300}.js"
+
+    reply = served.run(ask(served.world.url, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()))
+
+    assert (reply.status, reply.code) == (404, "not_found")
+
+
 def test_a_method_cannot_be_overridden(served):
     reply = served.run(post(served.world.url, "login", VALID, "X-HTTP-Method-Override: POST", method="GET"))
 
@@ -273,6 +281,12 @@ class TestOrigins:
             assert (reply.status, reply.code) == (403, "origin"), origin
             assert not [name for name in reply.headers if name.startswith("Access-Control-")]
             assert reply.headers["Vary"] == "Origin"
+
+    @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a]b", "http://\N{ACCOUNT OF}"])
+    def test_an_origin_that_is_no_url_is_a_foreign_one(self, served, origin):
+        reply = served.run(post(served.world.url, "status", VALID, f"Origin: {origin}"))
+
+        assert (reply.status, reply.code) == (403, "origin")
 
     def test_a_page_of_the_client_may_read_every_answer(self, served):
         for body in (VALID, {}, VALID | {"apiKey": "unknown"}):

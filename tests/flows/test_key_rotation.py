@@ -28,8 +28,8 @@ async def alice(world, headgate):
 
 
 async def test_after_resealing_the_old_key_can_be_taken_out(world, headgate, alice):
-    assert await headgate("reseal", keys=[NEW_KEY, SEAL_KEY]) == (0, "Enrolments that were sealed anew: 1.")
-    assert await headgate("reseal", keys=[NEW_KEY, SEAL_KEY]) == (0, "Enrolments that were sealed anew: 0.")
+    assert await headgate("reseal", keys=[NEW_KEY, SEAL_KEY]) == (0, "Resealed enrolments: 1.")
+    assert await headgate("reseal", keys=[NEW_KEY, SEAL_KEY]) == (0, "Resealed enrolments: 0.")
 
     async with world.open_gateway(keys=[NEW_KEY]) as frontend:
         opened = await frontend.authenticate()
@@ -52,7 +52,7 @@ async def test_an_old_key_that_was_taken_out_too_early_lets_nobody_in_until_it_i
     for command in ("init-store", "reseal"):
         status, written = await headgate(command, keys=[NEW_KEY])
         assert status == 1
-        assert "a key was taken out before `headgate reseal` was run" in written
+        assert "a key was removed before `headgate reseal` was run" in written
 
     async with world.open_gateway(keys=[NEW_KEY, SEAL_KEY]) as frontend:
         opened = await frontend.authenticate()
@@ -65,7 +65,7 @@ async def test_what_no_key_opens_is_counted_and_the_rest_is_sealed_anew(world, h
     status, written = await headgate("reseal", keys=[NEW_KEY, SEAL_KEY])
 
     assert status == 1
-    assert "sealed anew: 1." in written
+    assert "Resealed enrolments: 1." in written
     assert "none of `keys` opens: 1." in written
     async with world.open_gateway(keys=[NEW_KEY]) as frontend:
         assert (await frontend.authenticate())["authType"] == APP

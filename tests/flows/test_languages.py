@@ -3,6 +3,8 @@
 import asyncio
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +12,7 @@ from gateway.demo.drupal.accounts import User, example_users
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.errors import PolicyUnreadable
 from gateway.texts.catalogues import TEXTS, Languages
+from tests.catalogues import ROOT
 from tests.flows.test_alike import KINDS
 from tests.unit.test_languages import FRENCH
 from tests.unit.test_languages import HOSTILE as HEADERS
@@ -276,3 +279,9 @@ async def test_a_language_is_added_by_a_folder_for_answers_and_messages(world, t
         assert subject_of(await world.mailbox.mail()) == "Votre code"
         assert json.loads(refused.raw)["message"] == "Le code est faux."
         assert refused.headers["Content-Language"] == "fr"
+
+
+def test_the_start_does_not_wait_for_babel():
+    code = "import sys, gateway.app, gateway.languages as l; l.Languages(); sys.exit('babel' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

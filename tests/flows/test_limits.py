@@ -65,6 +65,7 @@ async def test_a_header_of_eight_kilobytes_is_read(world, frontend):
     assert answer.status == 200
 
 
+@pytest.mark.alone
 async def test_a_content_type_is_read_only_if_it_is_as_short_as_those_that_there_are(world, frontend):
     long = request("authenticate", VALID, content_type="application/json" + ";" * 8_000)
     began = time.monotonic()
@@ -167,6 +168,7 @@ async def test_a_head_in_two_pieces_is_as_good_as_in_one(world, monkeypatch):
 # Bodies
 
 
+@pytest.mark.alone
 async def test_fifty_bodies_that_drip_hold_nobody_up_and_are_given_up(world, frontend, monkeypatch):
     monkeypatch.setattr(json_body, "BODY_SECONDS", 0.5)
     async with AsyncExitStack() as stack:
@@ -280,6 +282,7 @@ def test_who_has_no_address_is_counted_and_trusted_by_nobody():
 NOWHERE = b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
+@pytest.mark.alone
 async def test_hundreds_of_connections_that_pipeline_hundreds_of_requests_delay_no_login(world, frontend, events):
     async with AsyncExitStack() as stack:
         crowd = [await stack.enter_async_context(line(frontend.url)) for _ in range(200)]
@@ -390,6 +393,7 @@ HOSTILE = [
 MOST_MEGABYTES, MOST_MEGABYTES_EACH = 10, 0.02
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "sent", [HOSTILE, UNREAD, BEHIND], ids=["hostile", "bodies that nobody reads", "heads behind requests"]
 )

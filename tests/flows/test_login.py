@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.demo.drupal.site import DrupalOptions
+from gateway.drupal.contacts import Contacts
 from tests.flows.steps import alike, all_ended, closed_one, session_of
 from tests.wire import line, request
 from tests.world import OTHER_KEY, SERVER_KEY, cookie_pair, pending, wrong
@@ -151,6 +152,27 @@ async def test_a_code_lives_to_its_last_second(world, frontend, opened):
     world.clock.ahead = 298
 
     assert (await frontend.login(opened, code)).status == 200
+
+
+async def test_a_code_lives_as_long_as_was_told_however_slowly_the_account_was_read(world, monkeypatch):
+    read = Contacts.read
+
+    async def slowly(self, session, get):
+        account = await read(self, session, get)
+        await asyncio.sleep(2)
+        return account
+
+    monkeypatch.setattr(Contacts, "read", slowly)
+    async with world.open_gateway(code={"lifetime_seconds": 10}) as frontend:
+        opened = await frontend.authenticate()
+        code = await world.code()
+        world.clock.ahead = opened["expiresIn"] - 1
+        await asyncio.sleep(0.2)
+
+        answer = await frontend.login(opened, code)
+
+    assert opened["expiresIn"] <= 8
+    assert answer.status == 200
 
 
 async def test_the_reaper_ends_what_nobody_finished(world, frontend, opened):

@@ -121,3 +121,19 @@ async def test_a_token_stays_one_query_parameter(world, frontend):
     assert len(calls) == 7
     assert all(call.path.startswith("/user/logout?_format=json&token=") for call in calls)
     assert {call.path.count("&") for call in calls} == {1}
+
+
+async def test_drupal_is_told_the_address_of_the_user(world, frontend):
+    user = world.visit(frontend.url, headers={"X-Forwarded-For": "203.0.113.66"})
+
+    await user.logout("SESS" + "a" * 32 + "=made-up", "token")
+
+    [call] = world.drupal.called("/user/logout")
+    assert call.headers.getall("X-Forwarded-For") == ["203.0.113.66"]
+
+
+async def test_a_wrong_logout_token_leaves_no_session_that_is_said_to_be_gone(world, frontend, logged_in):
+    answer = await frontend.logout(cookie_pair(logged_in.cookies[0]), "not-its-token")
+
+    assert answer.status == 200
+    assert not world.drupal.ledger.alive(2)

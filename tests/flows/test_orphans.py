@@ -6,6 +6,7 @@ from typing import ClassVar
 import pytest
 
 from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.ledger import Ending
 from gateway.drupal import reading_on
 from tests.flows.steps import all_ended
 from tests.wire import line, request
@@ -25,17 +26,24 @@ async def test_a_login_answer_that_breaks_off_after_its_cookie_leaves_no_session
     answer = await frontend.authenticate()
 
     assert answer.code in ("drupal_unavailable", "drupal_invalid")
+    assert b"SESS" not in answer.raw
+    assert not answer.cookies
     assert len(world.drupal.ledger.sessions) == 1
-    await world.eventually(lambda: not world.drupal.ledger.alive())
+    await all_ended(world)
+    assert not world.mailbox.mails
 
 
-async def test_a_login_that_outlives_its_time_leaves_no_session(world):
-    world.drupal.fault = Fault(kind=Kind.SLOW, at=Endpoint.LOGIN, seconds=1)
+@pytest.mark.parametrize("after_birth", [True, False])
+async def test_a_login_that_outlives_its_time_leaves_no_session(world, after_birth):
+    gate = world.drupal.gate = Gate(after_birth=after_birth)
     async with world.open_gateway(drupal={"timeout_seconds": 0.3}) as frontend:
         answer = await frontend.authenticate()
 
         assert (answer.status, answer.code) == (504, "drupal_timeout")
-        await world.eventually(lambda: world.drupal.ledger.sessions and not world.drupal.ledger.alive())
+        gate.release()
+        await world.eventually(lambda: world.drupal.ledger.ended(Ending.LOGGED_OUT))
+    assert len(world.drupal.ledger.sessions) == 1
+    assert not world.mailbox.mails
 
 
 async def test_a_login_that_stalls_after_its_cookie_is_ended_once_it_has_been_read_on_long_enough(

@@ -269,6 +269,7 @@ class TestTwoHundredGuessesAtOnce:
                 await backend.enrolments.update(uid, lambda _, made=made: made)
         return codes
 
+    @pytest.mark.alone
     async def test_memory_and_cpu_stay_bounded_and_other_logins_are_unharmed(self, world, tmp_path, enrolled):
         async with start_gateway(world, tmp_path) as process:
             frontend = world.visit(process.url)

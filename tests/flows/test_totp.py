@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from gateway.cli.operations import reset_factors
+from gateway.cli.store import remove_factors
 from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from gateway.settings import Settings
 from tests.flows.apps import (
@@ -619,7 +619,7 @@ class TestOnRedis:
     ):
         alice = await enrol(world, frontend)
 
-        assert await reset_factors(Settings.model_validate(world.configuration()), uid="2")
+        assert await remove_factors(Settings.model_validate(world.configuration()), uid="2")
 
         assert [event for event in events if event["event"] == "factors.reset"] == [
             {"event": "factors.reset", "uid": "2", "had": True, "log_level": "info"}

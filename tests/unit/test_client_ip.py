@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
 from gateway.telemetry import logs
-from gateway.web.http.client_ip import Addresses, Gone, audited, canonical, without_port
+from gateway.web.http.client_ip import Addresses, Gone, audited, canonical, from_forwarded, without_port
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")]
 PROXY, VISITOR = "10.0.0.1", "198.51.100.7"
@@ -225,3 +225,16 @@ def test_events_carry_as_much_of_an_address_as_configured(audit, peer, told):
     assert audited(peer, audit) == told
     assert events[0]["peer"] == told
     assert events[0]["add"] == f"trusted_proxies: [{told or 'YOUR PROXY'}]"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ['for=203.0.113.9;host="x,for=192.0.2.66"'],
+        ['host="x;for=192.0.2.66";for=203.0.113.9'],
+        [r'host="x\",for=192.0.2.66";for=203.0.113.9'],
+        ['for=192.0.2.66;host="', 'for=203.0.113.9;host="x"'],
+    ],
+)
+def test_a_host_that_a_proxy_repeats_in_quotes_names_no_hop(headers):
+    assert from_forwarded(headers)[0] == "203.0.113.9"

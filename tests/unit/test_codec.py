@@ -288,12 +288,6 @@ def test_sealing_the_same_twice_shows_nothing_of_it(sealer):
     assert sealer.seal("transaction", NAME, b"plain") != sealer.seal("transaction", NAME, b"plain")
 
 
-def test_what_an_old_key_sealed_opens_after_a_new_one_was_put_first(sealer):
-    sealed = Sealer([OLD], INDEX_KEY).seal("parked", NAME, b"plain")
-
-    assert sealer.open("parked", NAME, sealed) == b"plain"
-
-
 def test_the_first_key_seals(sealer):
     sealed = sealer.seal("parked", NAME, b"plain")
 

@@ -1,4 +1,4 @@
-"""config/gateway.yaml: every key that there is, with its default and a word about it."""
+"""config/gateway.yaml: every key, with its default and a comment."""
 
 import json
 import re
@@ -9,14 +9,15 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
+from gateway.configuration import ConfigurationError, load
 from gateway.options import Options
-from gateway.settings import ConfigurationError, Settings, load
+from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config" / "gateway.yaml"
 SEAL_KEY = "k1:" + "A" * 43 + "="
 INDEX_KEY = "B" * 42 + "A="
-# Null by default, and the same options as `channels.sms` otherwise.
+# Null by default; otherwise the same options as `channels.sms`.
 WHOLE = {"channels.voice", "channels.whatsapp"}
 
 
@@ -27,7 +28,7 @@ def models_in(annotation):
 
 
 def keys_of(model, value, folder=""):
-    """Every key with its default, as the code has it: of a union, the keys of all its kinds."""
+    """Every key with its default, as the code has them; for a union, the keys of all its kinds."""
     keys = {}
     for name, field in model.model_fields.items():
         key = folder + name
@@ -64,7 +65,7 @@ COMMENTED = re.compile(r"^( *)# ( *(?:- )?[a-z_0-9]+:(?: .*)?)$", re.MULTILINE)
 
 
 def written():
-    """The file with the keys that stand in comments."""
+    """The file, with the keys that are commented out."""
     return yaml.safe_load(re.sub(r"(clients|by_role): \[\]", r"\1:", COMMENTED.sub(r"\1\2", FILE.read_text())))
 
 
@@ -84,26 +85,26 @@ def flat(tree, folder=""):
     return keys
 
 
-def test_every_setting_stands_in_it_and_nothing_else():
+def test_it_has_every_setting_and_nothing_else():
     assert set(flat(written())) == set(KEYS)
 
 
-# Where there is no default, or none that can be used, an example stands.
+# Keys without a usable default have an example.
 EXAMPLES = {key for key, default in KEYS.items() if default is PydanticUndefined} | {"headless.clients.api_key_sha256"}
 
 
 @pytest.mark.parametrize("key", sorted(KEYS.keys() - EXAMPLES))
-def test_it_tells_the_default(key):
+def test_it_has_the_default(key):
     assert flat(written())[key] == KEYS[key]
 
 
-def test_every_key_has_a_word_about_it():
+def test_every_key_has_a_comment():
     lines = [line for line in FILE.read_text().splitlines() if re.match(r"^ *(# *)?(- )?[a-z_0-9]+: *[^ ]", line)]
 
     assert [line for line in lines if not re.search(r" {1,}# \S", line[line.index(":") :])] == []
 
 
-def test_left_as_it_is_it_changes_nothing():
+def test_unchanged_it_changes_nothing():
     settings = load(FILE, {"HEADGATE_API_KEY": "made"})
 
     assert settings == load(None, {"HEADGATE_API_KEY": "made"})
@@ -126,8 +127,8 @@ def test_without_a_client_it_asks_for_one_and_for_nothing_else():
     ],
     ids=lambda environment: next(iter(environment)),
 )
-def test_the_environment_can_say_the_rest(environment):
-    """The image brings this file, and is configured by environment alone."""
+def test_the_environment_can_configure_the_rest(environment):
+    """The image has this file, and can be configured by the environment alone."""
     assert load(FILE, {"HEADGATE_API_KEY": "made"} | environment) == load(
         None, {"HEADGATE_API_KEY": "made"} | environment
     )

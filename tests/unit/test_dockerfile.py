@@ -1,19 +1,19 @@
-"""The image: what its Dockerfile says, line by line, and whether its health check tells the truth."""
+"""The image: what its Dockerfile says, line by line."""
 
-import http.server
 import json
 import re
-import subprocess
-import sys
-import threading
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import typer.main
 
 import gateway
+from gateway.cli.main import app
 
 ROOT = Path(__file__).parents[2]
+BASE = "python:3.13-slim"
+IMAGES = ("headgate", "demo")
 
 
 def instructions():
@@ -24,63 +24,100 @@ def instructions():
 
 
 def stages():
-    """The instructions of each stage; a stage begins at its FROM."""
-    found = []
-    for instruction in instructions():
-        if instruction[0] == "FROM":
-            found.append([])
-        found[-1].append(instruction)
+    """The instructions of each stage by its name, those of the stage that it starts from in front."""
+    found = {}
+    for word, rest in instructions():
+        if word == "FROM":
+            base, _, name = rest.split()
+            found[name] = list(found.get(base, [("FROM", base)]))
+        else:
+            found[name].append((word, rest))
     return found
+
+
+STAGES = stages()
 
 
 def said(stage, word):
     return [rest for instruction, rest in stage if instruction == word]
 
 
-@pytest.fixture
-def build():
-    return stages()[0]
+@pytest.fixture(params=IMAGES)
+def name(request):
+    return request.param
 
 
 @pytest.fixture
-def final():
-    return stages()[-1]
+def build(name):
+    return STAGES[f"build-{name}"]
+
+
+@pytest.fixture
+def final(name):
+    return STAGES[name]
+
+
+@pytest.fixture
+def production():
+    return STAGES["headgate"]
 
 
 def test_every_stage_starts_from_the_same_pinned_slim_python():
-    images = [said(stage, "FROM")[0].split()[0] for stage in stages()]
+    assert {base for stage in STAGES.values() for base in said(stage, "FROM")} == {BASE}
 
-    assert images == ["python:3.13-slim"] * 2
+
+def test_the_production_image_is_what_a_plain_build_makes():
+    assert list(STAGES)[-1] == "headgate"
 
 
 def test_dependencies_come_by_hash_and_as_wheels_and_the_package_brings_none(build):
-    by_lock, package = [run for run in said(build, "RUN") if " install " in run]
+    *by_lock, package = [run for run in said(build, "RUN") if " install " in run]
 
-    assert "--require-hashes -r requirements.lock" in by_lock
-    assert "--only-binary=:all:" in by_lock
+    assert by_lock
+    for install in by_lock:
+        assert "--require-hashes -r requirements" in install
+        assert "--only-binary=:all:" in install
     assert package.endswith("install --no-deps .")
+
+
+@pytest.mark.parametrize(
+    ("image", "locks"), [("headgate", ["requirements.lock"]), ("demo", ["requirements.lock", "requirements-demo.lock"])]
+)
+def test_only_the_demo_image_installs_what_the_demo_needs(image, locks):
+    installed = re.findall(r"-r (\S+\.lock)", " ".join(said(STAGES[f"build-{image}"], "RUN")))
+
+    assert installed == locks
+    assert "aiosmtpd==" not in (ROOT / "requirements.lock").read_text()
+    assert "aiosmtpd==" in (ROOT / "requirements-demo.lock").read_text()
+
+
+def test_the_production_image_is_built_without_the_demo(production):
+    package = said(STAGES["build-headgate"], "RUN")[-1]
+
+    assert package.startswith("rm -r gateway/demo && pip ")
+    assert [copy for copy in said(production, "COPY") if "gateway" in copy] == [
+        "--chmod=0444 config/gateway.yaml /etc/headgate/gateway.yaml"
+    ]
+    assert "--from=build-headgate /opt/headgate /opt/headgate" in said(production, "COPY")
 
 
 def test_a_change_of_code_installs_no_dependency_again(build):
     steps = [rest for word, rest in build if word in {"COPY", "RUN"}]
-    lock, install, source = (
-        next(i for i, step in enumerate(steps) if step.startswith(begin) or begin in step)
-        for begin in ("requirements.lock", "--require-hashes", "gateway gateway")
-    )
+    installs = [i for i, step in enumerate(steps) if "--require-hashes" in step]
 
-    assert lock < install < source
+    assert max(installs) < steps.index("gateway gateway")
 
 
 def test_no_cache_of_pip_is_kept(build):
     assert "PIP_NO_CACHE_DIR=1" in " ".join(said(build, "ENV"))
 
 
-def test_the_final_stage_installs_nothing_and_can_install_nothing(final):
+def test_the_final_stage_installs_nothing_and_can_install_nothing(build, final):
     runs = " ".join(said(final, "RUN"))
 
     assert not re.search(r"\b(install|apt-get|apk|curl|wget|gcc)\b", runs)
     assert "pip uninstall" in runs
-    assert "venv --without-pip" in " ".join(said(stages()[0], "RUN"))
+    assert "venv --without-pip" in " ".join(said(build, "RUN"))
 
 
 def test_it_runs_as_a_number_that_is_not_root(final):
@@ -90,18 +127,27 @@ def test_it_runs_as_a_number_that_is_not_root(final):
     assert final.index(("USER", user)) > max(i for i, (word, _) in enumerate(final) if word in {"RUN", "COPY"})
 
 
-def test_it_serves_unless_told_otherwise(final):
-    assert said(final, "ENTRYPOINT") == ['["headgate"]']
-    assert said(final, "CMD") == ['["serve"]']
+def test_the_production_image_serves_by_default(production):
+    assert said(production, "ENTRYPOINT") == ['["headgate"]']
+    assert said(production, "CMD") == ['["serve"]']
 
 
-def test_it_reads_its_configuration_from_etc_and_writes_no_bytecode(final):
-    environment = " ".join(said(final, "ENV")).split()
+def test_the_demo_image_starts_the_demo_on_ports_that_it_exposes():
+    (command,) = said(STAGES["demo"], "CMD")
+    asked = typer.main.get_command(app).commands["demo"].make_context("demo", json.loads(command)[1:]).params
+
+    assert json.loads(command)[0] == "demo"
+    assert asked["host"] == "0.0.0.0"
+    assert said(STAGES["demo"], "EXPOSE") == [f"{asked['port']} {asked['drupal_port']}"]
+
+
+def test_it_reads_its_configuration_from_etc_and_writes_no_bytecode(production):
+    environment = " ".join(said(production, "ENV")).split()
 
     assert "HEADGATE_CONFIG=/etc/headgate/gateway.yaml" in environment
     assert "PYTHONDONTWRITEBYTECODE=1" in environment
     assert "PYTHONUNBUFFERED=1" in environment
-    # A secret in ENV would stay in the image for whoever pulls it.
+    # A secret in ENV would stay in the image for everybody to read.
     assert not re.search(r"(KEYS?|PASSWORD|TOKEN|SECRET)\w*=", " ".join(environment))
 
 
@@ -115,7 +161,7 @@ def test_only_what_the_image_needs_enters_the_build():
     let_in = {line.removeprefix("!") for line in ignore if line.startswith("!")}
     copied = {
         source
-        for stage in stages()
+        for stage in STAGES.values()
         for copy in said(stage, "COPY")
         if not copy.startswith("--from")
         for source in copy.split()[:-1]
@@ -127,52 +173,7 @@ def test_only_what_the_image_needs_enters_the_build():
     assert any(fnmatch("gateway/web/__pycache__", line) for line in ignore[1:])
 
 
-# --- The health check, run for real -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def admin():
-    """An admin listener whose /livez answers what `status` says."""
-
-    class Admin(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(self.server.status if self.path == "/livez" else 404)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Admin) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def health_check(port):
-    (line,) = said(stages()[-1], "HEALTHCHECK")
-    program, *arguments = json.loads(line.partition("CMD ")[2])
-    assert program == "python"
-    # A proxy in the environment must not be asked about our own loopback.
-    environment = {"HEADGATE_ADMIN__PORT": str(port), "http_proxy": "http://127.0.0.1:1"}
-    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False).returncode
-
-
-@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (404, False)])
-def test_the_health_check_believes_livez(admin, status, healthy):
-    admin.status = status
-
-    assert (health_check(admin.server_port) == 0) is healthy
-
-
-def test_the_health_check_fails_where_nobody_listens(admin):
-    admin.server_close()
-
-    assert health_check(admin.server_port) != 0
-
-
 def test_the_health_check_asks_the_default_admin_port_unless_told():
-    (line,) = said(stages()[-1], "HEALTHCHECK")
+    (line,) = said(STAGES["headgate"], "HEALTHCHECK")
 
     assert "os.environ.get('HEADGATE_ADMIN__PORT', 9090)" in line

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 import gateway
+from gateway.configuration import load
 from gateway.delivery.courier import CourierOptions
-from gateway.settings import Settings, load
+from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"

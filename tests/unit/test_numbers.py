@@ -46,6 +46,7 @@ def test_without_a_region_a_number_needs_its_country():
     assert of("+49 151 12345678") == "+4915112345678"
 
 
+@pytest.mark.alone
 def test_a_field_of_a_megabyte_holds_nobody_up():
     """Its owner can write it at Drupal, and would do so for each of his logins."""
     began = time.process_time()

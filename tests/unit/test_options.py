@@ -1,15 +1,19 @@
-"""Where settings come from, and what they say of each other."""
+"""Where the configuration comes from, and the problems between its keys."""
 
 import base64
 import hashlib
 from pathlib import Path
+from typing import Annotated, Literal, get_args
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
+from gateway.configuration import ConfigurationError, kinds_in, load, options_in
+from gateway.delivery.channels import MailOptions, PhoneOptions
+from gateway.drupal import DrupalOptions
 from gateway.options import Options
-from gateway.settings import ConfigurationError, load
-from gateway.store import Unsealable
+from gateway.settings import ClientOptions
+from gateway.store import StoreOptions, Unsealable
 
 SEAL = base64.b64encode(b"s" * 32).decode()
 INDEX = base64.b64encode(b"i" * 32).decode()
@@ -45,14 +49,14 @@ def test_a_secret_is_read_without_the_space_around_it(write, content):
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
-def test_a_secret_that_can_not_be_read_is_none(write, tmp_path, content):
+def test_a_secret_that_can_not_be_read_is_refused(write, tmp_path, content):
     path = tmp_path if content is None else write("password", content)
 
     with pytest.raises(ValidationError):
         Part.model_validate({"password_file": str(path)})
 
 
-def test_an_empty_path_beside_a_secret_is_a_second_one(write):
+def test_a_path_beside_a_secret_is_refused_and_no_path_is_not(write):
     path = write("password", "s3cret")
 
     with pytest.raises(ValidationError) as refused:
@@ -62,7 +66,7 @@ def test_an_empty_path_beside_a_secret_is_a_second_one(write):
     assert Part.model_validate({"password": "other", "password_file": None}).password.get_secret_value() == "other"
 
 
-def test_a_part_does_not_change_and_shows_no_secret():
+def test_options_can_not_be_changed_and_show_no_secret():
     part = Part(password=SecretStr("s3cret"))
 
     assert "s3cret" not in repr(part)
@@ -77,7 +81,7 @@ def test_the_key_of_the_only_client_may_come_from_a_file(write):
     assert settings.headless.clients[0].digest() == hashlib.sha256(b"a-key").digest()
 
 
-def test_the_key_in_the_environment_stands_instead_of_the_clients_in_the_file(write):
+def test_the_key_in_the_environment_replaces_the_clients_in_the_file(write):
     path = write("gateway.yaml", "headless: {clients: [{id: web, api_key: another}]}")
 
     assert [client.id for client in load(path, ENOUGH).headless.clients] == ["default"]
@@ -114,7 +118,7 @@ def test_nothing_in_the_environment_takes_away_what_the_file_says(write, text):
 
 @pytest.mark.parametrize("name", ["HEADGATE_TRUSTED_PROXIES", "HEADGATE_HEADLESS__CLIENTS", "HEADGATE_STORE"])
 @pytest.mark.parametrize("text", ["[secret-10.0.0.1", "[2026-13-45]", "{secret: [}"])
-def test_what_is_neither_text_nor_yaml_is_told_by_its_variable_and_not_for_what_it_breaks(name, text):
+def test_a_variable_that_is_neither_text_nor_yaml_is_reported_once_by_its_name(name, text):
     environ = {} if "CLIENTS" in name else ENOUGH
     problems = problems_of(environ | {name: text})
 
@@ -125,7 +129,7 @@ def test_what_is_neither_text_nor_yaml_is_told_by_its_variable_and_not_for_what_
 @pytest.mark.parametrize(
     "name", ["HEADGATE_LISTEN__PROT", "HEADGATE_BOGUS__A__B", "HEADGATE_STORE__BOGUS", "HEADGATE__X"]
 )
-def test_a_variable_of_ours_that_means_nothing_is_an_error(name):
+def test_an_unknown_variable_with_our_prefix_is_an_error(name):
     [(key, sentence)] = problems_of(ENOUGH | {name: "secret"}).items()
 
     assert key.split(".")[0] == name.removeprefix("HEADGATE_").lower().split("__")[0] or key == "configuration"
@@ -133,46 +137,46 @@ def test_a_variable_of_ours_that_means_nothing_is_an_error(name):
 
 
 @pytest.mark.parametrize("turn", [1, -1])
-def test_a_mapping_in_the_environment_takes_no_other_variable_away(turn):
+def test_a_mapping_in_the_environment_overwrites_no_other_variable(turn):
     variables = [("HEADGATE_CODE", "{digits: 8}"), ("HEADGATE_CODE__ATTEMPTS", "3")]
     code = load(None, ENOUGH | dict(variables[::turn])).code
 
     assert (code.digits, code.attempts) == (8, 3)
 
 
-def test_variables_of_others_are_theirs():
+def test_variables_without_our_prefix_are_ignored():
     assert load(None, ENOUGH | {"PATH": "/bin", "HEADGATES_BOGUS": "1", "HEADGATE_CONFIG": "/etc/headgate.yaml"})
 
 
 @pytest.mark.parametrize(
     "document", ["drupal: text", "drupal: [1]", "drupal: null", "store: 5", "headless: {clients: {a: 1}}"]
 )
-def test_a_part_of_another_shape_is_told_by_its_key(write, document):
+def test_a_part_of_another_type_is_reported_by_its_key(write, document):
     problems = problems_of(ENOUGH if "clients" not in document else {}, write("gateway.yaml", document))
 
     assert {key.split(".")[0] for key in problems} == {document.split(":")[0]}
 
 
-def test_a_file_that_is_not_there_is_told():
+def test_a_missing_file_is_reported():
     assert problems_of(ENOUGH, Path("/nowhere/gateway.yaml")) == {
         "/nowhere/gateway.yaml": "can't be read (No such file or directory)"
     }
 
 
-def test_a_file_with_a_mistake_is_told_by_its_line_and_without_its_text(write):
+def test_a_file_with_a_mistake_is_reported_by_its_line_and_without_its_text(write):
     problems = problems_of(ENOUGH, write("gateway.yaml", "listen:\n  port: [secret\n"))
 
     assert "line 3" in str(problems)
     assert "secret" not in str(problems)
 
 
-def test_a_date_that_is_none_is_a_mistake_in_the_file(write):
+def test_an_impossible_date_is_a_mistake_in_the_file(write):
     path = write("gateway.yaml", "log: {level: 2026-13-45}")
 
     assert problems_of(ENOUGH, path) == {str(path): "is not YAML"}
 
 
-def test_an_empty_file_says_nothing(write):
+def test_an_empty_file_changes_nothing(write):
     assert load(write("gateway.yaml", "# nothing\n"), ENOUGH) == load(None, ENOUGH)
 
 
@@ -216,14 +220,14 @@ CLIENTS = "headless: {{clients: [{{id: a, {one}}}, {{id: {id}, {other}}}]}}"
         ("headless: {clients: []}", "headless.clients", "at least one client is needed"),
     ],
 )
-def test_what_does_not_go_together_is_told(write, document, key, sentence):
-    [(told, why)] = problems_of({}, write("gateway.yaml", document)).items()
+def test_keys_in_conflict_are_reported(write, document, key, sentence):
+    [problem] = problems_of({}, write("gateway.yaml", document)).items()
 
-    assert told == key
-    assert why.startswith(sentence)
+    assert problem[0] == key
+    assert problem[1].startswith(sentence)
 
 
-def test_a_fallback_that_goes_round_is_told_by_each_of_its_methods(write):
+def test_a_circular_fallback_is_reported_for_each_of_its_methods(write):
     document = f"fallback: {{SMS: EMAIL, EMAIL: SMS}}\n{SMS}\n{ONE_CLIENT}"
 
     assert problems_of({}, write("gateway.yaml", document)).keys() == {"fallback.SMS", "fallback.EMAIL"}
@@ -255,14 +259,14 @@ def test_a_fallback_from_one_channel_to_the_next_is_fine(write):
         ("numbers: {allowed_regions: [DE, secret-1]}", "numbers.allowed_regions.1"),
     ],
 )
-def test_what_is_wrong_with_a_channel_is_told_by_its_key_and_without_its_value(write, given, key):
+def test_a_mistake_in_a_channel_is_reported_by_its_key_and_without_its_value(write, given, key):
     problems = problems_of({}, write("gateway.yaml", f"{given}\n{ONE_CLIENT}"))
 
     assert key in problems
     assert "secret-1" not in str(problems)
 
 
-def test_all_of_it_at_once(write):
+def test_all_conflicts_are_reported_at_once(write):
     document = """
       method: SMS
       channels: {voice: {kind: smtp}}
@@ -283,7 +287,7 @@ def test_all_of_it_at_once(write):
     ]
 
 
-def test_switched_off_it_needs_no_client():
+def test_without_the_headless_api_no_client_is_needed():
     assert not load(None, {"HEADGATE_HEADLESS__ENABLED": "false"}).headless.enabled
 
 
@@ -305,7 +309,7 @@ def test_a_channel_for_development_makes_its_method_usable():
     ],
 )
 @pytest.mark.parametrize("name", ["HEADGATE_PUBLIC_URL", "HEADGATE_DRUPAL__URL", "HEADGATE_DRUPAL__PUBLIC_URL"])
-def test_an_address_that_is_none_is_told_and_not_shown(name, url):
+def test_an_invalid_url_is_reported_by_its_key_and_not_shown(name, url):
     problems = problems_of(ENOUGH | {name: url})
 
     assert list(problems) == [name.removeprefix("HEADGATE_").lower().replace("__", ".")]
@@ -315,7 +319,7 @@ def test_an_address_that_is_none_is_told_and_not_shown(name, url):
 @pytest.mark.parametrize(
     "origin", ["https://a.example/", "a.example", "https://a.example/x", "*", "null", "ftp://a.example"]
 )
-def test_an_origin_that_no_browser_sends_is_told(write, origin):
+def test_an_origin_that_no_browser_sends_is_reported(write, origin):
     path = write("gateway.yaml", f"headless: {{clients: [{{id: a, api_key: k, origins: ['{origin}']}}]}}")
 
     assert list(problems_of({}, path)) == ["headless.clients.0.origins"]
@@ -332,7 +336,7 @@ def test_keys_may_be_a_list_or_words_or_lines_of_a_file(write):
 
 
 @pytest.mark.parametrize("key", ["k1:short", "k1", ":" + SEAL, f"k 1:{SEAL}", f"k1:{SEAL[:-4]}", SEAL])
-def test_a_key_that_is_none_is_told_and_not_shown(key):
+def test_an_invalid_key_is_reported_and_not_shown(key):
     problems = problems_of(ENOUGH | {"HEADGATE_KEYS": key})
 
     assert list(problems) == ["keys"]
@@ -347,11 +351,52 @@ def test_without_keys_each_process_makes_its_own():
         settings.sealer().open("parked", "name", sealed)
 
 
-def test_drupal_is_seen_where_we_are_unless_it_is_seen_elsewhere():
+def test_drupal_has_the_gateways_public_url_unless_it_has_its_own():
     ours = ENOUGH | {"HEADGATE_PUBLIC_URL": "https://www.example.org/"}
 
-    assert load(None, ours).seen_drupal().public_url == "https://www.example.org"
+    assert load(None, ours).drupal_with_public_url().public_url == "https://www.example.org"
     assert (
-        load(None, ours | {"HEADGATE_DRUPAL__PUBLIC_URL": "https://cms.example.org"}).seen_drupal().public_url
+        load(None, ours | {"HEADGATE_DRUPAL__PUBLIC_URL": "https://cms.example.org"})
+        .drupal_with_public_url()
+        .public_url
         == "https://cms.example.org"
     )
+
+
+def kinds_of(union):
+    return sorted(get_args(options.model_fields["kind"].annotation)[0] for options in options_in(union))
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        *(("store", kind) for kind in kinds_of(StoreOptions)),
+        *(("channels.email", kind) for kind in kinds_of(MailOptions)),
+        *(("channels.sms", kind) for kind in kinds_of(PhoneOptions)),
+        *(("drupal", kind) for kind in kinds_of(DrupalOptions)),
+    ],
+)
+def test_a_mistake_in_every_kind_of_part_is_reported_without_the_kind_in_its_key(write, place, kind):
+    mistake = f"{{kind: {kind}, bogus: 1}}"
+    for name in reversed(place.split(".")):
+        mistake = f"{{{name}: {mistake}}}"
+
+    assert problems_of(ENOUGH, write("gateway.yaml", mistake))[f"{place}.bogus"] == "unknown key"
+
+
+def test_a_new_kind_is_known_from_its_union_alone():
+    class Pigeon(Options):
+        kind: Literal["pigeon"] = "pigeon"
+
+    class Raven(Options):
+        kind: Literal["raven"] = "raven"
+
+    class Birds(Options):
+        first: Annotated[Pigeon | Raven, Field(discriminator="kind")] | None = None
+        # A choice of one is no union: pydantic names no kind for it.
+        last: ClientOptions | None = None
+
+    class Aviary(Options):
+        birds: tuple[Birds, ...] = ()
+
+    assert kinds_in(Aviary) == {"pigeon", "raven"}

@@ -7,10 +7,10 @@ from itertools import product
 import pytest
 
 from gateway.auth_types import AUTHENTICATOR, RECOVERY_CODE
+from gateway.configuration import ConfigurationError, load
 from gateway.errors import GatewayError, PolicyUnreadable
 from gateway.policy.options import PolicyOptions
 from gateway.policy.rules import Decision, Policy, Reason
-from gateway.settings import ConfigurationError, load
 
 OFFICE = (ip_network("192.0.2.0/24"), ip_network("2001:db8:7::/48"))
 ADDRESSES = {"in": "192.0.2.7", "out": "198.51.100.7"}

@@ -1,4 +1,4 @@
-"""`headgate preview`: needs nothing but what messages are made of, and shows what would be sent."""
+"""`headgate preview`: it needs only the settings of messages, and shows what would be sent."""
 
 from typing import get_args
 
@@ -6,16 +6,15 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
-from gateway.cli.preview import pages
+from gateway.cli.messages import PREVIEW_NEEDS, pages
+from gateway.configuration import ConfigurationError, load
 from gateway.interfaces import Subject
-from gateway.settings import ConfigurationError, Settings, load
-
-ONLY = frozenset({"texts", "public_url", "code"})
+from gateway.settings import Settings
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs the command with a configuration, in an environment that says nothing."""
+    """Runs the command with a configuration, and without variables of ours."""
     monkeypatch.delenv("HEADGATE_CONFIG", raising=False)
     monkeypatch.delenv("HEADGATE_API_KEY", raising=False)
 
@@ -53,7 +52,7 @@ def test_every_mail_is_shown_with_a_browser(run, tmp_path):
     assert all("Firefox, Windows" in mail for mail in mails)
 
 
-def test_what_is_missing_elsewhere_in_a_configuration_is_not_asked_for(run, tmp_path):
+def test_problems_elsewhere_in_the_configuration_are_ignored(run, tmp_path):
     done = run(
         "texts: {site: A <b>Site</b>}\n"
         "public_url: https://www.example.org\n"
@@ -73,37 +72,37 @@ def test_what_is_missing_elsewhere_in_a_configuration_is_not_asked_for(run, tmp_
 
 
 @pytest.mark.parametrize("wrong", ["texts: {default_language: xx}", "code: {digits: 99}", "public_url: nowhere", "["])
-def test_what_is_wrong_with_the_messages_is_told(run, tmp_path, wrong):
+def test_a_mistake_in_what_messages_are_made_of_is_reported(run, tmp_path, wrong):
     done = run(wrong)
 
     assert done.exit_code == 2
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_can_not_be_written_is_told(run, tmp_path):
+def test_a_folder_that_can_not_be_written_is_reported(run, tmp_path):
     (tmp_path / "out").write_text("a file")
 
     assert run().exit_code == 1
 
 
-def test_only_the_problems_that_matter_are_told():
+def test_only_the_problems_that_matter_are_reported():
     environ = {"HEADGATE_TEXTS__TIMEZONE": "Mars", "HEADGATE_LISTEN__PORT": "x", "HEADGATE_CODE__DIGITS": "7"}
 
     with pytest.raises(ConfigurationError) as refused:
-        load(None, environ, only=ONLY)
+        load(None, environ, only=PREVIEW_NEEDS)
     assert [key for key, _ in refused.value.problems] == ["texts.timezone"]
 
     del environ["HEADGATE_TEXTS__TIMEZONE"]
-    settings = load(None, environ, only=ONLY)
+    settings = load(None, environ, only=PREVIEW_NEEDS)
     assert (settings.code.digits, settings.listen.port) == (7, 8080)
 
 
 @pytest.mark.parametrize(
-    ("host", "told"),
+    ("host", "size"),
     [("www.example.org", "64 of 70, one message"), ("a-rather-long-host.example.org", "79 of 70, 2 messages")],
 )
-def test_it_says_what_a_text_message_costs(host, told):
+def test_it_shows_what_a_text_message_costs(host, size):
     settings = Settings.model_validate({"public_url": f"https://{host}", "code": {"digits": 8}})
     shown = {page.name: page.size for page in pages(settings, now=0)}
 
-    assert shown["ar/code.sms"] == told
+    assert shown["ar/code.sms"] == size

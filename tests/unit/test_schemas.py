@@ -13,20 +13,19 @@ from multidict import CIMultiDict
 
 from gateway.errors import Malformed
 from gateway.web.headless.bodies import Authenticate, Login, Logout, Resend, Status, echo_of
-from gateway.web.http.json_body import MOST_BYTES, parse
+from gateway.web.http.json_body import parse
 from gateway.web.http.keys import ECHO
-from gateway.web.http.statuses import MediaType, TooLarge
+from gateway.web.http.statuses import MediaType
 
 JSON = ("Content-Type", "application/json")
 LOGIN = {"username": "alice", "transactionID": "t", "authType": "EMAIL", "otp": "123456", "apiKey": "key"}
 
 
-def asked(body, *headers, pieces=1):
-    """A request whose body is all there, in *pieces*."""
+def asked(body, *headers):
+    """A request whose body is all there."""
     loop = asyncio.get_running_loop()
     content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
-    for start in range(0, len(body), step := max(1, -(-len(body) // pieces))):
-        content.feed_data(body[start : start + step])
+    content.feed_data(body)
     content.feed_eof()
     return make_mocked_request("POST", "/headless/login", CIMultiDict(headers or (JSON,)), payload=content)
 
@@ -109,27 +108,6 @@ def test_any_bytes_are_an_object_or_malformed(body):
     assert isinstance(document, dict)
 
 
-async def test_a_body_is_read_however_it_is_cut():
-    body = json.dumps(LOGIN).encode()
-
-    assert {await Login.read(asked(body, pieces=pieces)) for pieces in (1, 2, len(body))} == {
-        Login.model_validate(LOGIN)
-    }
-
-
-async def test_sixteen_kib_are_read_and_a_byte_more_is_not():
-    body = json.dumps(LOGIN).encode().ljust(MOST_BYTES)
-
-    assert await Login.read(asked(body))
-    with pytest.raises(TooLarge):
-        await Login.read(asked(body + b" ", pieces=5))
-
-
-async def test_a_length_that_is_too_large_is_refused_before_its_body_comes():
-    with pytest.raises(TooLarge):
-        await Login.read(asked(b"{}", JSON, ("Content-Length", str(MOST_BYTES + 1))))
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -149,11 +127,6 @@ async def test_a_length_that_is_too_large_is_refused_before_its_body_comes():
 async def test_what_would_skip_a_preflight_is_no_request(headers):
     with pytest.raises(MediaType):
         await Login.read(asked(json.dumps(LOGIN).encode(), *headers))
-
-
-@pytest.mark.parametrize("value", ["application/json; charset=utf-8", "Application/JSON;charset=UTF8"])
-async def test_json_in_utf8_is_json_in_utf8(value):
-    assert await Login.read(asked(json.dumps(LOGIN).encode(), ("Content-Type", value)))
 
 
 LONGEST = {"username": 254, "transactionID": 128, "authType": 128, "otp": 64, "apiKey": 128}
@@ -185,7 +158,7 @@ async def test_a_field_that_is_no_usable_text_is_malformed(key, value):
     assert refused.value.__suppress_context__
 
 
-@pytest.mark.parametrize("key", LOGIN.keys() - {"apiKey"})
+@pytest.mark.parametrize("key", sorted(LOGIN.keys() - {"apiKey"}))
 async def test_a_field_that_is_missing_is_malformed(key):
     with pytest.raises(Malformed):
         await read(Login, {name: value for name, value in LOGIN.items() if name != key})

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gateway.settings import ConfigurationError, load
+from gateway.configuration import ConfigurationError, load
 
 SEAL = "k1:" + base64.b64encode(b"s" * 32).decode()
 INDEX = base64.b64encode(b"i" * 32).decode()
@@ -65,7 +65,7 @@ def test_every_problem_is_told_at_once_by_key_and_none_shows_its_value():
 
 @pytest.mark.parametrize("key", ["trusted_proxies", "policy.exempt_networks"])
 @pytest.mark.parametrize("network", ["10.0.0.0/33", "fe80::/999", "10.1.2.3/8", "a-secret-host", ""])
-def test_a_network_that_is_none_is_named_by_its_key(write, key, network):
+def test_an_invalid_network_is_reported_by_its_key(write, key, network):
     *outer, inner = key.split(".")
     given = {inner: ["192.0.2.0/24", network]}
     path = write("gateway.yaml", json.dumps({outer[0]: given} if outer else given))
@@ -89,7 +89,7 @@ def test_the_environment_overrides_the_file_key_by_key(write):
     assert (settings.code.digits, settings.code.attempts) == (7, 3)
 
 
-def test_an_address_of_a_redis_says_what_it_is(write):
+def test_a_store_with_an_address_is_a_redis(write):
     path = write("gateway.yaml", "store: {kind: memory}\n")
     environ = ENOUGH | {
         "HEADGATE_STORE__URL": "redis://127.0.0.1",
@@ -115,7 +115,7 @@ def test_redis_needs_keys_that_outlive_the_process(missing, empty):
     assert list(problems_of(environ)) == [missing.removeprefix("HEADGATE_").lower()]
 
 
-def test_an_empty_list_of_keys_is_none(write):
+def test_an_empty_list_of_keys_counts_as_no_keys(write):
     path = write("gateway.yaml", f"keys: []\nindex_key: '{INDEX}'\nstore: {{kind: redis, url: 'redis://127.0.0.1'}}\n")
 
     assert list(problems_of(ENOUGH, path)) == ["keys"]
@@ -129,14 +129,14 @@ def test_a_secret_may_come_from_a_file_with_a_line_break_at_its_end(write):
     assert settings.index_key.get_secret_value() == INDEX
 
 
-def test_a_secret_and_its_file_are_one_too_many(write):
+def test_a_secret_may_not_be_given_both_directly_and_as_a_file(write):
     path = write("index-key", INDEX)
     environ = ENOUGH | {"HEADGATE_INDEX_KEY_FILE": str(path), "HEADGATE_INDEX_KEY": INDEX}
 
     assert list(problems_of(environ)) == ["index_key_file"]
 
 
-def test_a_file_that_can_not_be_read_is_told_by_its_key():
+def test_an_unreadable_secret_file_is_reported_by_its_key():
     assert problems_of(ENOUGH | {"HEADGATE_KEYS_FILE": "/nowhere/keys"}) == {"keys_file": "can't be read"}
 
 
@@ -144,11 +144,11 @@ def test_only_secrets_come_from_files():
     assert problems_of(ENOUGH | {"HEADGATE_METHOD_FILE": "/etc/hostname"}) == {"method_file": "unknown key"}
 
 
-def test_two_keys_of_one_name_are_refused():
+def test_two_keys_with_the_same_id_are_refused():
     assert list(problems_of(ENOUGH | {"HEADGATE_KEYS": f"{SEAL} {SEAL}"})) == ["keys"]
 
 
-def test_an_empty_api_key_is_none():
+def test_an_empty_api_key_is_refused():
     assert list(problems_of({"HEADGATE_API_KEY": ""})) == ["headless.clients.0.api_key"]
 
 
@@ -165,21 +165,21 @@ def test_our_limits_must_refuse_before_drupals():
     assert list(problems_of(environ)) == ["flood"]
 
 
-def test_mail_goes_by_the_mail_channel_only():
+def test_only_the_mail_channel_may_be_smtp():
     environ = ENOUGH | {"HEADGATE_CHANNELS__SMS": "{kind: smtp, host: 127.0.0.1}"}
 
     assert list(problems_of(environ)) == ["channels.sms.kind"]
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "listen: [", "\xff"])
-def test_what_is_no_mapping_is_told_with_its_file(tmp_path, text):
+def test_a_file_without_a_mapping_is_reported_by_its_path(tmp_path, text):
     path = tmp_path / "gateway.yaml"
     path.write_bytes(text.encode("latin-1"))
 
     assert list(problems_of(ENOUGH, path)) == [str(path)]
 
 
-def test_nothing_of_the_settings_shows_a_secret():
+def test_the_settings_show_no_secret():
     environ = ENOUGH | {"HEADGATE_KEYS": SEAL, "HEADGATE_INDEX_KEY": INDEX}
 
     shown = repr(load(None, environ))
@@ -200,7 +200,7 @@ def test_nothing_of_the_settings_shows_a_secret():
         ("HEADGATE_DRUPAL__URL", "http://host:99999", "drupal.url"),
     ],
 )
-def test_what_a_library_would_say_of_a_value_shows_none_of_it(variable, value, key):
+def test_no_message_of_a_library_repeats_a_value(variable, value, key):
     problems = problems_of(ENOUGH | {variable: value})
 
     assert list(problems) == [key]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from selectolax.lexbor import LexborHTMLParser
 
+from gateway.configuration import ConfigurationError, load
 from gateway.delivery.addresses import one_address
 from gateway.delivery.channels import ChannelsOptions
 from gateway.delivery.channels.mail import Letterhead, Sender
-from gateway.settings import ConfigurationError, load
 from gateway.texts import messages as module
 from gateway.texts.browser import BROWSERS, SYSTEMS, browser_of
 from gateway.texts.catalogues import TEXTS, languages_in

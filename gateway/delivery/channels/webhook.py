@@ -19,7 +19,7 @@ from gateway.delivery.channels.http_status import delivery_error
 from gateway.delivery.channels.slots import Slots
 from gateway.errors import Delayed
 from gateway.interfaces import Channel, Text
-from gateway.options import Options, SigningSecret, split
+from gateway.options import Options, SigningSecret, split_url
 from gateway.signing import signed, signing_key
 
 IS_URL = re.compile(r"https?://[^\s/@]+(/\S*)?")
@@ -28,7 +28,7 @@ IS_URL = re.compile(r"https?://[^\s/@]+(/\S*)?")
 def _address(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
     # The port is looked at, too: what can't be posted to would only be noticed at the first message.
-    if not IS_URL.fullmatch(text) or not split(text).hostname:
+    if not IS_URL.fullmatch(text) or not split_url(text).hostname:
         raise ValueError("must be http://… or https://…, without a user name or password")
     return url
 

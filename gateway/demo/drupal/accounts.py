@@ -1,4 +1,4 @@
-"""Who may log in at the simulated Drupal, and how its database compares names and passwords."""
+"""The accounts of the simulated Drupal, and how its database compares names and passwords."""
 
 import hmac
 import unicodedata
@@ -11,7 +11,7 @@ from uuid import uuid4
 ADMINISTRATOR = "administrator"
 BCRYPT_BYTES = 72
 PASSWORD_MAX_BYTES = 512
-# Letters that utf8mb4_general_ci folds although Unicode does not decompose them.
+# Letters that utf8mb4_general_ci folds, although Unicode does not decompose them.
 FOLDED = {"ß": "S", "ı": "I", "ſ": "S"}
 
 
@@ -49,7 +49,7 @@ class User:
 
 
 class Changes(TypedDict, total=False):
-    """What may change about an account after it was made."""
+    """The fields of an account that can change."""
 
     password: str
     mail: str | None
@@ -90,7 +90,7 @@ class Accounts:
         return self._by_uid[uid]
 
     def named(self, names: Iterable[str], *, active: bool) -> User | None:
-        """Return the first account that any of *names* means, lowest uid first.
+        """Return the account with the lowest uid that one of *names* matches.
 
         Measured, Drupal 11.4: `{"name": ["alice", "bob"]}` finds alice in either order.
         """
@@ -98,13 +98,13 @@ class Accounts:
         return min(matching, key=lambda user: user.uid, default=None)
 
     def all_named(self, name: str) -> list[User]:
-        """Return every account whose name the database takes for *name*."""
+        """Return every account whose name equals *name* for the database."""
         return [self._by_uid[uid] for uid in self._by_name.get(fold(name), ())]
 
 
 @lru_cache(maxsize=4096)
 def fold(name: str) -> str:
-    """Return what utf8mb4_general_ci compares of *name*.
+    """Return *name* as utf8mb4_general_ci compares it.
 
     Measured, Drupal 10.6 and 11.4 on MariaDB: case, accents and trailing spaces do
     not count; leading spaces, tabs and combining marks (NFD) do.

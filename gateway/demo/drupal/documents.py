@@ -1,8 +1,8 @@
-"""An account as JSON:API and core's rest module show it, field by field for who asks.
+"""An account as JSON:API and core's rest module show it. Which fields are shown depends on the viewer.
 
-Measured, Drupal 10.6 and 11.4: oneself sees mail and phone but no roles; an administrator
-sees everything; who may see profiles sees neither mail nor language preferences; everybody
-else sees the name, and through JSON:API only.
+Measured, Drupal 10.6 and 11.4: users see their own mail and phone, but not their roles. Administrators see everything.
+Users with the permission to see profiles see neither mail nor language preferences. Everybody else sees the name only,
+and only through JSON:API.
 """
 
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ DATE_FORMAT = "Y-m-d\\TH:i:sP"
 
 
 def visible_fields(user: User, viewer: User | None, options: DrupalOptions) -> Fields | None:
-    """Return the fields of *user* that *viewer* may see in Drupal's order, or None for the name at most."""
+    """Return the fields of *user* that *viewer* may see, in Drupal's order; None if that is the name at most."""
     if viewer is None or not sees_fields(user, viewer, options):
         return None
     hidden = frozenset[str]() if viewer.is_administrator else ADMINISTRATIVE
@@ -33,7 +33,7 @@ def sees_fields(user: User, viewer: User | None, options: DrupalOptions) -> bool
 
 
 def sees_roles(viewer: User | None, options: DrupalOptions) -> bool:
-    """Whether *viewer* is shown the roles of an account, his own included."""
+    """Whether *viewer* may see the roles of accounts, their own included."""
     return viewer is not None and (viewer.is_administrator or options.roles_visible)
 
 
@@ -51,7 +51,7 @@ def as_rest(user: User, viewer: User | None, options: DrupalOptions) -> Fields |
 
 
 def as_json_api(user: User, viewer: User | None, options: DrupalOptions, base_url: str) -> Fields:
-    """Return the JSON:API resource object: with a name at least."""
+    """Return the JSON:API resource object, which always has the name."""
     href = f"{base_url}/jsonapi/user/user/{user.uuid}"
     document: Fields = {"type": "user--user", "id": user.uuid, "links": {"self": {"href": href}}}
     fields = visible_fields(user, viewer, options)

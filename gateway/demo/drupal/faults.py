@@ -1,4 +1,4 @@
-"""What can go wrong at the simulated Drupal, and a gate that holds its logins."""
+"""The faults that a test can give the simulated Drupal, and a gate that holds its logins."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Endpoint(StrEnum):
-    """What a call asks for, as far as faults tell calls apart."""
+    """The endpoints that a fault can be limited to."""
 
     LOGIN = "login"
     LOGIN_STATUS = "login_status"
@@ -17,7 +17,7 @@ class Endpoint(StrEnum):
 
 
 class Kind(StrEnum):
-    """How an answer goes wrong."""
+    """What goes wrong."""
 
     HANG = "hang"  # no answer, ever
     SLOW = "slow"  # the answer, *seconds* late
@@ -37,10 +37,10 @@ LOSES_THE_ANSWER = frozenset({Kind.HANG, Kind.SLOW, Kind.RESET, Kind.STALL, Kind
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault, at one endpoint or all; *seconds* late for SLOW, *location* for REDIRECT.
+    """A fault at one endpoint or at all. SLOW delays the answer by *seconds*; REDIRECT leads to *location*.
 
-    A fault that only loses the answer carries the call out first: a login then opens
-    a session whose cookie nobody may ever get.
+    A fault that only loses the answer lets Drupal process the request first: a login then opens a session whose cookie
+    may reach nobody.
     """
 
     kind: Kind
@@ -50,16 +50,16 @@ class Fault:
 
     @property
     def is_carried_out(self) -> bool:
-        """Whether Drupal does what it was asked to before the fault strikes."""
+        """Whether Drupal processes the request before the fault applies."""
         return self.kind in LOSES_THE_ANSWER
 
-    def strikes(self, endpoint: Endpoint) -> bool:
-        """Whether a call to *endpoint* meets this fault."""
+    def applies_to(self, endpoint: Endpoint) -> bool:
+        """Whether a request to *endpoint* meets this fault."""
         return self.at in (Endpoint.ALL, endpoint)
 
 
 class Gate:
-    """Holds logins until it is released, before or after their session is born."""
+    """Holds logins until it is released: before their session is opened, or after."""
 
     def __init__(self, *, after_birth: bool) -> None:
         self.after_birth = after_birth
@@ -68,7 +68,7 @@ class Gate:
         self._released = asyncio.Event()
 
     async def hold(self, *, after_birth: bool) -> None:
-        """Wait here, if this is the side on which the gate stands, until it is released."""
+        """Wait until the gate is released, if it holds logins at this point."""
         if after_birth is not self.after_birth:
             return
         self.waiting += 1
@@ -83,5 +83,5 @@ class Gate:
             await self._changed.wait_for(lambda: self.waiting >= count)
 
     def release(self) -> None:
-        """Let every login through, now and from now on."""
+        """Let every login through, those that are held and all later ones."""
         self._released.set()

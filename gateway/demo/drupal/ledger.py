@@ -1,7 +1,6 @@
-"""Every session that the simulated Drupal opened, and how each one ended.
+"""Every session that the simulated Drupal has opened, and how each one ended.
 
-Nothing is ever taken out, so a test can hold each cookie that was sent against
-what became of its session.
+Sessions are never removed, so a test can look up what became of every cookie that was sent.
 """
 
 import secrets
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import quote, unquote
 
-# PHP's alphabet for six bits a character; anything else in a cookie makes PHP draw a new id.
+# PHP's alphabet at six bits per character. For a cookie with any other character, PHP makes a new id.
 SESSION_ID_ALPHABET = string.ascii_letters + string.digits + ",-"
 SESSION_ID_LENGTH = 48
 
@@ -27,7 +26,7 @@ class Ending(StrEnum):
 
 @dataclass(kw_only=True)
 class Session:
-    """One session row; *uid* 0 is an anonymous one. Times are in seconds of the site's clock."""
+    """One row of the session table; *uid* 0 is anonymous. Times are in seconds of the site's clock."""
 
     cookie: str
     value: str
@@ -44,54 +43,54 @@ class Session:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the cookie still opens this session."""
+        """Whether the session has not ended."""
         return self.ended is None
 
 
 class Ledger:
-    """The sessions in the order of their birth."""
+    """All sessions, in the order in which they were opened."""
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
         self._by_id: dict[str, Session] = {}
 
     def open(self, session: Session) -> Session:
-        """Write down the birth of *session*."""
+        """Record that *session* was opened."""
         self.sessions.append(session)
         self._by_id[unquote(session.value)] = session
         return session
 
     def end(self, session: Session, how: Ending, *, now: float) -> None:
-        """Write down the end of *session*, once."""
+        """Record the end of *session*. A session that has ended stays as it is."""
         if session.ended is None:
             session.ended, session.how = now, how
 
     def end_all(self, uid: int, how: Ending, *, now: float, but: Session | None = None) -> None:
-        """End every session of the account but one."""
+        """End every session of the account, except *but*."""
         for session in self.alive(uid):
             if session is not but:
                 self.end(session, how, now=now)
 
     def find(self, session_id: str) -> Session | None:
-        """Return the living session with this id, already decoded."""
+        """Return the session with this percent-decoded id, unless it has ended."""
         session = self._by_id.get(session_id)
         return session if session is not None and session.is_alive else None
 
     def by_value(self, value: str) -> Session | None:
-        """Return the session, dead or alive, whose cookie has *value*, percent-encoded or not."""
+        """Return the session, ended or not, whose cookie has *value*, percent-encoded or not."""
         return self._by_id.get(unquote(value))
 
     def alive(self, uid: int | None = None) -> list[Session]:
-        """Return the sessions that are logged in, of one account or of all."""
+        """Return the logged-in sessions, of one account or of all."""
         return [session for session in self.sessions if session.is_alive and session.uid and uid in (None, session.uid)]
 
     def ended(self, how: Ending) -> list[Session]:
-        """Return the sessions that ended like this."""
+        """Return the sessions that ended in this way."""
         return [session for session in self.sessions if session.how is how]
 
 
 def session_id(*, version: str, comma: bool) -> str:
-    """Draw an id as the measured sites do, in the form that it has on the wire.
+    """Make an id as the measured sites do, in the form in which it is sent.
 
     Measured: 48 characters of PHP's alphabet on Drupal 10.6 (a comma is sent as
     `%2C`), 32 hexadecimal ones on Drupal 11.4. *comma* forces a comma in.
@@ -103,5 +102,5 @@ def session_id(*, version: str, comma: bool) -> str:
 
 
 def is_well_formed(session_id: str) -> bool:
-    """Whether PHP takes this id as it is."""
+    """Whether PHP accepts this id."""
     return bool(session_id) and not session_id.strip(SESSION_ID_ALPHABET)

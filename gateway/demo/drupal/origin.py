@@ -1,7 +1,7 @@
-"""Where a request came from and what it was addressed to, as Symfony reads both.
+"""Where a request came from and which host it was sent to, as Symfony reads both.
 
 Pure: headers and the peer's address in, an Origin out. Forwarding headers count
-only when the peer is a trusted proxy (`$settings['reverse_proxy_addresses']`).
+only if the peer is a trusted proxy (`$settings['reverse_proxy_addresses']`).
 """
 
 import hashlib
@@ -28,7 +28,7 @@ CONFLICT = (
 
 
 class RefusedEarlyError(Exception):
-    """A request that Drupal turns away before it looks at what is asked for."""
+    """A request that Drupal refuses before it looks for a route."""
 
     def __init__(self, status: HTTPStatus, message: str = "") -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class ConflictingHeadersError(RefusedEarlyError):
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Scheme, host and port that Drupal takes for its own, and the address it takes for the client's."""
+    """The scheme, host and port that Drupal believes it has, and the address that it believes the client has."""
 
     scheme: str
     host: str
@@ -95,7 +95,7 @@ class Forwarded:
     """The forwarding headers of a request, empty unless its peer is trusted."""
 
     def __init__(self, headers: Headers, peer: str, proxies: tuple[str, ...]) -> None:
-        """Read *headers*; no *proxies* means that the peer is not one of them."""
+        """Read *headers*. *proxies* is empty if the peer is not a trusted proxy."""
         self._headers = headers
         self._peer = peer
         self._proxies = proxies

@@ -78,7 +78,7 @@ def may_see(viewer: User | None, user: User, *, profiles: bool) -> bool:
 
 
 def challenge_anonymous(visit: Visit) -> None:
-    """Refuse with 401 who sent nothing to know him by. Measured, Drupal 11.4: any cookie or Basic header gets 403."""
+    """Refuse with 401 a request without cookie and Basic header. Measured, Drupal 11.4: with either, it is 403."""
     if visit.site.has("basic_auth") and visit.cookie is None and visit.basic is None:
         realm = {"WWW-Authenticate": f'Basic realm="{visit.site.options.name}"'}
         raise RefusedError(HTTPStatus.UNAUTHORIZED, "No authentication credentials provided.", realm)
@@ -101,7 +101,7 @@ def basic_credentials(visit: Visit) -> tuple[str, str] | None:
 
 
 def basic_account(visit: Visit, name: str, password: str) -> User | None:
-    """Check Basic credentials, with flood rows of their own (measured, Drupal 10.6 and 11.4)."""
+    """Check Basic credentials. Their failures have flood rows of their own (measured, Drupal 10.6 and 11.4)."""
     options, flood, address = visit.site.options, visit.site.flood, visit.origin.address
     if flood.is_allowed(BASIC_BY_ADDRESS, address, limit=options.ip_limit, window=options.ip_window_seconds):
         user = visit.site.accounts.named([name], active=True)
@@ -143,7 +143,7 @@ def _collection(visit: Visit) -> web.Response:
 
 
 def _filtered(visit: Visit, filters: dict[str, str]) -> Sequence[User]:
-    """Return the accounts that match. Measured: a filter finds only accounts whose fields one may see."""
+    """Return the accounts that match. Measured: a filter finds only accounts whose fields the viewer may see."""
     administrator = visit.account is not None and visit.account.is_administrator
     for name in filters:
         if name not in FILTERS and not (name == "mail" and administrator):

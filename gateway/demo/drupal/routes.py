@@ -1,4 +1,4 @@
-"""Which request reaches which handler of the simulated Drupal, and who is asking."""
+"""Finds the handler of a request to the simulated Drupal, and the account that sent it."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -34,7 +34,7 @@ UGLY = "JSON:API does not need that ugly '_format' query string! 🤘 Use the UR
 
 
 def endpoint_of(path: str) -> Endpoint:
-    """Return what a folded path asks for, as far as faults tell."""
+    """Return the endpoint of a folded path, as faults know it."""
     match path[1:].split("/"):
         case ["user", "login"]:
             return Endpoint.LOGIN
@@ -51,7 +51,7 @@ def endpoint_of(path: str) -> Endpoint:
 
 
 def check_request(visit: Visit) -> None:
-    """Refuse what fails before routing: a method overridden to a safe one, `_format` as an array."""
+    """Refuse what fails before routing: a method overridden to a safe one, or `_format` as an array."""
     override = visit.request.headers.get("X-HTTP-Method-Override", "").upper()
     if visit.method == "POST" and override:
         if override in SAFE_METHODS:
@@ -62,7 +62,7 @@ def check_request(visit: Visit) -> None:
 
 
 def early_refusal(request: web.Request, refused: RefusedEarlyError, version: str) -> web.Response:
-    """Answer in the plain form of what fails before Drupal is up (measured, Drupal 10.6 and 11.4)."""
+    """Answer a request that fails before Drupal has started (measured, Drupal 10.6 and 11.4)."""
     headers = {**ALWAYS, "Cache-Control": "no-cache, private"}
     charset = "UTF-8" if version == "10" else "utf-8"
     if isinstance(refused, ConflictingHeadersError) and request.query.get("_format") == "json":
@@ -77,14 +77,14 @@ def early_refusal(request: web.Request, refused: RefusedEarlyError, version: str
 
 
 def unexpected(headers: dict[str, str]) -> web.Response:
-    """Return the page of an error that Drupal could not shape."""
+    """Return the page of an error that Drupal itself could not handle."""
     headers["Content-Type"] = "text/html; charset=UTF-8"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return web.Response(status=status, reason=UNEXPECTED_REASON, body=f"{UNEXPECTED}<br />".encode(), headers=headers)
 
 
 def identify(visit: Visit) -> None:
-    """Find out who asks: by Basic if that module is on and a header was sent, otherwise by the session cookie."""
+    """Find the account: by the Basic header if that module is on and it was sent, otherwise by the session cookie."""
     if visit.site.has("basic_auth"):
         visit.basic = resources.basic_credentials(visit)
     if visit.basic is not None:
@@ -96,9 +96,9 @@ def identify(visit: Visit) -> None:
 
 
 async def find_handler(visit: Visit) -> Handler:
-    """Return what answers this visit. Raises RefusedError for 404, 405 and 406."""
-    if visit.path in visit.site.doors:
-        return screens.door
+    """Return the handler of this visit. Raises RefusedError for 404, 405 and 406."""
+    if visit.path in visit.site.session_routes:
+        return screens.session_route
     if visit.method == "POST" and visit.format == "html":
         fields = await visit.form()
         if fields.get("form_id") in screens.LOGIN_FORMS:
@@ -136,7 +136,7 @@ def _below_user(visit: Visit) -> Handler:
 
 
 def _login(visit: Visit) -> Handler:
-    """Return what answers at /user/login by method and format (measured, Drupal 10.6 and 11.4)."""
+    """Return the handler of /user/login, by method and format (measured, Drupal 10.6 and 11.4)."""
     if visit.method == "OPTIONS":
         return _options
     if visit.method in ("DELETE", "PATCH") and visit.site.has("rest"):
@@ -157,7 +157,7 @@ def _login_in_another_format(visit: Visit) -> Handler:
 
 
 def _page(visit: Visit, handler: Handler) -> Handler:
-    """Return a handler that renders a page, and only a page."""
+    """Return *handler*, which renders a page. Raises RefusedError for another method or format."""
     _only(visit, READS_AND_POST, handler)
     if visit.format != "html":
         raise RefusedError(HTTPStatus.NOT_ACCEPTABLE, ONLY_HTML)
@@ -180,7 +180,7 @@ async def _options(visit: Visit) -> web.Response:
 
 
 async def _ugly(visit: Visit) -> web.Response:
-    """Refuse `_format=api_json`, in JSON:API's own words."""
+    """Refuse `_format=api_json`, with the sentence of the jsonapi module."""
     document = visit.json_api_errors(HTTPStatus.BAD_REQUEST, UGLY, info=_bare(visit))
     answer = visit.json(document, HTTPStatus.BAD_REQUEST, "application/vnd.api+json")
     answer.headers["Link"] = _bare(visit)

@@ -1,11 +1,11 @@
-"""The pages that people see: front page, login form, profile, account form, logout, one-time links."""
+"""The handlers of HTML pages: front page, login form, profile, account form, logout, one-time links."""
 
 import asyncio
 from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.demo.drupal import form
+from gateway.demo.drupal import markup
 from gateway.demo.drupal.accounts import Changes, User
 from gateway.demo.drupal.ledger import Ending
 from gateway.demo.drupal.resources import find_user, may_see
@@ -28,18 +28,17 @@ async def front(visit: Visit) -> web.Response:
 
 
 async def login_page(visit: Visit) -> web.Response:
-    """Show the form; who is logged in is sent to the own profile. A post without the form's id is only a visit."""
+    """Show the form, or redirect a logged-in user to their profile. A POST without the form's id is like a GET."""
     if visit.account is not None:
         return visit.redirect(_profile(visit, visit.account))
-    return visit.html("Log in", form.login())
+    return visit.html("Log in", markup.login())
 
 
 async def log_in(visit: Visit) -> web.Response:
-    """Take a posted login form, from its page or from a block on any other.
+    """Handle a posted login form, from its own page or from a block on another one.
 
-    Measured, Drupal 11.4: right 303 and a cookie, wrong 200 and the form again. As in
-    core's UserLoginForm, failures by address count together with those in JSON, and
-    those by account do not.
+    Measured, Drupal 11.4: a right password gets 303 and a cookie, a wrong one 200 and the form again. As in core's
+    UserLoginForm, failures per address count together with those in JSON; failures per account count apart.
     """
     visit.site.login_calls += 1
     if visit.account is not None:
@@ -48,12 +47,12 @@ async def log_in(visit: Visit) -> web.Response:
     name = fields.get("name", "")
     user = visit.site.accounts.named([name], active=True)
     if visit.site.accounts.named([name], active=False) is not None:
-        return visit.html("Log in", form.login(BLOCKED))
+        return visit.html("Log in", markup.login(BLOCKED))
     refuse_flood(visit, user, BY_ACCOUNT_IN_FORM)
     if user is None or not user.accepts(fields.get("pass", "")):
         await asyncio.sleep(times.unknown if user is None else times.wrong)
         register_failure(visit, user, BY_ACCOUNT_IN_FORM)
-        return visit.html("Log in", form.login(UNRECOGNIZED[visit.site.options.version]))
+        return visit.html("Log in", markup.login(UNRECOGNIZED[visit.site.options.version]))
     await asyncio.sleep(times.right)
     visit.site.flood.clear(BY_ACCOUNT_IN_FORM, flood_identifier(visit, user))
     await visit.log_in(user)
@@ -61,7 +60,7 @@ async def log_in(visit: Visit) -> web.Response:
 
 
 async def log_out(visit: Visit) -> web.Response:
-    """Log out with the token; without it ask for confirmation."""
+    """Log out if the query has the token; without it, redirect to the confirmation."""
     try:
         check_logout_token(visit)
     except RefusedError:
@@ -74,33 +73,33 @@ async def log_out(visit: Visit) -> web.Response:
 
 
 async def confirm_logout(visit: Visit) -> web.Response:
-    """Show the question, and log out when it is answered on the form that was shown."""
+    """Ask for confirmation, and log out once the form is posted with its token."""
     if visit.account is None or visit.session is None:
         raise RefusedError(HTTPStatus.FORBIDDEN, "")
     fields = await visit.form()
     if fields.get("form_token") == visit.session.rest_token and fields.get("form_id") == "user_logout_confirm":
         visit.log_out(Ending.LOGGED_OUT)
         return visit.redirect(f"{visit.origin.base_url}/", HTTPStatus.SEE_OTHER)
-    return visit.html("Are you sure you want to log out?", form.LOGOUT.format(token=visit.session.rest_token))
+    return visit.html("Are you sure you want to log out?", markup.LOGOUT.format(token=visit.session.rest_token))
 
 
 async def own_profile(visit: Visit) -> web.Response:
-    """Send on to the profile of who asks, or to the login form."""
+    """Redirect to the user's own profile, or to the login form."""
     if visit.account is None:
         return visit.redirect(f"{visit.origin.base_url}/user/login")
     return visit.redirect(_profile(visit, visit.account))
 
 
 async def profile(visit: Visit) -> web.Response:
-    """Show an account by name, to itself and to who may see profiles."""
+    """Show an account to its owner, and to users who may see profiles."""
     user = find_user(visit)
     if not may_see(visit.account, user, profiles=visit.site.options.profiles_visible):
         raise RefusedError(HTTPStatus.FORBIDDEN, "")
-    return visit.html(user.name, form.profile(user))
+    return visit.html(user.name, markup.profile(user))
 
 
 async def account_form(visit: Visit) -> web.Response:
-    """Show or take the account form, to its owner and to administrators."""
+    """Show or save the account form, for its owner and for administrators."""
     user = find_user(visit)
     if not may_see(visit.account, user, profiles=False):
         raise RefusedError(HTTPStatus.FORBIDDEN, "")
@@ -109,7 +108,7 @@ async def account_form(visit: Visit) -> web.Response:
     if fields.get("form_token") == token and user.accepts(fields.get("current_pass", "")):
         return _save(visit, user, fields)
     options = visit.site.options
-    page = form.account(
+    page = markup.account(
         user,
         version=options.version,
         phone_field=options.phone_field,
@@ -120,27 +119,27 @@ async def account_form(visit: Visit) -> web.Response:
 
 
 async def one_time_login(visit: Visit) -> web.Response:
-    """Log in whom a one-time link was made for, once; afterwards send to the form to ask for another."""
-    user = visit.site.spend(visit.segments[4])
+    """Log in the user of a one-time link, once. Later, redirect to the form that asks for a new link."""
+    user = visit.site.use_one_time_link(visit.segments[4])
     if user is None or not user.active:
         return visit.redirect(f"{visit.origin.base_url}/user/password")
     await visit.log_in(user)
     return visit.redirect(f"{_profile(visit, user)}/edit?pass-reset-token={visit.segments[4]}")
 
 
-async def door(visit: Visit) -> web.Response:
-    """Open a session as some custom module would, whatever status the module then answers with."""
-    opened = visit.site.doors[visit.path]
-    user = visit.site.accounts.get(opened.uid)
+async def session_route(visit: Visit) -> web.Response:
+    """Open a session as a custom module would, and answer with the status of that module."""
+    route = visit.site.session_routes[visit.path]
+    user = visit.site.accounts.get(route.uid)
     if user is not None:
         await visit.log_in(user)
     else:
         visit.send_cookie(visit.site.open_session(visit.origin, 0, instead_of=visit.session))
-    return visit.html("Custom page", "<p>A page of a custom module.</p>", opened.status)
+    return visit.html("Custom page", "<p>A page of a custom module.</p>", route.status)
 
 
 def _save(visit: Visit, user: User, fields: dict[str, str]) -> web.Response:
-    """Store the form. Measured: an own new password rotates the own session and ends the others."""
+    """Save the form. Measured: a user's own new password gives this session a new id and ends their others."""
     changes: Changes = {}
     if "mail" in fields:
         changes["mail"] = fields["mail"]

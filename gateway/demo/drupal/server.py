@@ -1,7 +1,7 @@
-"""A Drupal site in one object, answering over HTTP as the measured ones do.
+"""The simulated Drupal as a web application, which answers as the measured sites do.
 
-The order is the real one: nginx, then trusted hosts and proxies, then who it is, then
-maintenance, then the route. tests/contracts replays the recorded exchanges against it.
+A request is checked in the real order: by nginx, then for trusted hosts and proxies, then for its account, its route,
+and maintenance mode. tests/contracts replays the recorded exchanges against it.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.demo.drupal import faulty, screens
+from gateway.demo.drupal import faulty_answers, screens
 from gateway.demo.drupal.ledger import Ending
 from gateway.demo.drupal.origin import Origin, RefusedEarlyError, read_origin
 from gateway.demo.drupal.routes import (
@@ -26,7 +26,7 @@ from gateway.demo.drupal.routes import (
 from gateway.demo.drupal.site import Call, DrupalOptions, Site
 from gateway.demo.drupal.visit import RefusedError, Visit, fold_path
 
-# nginx refuses more with a page of its own before Drupal hears of it.
+# nginx refuses a larger body with a page of its own, and Drupal does not see the request.
 BODY_BYTES = 1_048_576
 KEEP_ALIVE_SECONDS = 65.0
 SHUTDOWN_SECONDS = 1.0
@@ -36,13 +36,13 @@ MAINTENANCE = "{} is currently under maintenance. We should be back shortly. Tha
 
 
 class SimulatedDrupal(Site):
-    """The site with its HTTP side."""
+    """The site, and its answers over HTTP."""
 
     def __init__(self, options: DrupalOptions | None = None) -> None:
         super().__init__(options or DrupalOptions())
 
     def app(self) -> web.Application:
-        """Return the application; serve it with `auto_decompress=False`, as `running` does, or gzip is too kind."""
+        """Return the application. Serve it with `auto_decompress=False`, as `running` does: PHP unpacks no body."""
         app = web.Application(client_max_size=BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self.answer)
         app.on_startup.append(self._open)
@@ -52,22 +52,22 @@ class SimulatedDrupal(Site):
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer as nginx, php-fpm and Drupal together do."""
         path = fold_path(request.rel_url.raw_path, self.options.languages)
-        fault = self.fault if self.fault is not None and self.fault.strikes(endpoint_of(path)) else None
+        fault = self.fault if self.fault is not None and self.fault.applies_to(endpoint_of(path)) else None
         try:
             origin = self._origin(request)
             self._record(request, origin)
             if fault is not None and not fault.is_carried_out:
-                return await faulty.instead(request, fault)
+                return await faulty_answers.answer_without_drupal(request, fault)
             answer = await self._drupal(request, origin)
         except RefusedEarlyError as refused:
             answer = early_refusal(request, refused, self.options.version)
         except web.HTTPRequestEntityTooLarge:
-            answer = faulty.nginx_page(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        return answer if fault is None else await faulty.afterwards(request, answer, fault, self.closing)
+            answer = faulty_answers.nginx_page(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return answer if fault is None else await faulty_answers.lose_or_delay(request, answer, fault, self.closing)
 
     async def _drupal(self, request: web.Request, origin: Origin | None) -> web.StreamResponse:
         if origin is None:
-            return faulty.nginx_page(HTTPStatus.BAD_REQUEST)
+            return faulty_answers.nginx_page(HTTPStatus.BAD_REQUEST)
         visit = Visit(request, self, origin)
         try:
             answer = await self._respond(visit)
@@ -89,7 +89,7 @@ class SimulatedDrupal(Site):
         return await handler(visit)
 
     def _refuse_in_maintenance(self, visit: Visit, handler: Handler) -> None:
-        """Measured, Drupal 10.6 and 11.4: whoever may not work in maintenance mode loses the session by asking."""
+        """Measured, Drupal 10.6 and 11.4: a request in maintenance mode ends the session, unless an administrator's."""
         exempt = visit.account is not None and visit.account.is_administrator
         if not self.maintenance or exempt or handler in IN_MAINTENANCE_TOO:
             return
@@ -131,10 +131,10 @@ class SimulatedDrupal(Site):
 
 
 @asynccontextmanager
-async def running(drupal: SimulatedDrupal, *, port: int = 0) -> AsyncGenerator[str]:
-    """Serve *drupal* on loopback and yield its base URL; port 0 takes a free one.
+async def running(drupal: SimulatedDrupal, *, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
+    """Serve *drupal* and yield its base URL; port 0 takes a free one.
 
-    The URL names localhost and never an address, where cookies have other rules.
+    The URL names localhost, not an address: clients have other rules for the cookies of an address.
     """
     runner = web.AppRunner(
         drupal.app(),
@@ -146,7 +146,7 @@ async def running(drupal: SimulatedDrupal, *, port: int = 0) -> AsyncGenerator[s
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
+        site = web.TCPSite(runner, host, port)
         await site.start()
         yield f"http://localhost:{runner.addresses[0][1]}"
     finally:

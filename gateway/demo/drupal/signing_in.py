@@ -1,4 +1,4 @@
-"""Login, login status, logout, session token and password reset in JSON: what core has without any module."""
+"""The handlers of JSON that core has without any module: login, login status, logout, session token, password reset."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from gateway.demo.drupal.accounts import User
 from gateway.demo.drupal.ledger import Ending
 from gateway.demo.drupal.visit import UNEXPECTED, RefusedError, Visit
 
-# Flood events by their names in Drupal's table. The form's failures by account count apart, those by address together.
+# The flood events, as Drupal's table names them. JSON and the form count per address together, per account apart.
 BY_ADDRESS = "user.failed_login_ip"
 BY_ACCOUNT = "user.http_login"
 BY_ACCOUNT_IN_FORM = "user.failed_login_user"
@@ -67,7 +67,7 @@ async def log_in(visit: Visit) -> web.Response:
 
 
 async def login_status(visit: Visit) -> web.Response:
-    """Say 1 or 0, as text although JSON was asked for."""
+    """Answer 1 or 0, as text although JSON was asked for."""
     return visit.text("1" if visit.account else "0")
 
 
@@ -87,10 +87,9 @@ async def session_token(visit: Visit) -> web.Response:
 
 
 async def reset_password(visit: Visit) -> web.Response:
-    """Write a one-time link, under whatever host the request claimed; 200 for any name.
+    """Send a one-time link by mail, with the host that the request claims; answer 200 for any name.
 
-    Measured: broken mail answers 400 for an account that exists, and opens an
-    anonymous session that carries the message.
+    Measured: if mail is broken, an existing account gets 400 and an anonymous session that holds the message.
     """
     body = decoded(await visit.request.read())
     name, mail = (body.get("name"), body.get("mail")) if isinstance(body, dict) else (None, None)
@@ -106,7 +105,7 @@ async def reset_password(visit: Visit) -> web.Response:
 
 
 def check_logout_token(visit: Visit) -> None:
-    """Raise RefusedError unless the query holds the logout token of this very session."""
+    """Raise RefusedError unless the query has the logout token of this session."""
     token = visit.query.get("token")
     if token is None:
         raise RefusedError(HTTPStatus.FORBIDDEN, "'csrf_token' URL query argument is missing.")
@@ -115,7 +114,7 @@ def check_logout_token(visit: Visit) -> None:
 
 
 def decoded(body: bytes) -> Any:
-    """Decode as PHP does; raises BrokenRequestError for what PHP's json_decode refuses and Python's takes."""
+    """Decode as PHP's json_decode does. Raises BrokenRequestError for what that refuses, even if Python accepts it."""
     try:
         text = body.decode()
         document = json.loads(text, parse_constant=_refuse, parse_int=_php_integer)
@@ -126,7 +125,7 @@ def decoded(body: bytes) -> Any:
 
 
 def credentials(document: Any) -> tuple[Sequence[str], Any]:
-    """Return the names that a decoded body asks for, and its password as it came.
+    """Return the names and the password of a decoded body. The password is not checked.
 
     Measured, Drupal 11.4: `null` counts as missing, and any JSON value but an object has neither key.
     """
@@ -143,14 +142,14 @@ def credentials(document: Any) -> tuple[Sequence[str], Any]:
 
 
 def as_password(given: Any) -> str:
-    """Return *given* as PHP's strlen would read it."""
+    """Return *given* as the string that PHP's strlen reads. Raises BrokenRequestError for a list or an object."""
     if isinstance(given, dict | list):
         raise BrokenRequestError
     return php_string(given)
 
 
 def php_string(value: Any) -> str:
-    """Return a scalar as PHP casts it."""
+    """Return a scalar as PHP casts it to a string."""
     if isinstance(value, bool) or value is None:
         return "1" if value else ""
     return str(value)
@@ -162,7 +161,7 @@ def flood_identifier(visit: Visit, user: User) -> str:
 
 
 def refuse_flood(visit: Visit, user: User | None, event: str) -> None:
-    """Raise RefusedError if the address has failed too often, or the account. The address is asked first."""
+    """Raise RefusedError if the address, or else the account, has failed too often."""
     options, flood = visit.site.options, visit.site.flood
     limit, window = options.ip_limit, options.ip_window_seconds
     if not flood.is_allowed(BY_ADDRESS, visit.origin.address, limit=limit, window=window):
@@ -173,7 +172,7 @@ def refuse_flood(visit: Visit, user: User | None, event: str) -> None:
 
 
 def register_failure(visit: Visit, user: User | None, event: str) -> None:
-    """Write the rows of one wrong password; an unknown name has one by address only."""
+    """Add the flood rows of a wrong password: one per address, and one per account if the name is known."""
     if user is not None:
         visit.site.flood.register(event, flood_identifier(visit, user))
     visit.site.flood.register(BY_ADDRESS, visit.origin.address)

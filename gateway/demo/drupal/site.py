@@ -1,6 +1,6 @@
-"""The state of a simulated Drupal site: options, accounts, sessions, flood rows, and what a test may turn.
+"""The state of the simulated Drupal: its options, accounts, sessions and flood rows, and the switches of a test.
 
-Nothing here speaks HTTP.
+Nothing here knows HTTP.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Module = Literal["jsonapi", "rest", "basic_auth", "language"]
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
-    """Seconds that a login takes by its outcome; real ones differ (0.283, 0.313, 0.023 on Drupal 11.4)."""
+    """How long a login takes, in seconds. Measured, Drupal 11.4: right 0.283, wrong 0.313, unknown 0.023."""
 
     right: float = 0.0
     wrong: float = 0.0
@@ -40,7 +40,7 @@ class DrupalOptions:
     modules: frozenset[Module] = frozenset()
     # $settings['reverse_proxy_addresses'] as addresses or networks; empty means reverse_proxy off.
     reverse_proxy_addresses: tuple[str, ...] = ()
-    # $settings['trusted_host_patterns'] as regular expressions; empty means that any Host will do.
+    # $settings['trusted_host_patterns'] as regular expressions; empty means that any Host is accepted.
     trusted_hosts: tuple[str, ...] = ()
     # Path prefixes that mean the same page in another language.
     languages: tuple[str, ...] = ("de",)
@@ -56,7 +56,7 @@ class DrupalOptions:
     roles_visible: bool = False
     # The machine name of the phone field, or None for a site without one.
     phone_field: str | None = "field_phone"
-    # Whether every session id holds a comma, which travels as %2C.
+    # Whether every session id contains a comma, which is sent as %2C.
     commas: bool = False
     times: Times = field(default_factory=Times)
     now: Callable[[], float] = time.time
@@ -66,7 +66,7 @@ class DrupalOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request as it arrived; *address* is the client's as Drupal believes it."""
+    """One request as it arrived; *address* is the one that Drupal believes the client has."""
 
     method: str
     path: str
@@ -76,8 +76,8 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
-    """A route of some custom module that opens a session: for *uid*, or an anonymous one for 0."""
+class SessionRoute:
+    """A route of a custom module that opens a session: for *uid*, or an anonymous one for 0."""
 
     uid: int
     status: int = 200
@@ -113,24 +113,24 @@ class FloodTable:
 
 
 class Site:
-    """Everything that the simulated Drupal remembers, and the switches that a test may turn at any time."""
+    """Everything that the simulated Drupal remembers, and switches that a test can set at any time."""
 
     def __init__(self, options: DrupalOptions) -> None:
         self.options = options
         self.accounts = Accounts(options.users)
         self.ledger = Ledger()
         self.flood = FloodTable(options.now)
-        # Every call in order, and how many of them tried to log in or did.
+        # Every request in order; how many of them asked for a login, and how many got one.
         self.calls: list[Call] = []
         self.login_calls = 0
         self.logins = 0
-        # One-time login links that password resets wrote, as they stand in the mail.
+        # The one-time links that password resets have sent by mail.
         self.reset_links: list[str] = []
         self.maintenance = False
         self.mail_broken = False
         self.fault: Fault | None = None
         self.gate: Gate | None = None
-        self.doors: dict[str, Door] = {}
+        self.session_routes: dict[str, SessionRoute] = {}
         self.closing = asyncio.Event()
         self._one_time: dict[str, int] = {}
 
@@ -147,18 +147,17 @@ class Site:
         return self.accounts.add(user)
 
     def anonymous_token(self) -> str:
-        """Return a token for who is not logged in: no session keeps its seed, so each is another."""
+        """Return a session token for an anonymous visitor. Without a session, each one is different."""
         return secrets.token_urlsafe(32)
 
     def called(self, path: str) -> list[Call]:
-        """Return the calls to *path*, whatever their query."""
+        """Return the requests to *path*, with any query."""
         return [call for call in self.calls if call.path.partition("?")[0] == path]
 
     def open_session(self, origin: Origin, uid: int, *, instead_of: Session | None = None) -> Session:
         """Open a session under a fresh id.
 
-        Measured, Drupal 10.6 and 11.4: the id rotates at every login, and that of an
-        anonymous session is never promoted.
+        Measured, Drupal 10.6 and 11.4: every login makes a new id, also in place of an anonymous session's.
         """
         if instead_of is not None:
             self.ledger.end(instead_of, Ending.ROTATED, now=self.now())
@@ -173,31 +172,31 @@ class Site:
         )
 
     def log_in(self, origin: Origin, user: User, *, instead_of: Session | None = None) -> Session:
-        """Open *user*'s session and note the time of the login."""
+        """Open a session for *user*, and record the time of the login."""
         self.logins += 1
         self.accounts.change(user.uid, last_login=self.now())
         return self.open_session(origin, user.uid, instead_of=instead_of)
 
     def block(self, uid: int) -> None:
-        """Block an account. Measured: this ends its sessions on 11.4, on 10.6 they only sleep until `unblock`."""
+        """Block an account. Measured: on 11.4 this ends its sessions; on 10.6 `unblock` makes them valid again."""
         self._change(uid, Ending.BLOCKED, active=False)
 
     def unblock(self, uid: int) -> None:
         self.accounts.change(uid, active=True)
 
     def change_password(self, uid: int, password: str) -> None:
-        """Change a password as an administrator would. Measured: this ends the sessions on 11.4, not on 10.6."""
+        """Change a password as an administrator does. Measured: this ends the sessions on 11.4, but not on 10.6."""
         self._change(uid, Ending.PASSWORD_CHANGED, password=password)
 
     def one_time_link(self, uid: int, base_url: str = "") -> str:
         """Return a link that logs *uid* in, once."""
-        # Hexadecimal, because paths are compared without regard to case.
+        # Hexadecimal, because Drupal ignores the case of paths.
         token = secrets.token_hex(32)
         self._one_time[token] = uid
         return f"{base_url}/user/reset/{uid}/{int(self.now())}/{token}/login"
 
-    def spend(self, token: str) -> User | None:
-        """Return the account that a one-time link logs in, the first time that it is asked."""
+    def use_one_time_link(self, token: str) -> User | None:
+        """Return the account that a one-time link logs in; None the second time."""
         return self.accounts.get(self._one_time.pop(token, -1))
 
     def _change(self, uid: int, how: Ending, *, active: bool | None = None, password: str | None = None) -> None:

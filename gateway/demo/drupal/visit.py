@@ -1,4 +1,4 @@
-"""One request as Drupal sees it once its middleware has run, and the answers that it can get."""
+"""One request as Drupal sees it after its middleware, and the answers that it can get."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
-from gateway.demo.drupal import form
+from gateway.demo.drupal import markup
 from gateway.demo.drupal.accounts import User
 from gateway.demo.drupal.ledger import Ending, Session, is_well_formed, session_id
 from gateway.demo.drupal.origin import Origin
@@ -20,7 +20,7 @@ from gateway.demo.drupal.site import Site
 COOKIE_SECONDS = 2_000_000
 DELETED = "deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"
 UNEXPECTED = "The website encountered an unexpected error. Try again later."
-# A door of some module may answer 500 as well; PHP then writes the same phrase.
+# PHP writes this phrase with every 500, also with one that a custom module answers.
 UNEXPECTED_REASON = "500 Service unavailable (with message)"
 ONLY_HTML = "A route that returns a rendered array as its response only supports the HTML format."
 HEX_ESCAPES = {"'": "\\u0027", "&": "\\u0026", "<": "\\u003C", ">": "\\u003E", "/": "\\/", '\\"': "\\u0022"}
@@ -35,7 +35,7 @@ JSON_API = "application/vnd.api+json"
 
 
 class RefusedError(Exception):
-    """An answer other than the one asked for, shaped by the format that was asked for."""
+    """A refusal, in the format that was asked for."""
 
     def __init__(self, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class RefusedError(Exception):
 
 
 class Visit:
-    """A request, who makes it, and the cookies that its answer will set."""
+    """A request, the account that sent it, and the cookies that its answer sets."""
 
     def __init__(self, request: web.Request, site: Site, origin: Origin) -> None:
         self.request = request
@@ -77,7 +77,7 @@ class Visit:
 
     @cached_property
     def cookie(self) -> str | None:
-        """The session id that was sent, under the one name that counts; the first of two, as PHP takes them."""
+        """The session id that was sent under the name of the session cookie; the first one of two, as in PHP."""
         for pair in self.request.headers.get("Cookie", "").split(";"):
             name, given, value = pair.strip().partition("=")
             if given and name == self.origin.cookie_name:
@@ -91,7 +91,7 @@ class Visit:
         return dict(parse_qsl((await self.request.read()).decode(errors="replace"), keep_blank_values=True))
 
     async def log_in(self, user: User) -> Session:
-        """Open the session of *user*, at the site's gate, and have the answer set its cookie."""
+        """Open a session for *user* and let the answer set its cookie. The site's gate may hold this."""
         if self.site.gate is not None:
             await self.site.gate.hold(after_birth=False)
         session = self.site.log_in(self.origin, user, instead_of=self.session)
@@ -108,7 +108,7 @@ class Visit:
         self.session = self.account = None
 
     def send_cookie(self, session: Session) -> None:
-        """Have the answer set the cookie of *session*, in place of any other."""
+        """Let the answer set the cookie of *session*, instead of any other."""
         self.session = session
         self._cookies = [self._live_cookie(session.value)]
 
@@ -121,18 +121,18 @@ class Visit:
         return self._answer(status, text, f"text/plain; charset={self.charset}")
 
     def html(self, title: str, content: str, status: int = HTTPStatus.OK) -> web.Response:
-        body = form.page(self.site.options.name, title, content, self.account.name if self.account else None)
+        body = markup.page(self.site.options.name, title, content, self.account.name if self.account else None)
         return self._answer(status, body, f"text/html; charset={self.charset}")
 
     def redirect(self, location: str, status: int = HTTPStatus.FOUND) -> web.Response:
-        """Send the client on.
+        """Redirect the client.
 
-        Measured, Drupal 11.4: the first redirect after a login carries `check_logged_in=1`.
+        Measured, Drupal 11.4: the first redirect after a login has `check_logged_in=1` in its query.
         """
         if self.session is not None and self.session.uid and self.session.check_logged_in:
             self.session.check_logged_in = False
             location += ("&" if "?" in location else "?") + "check_logged_in=1"
-        answer = self._answer(status, form.redirect(location), "text/html; charset=utf-8")
+        answer = self._answer(status, markup.redirect(location), "text/html; charset=utf-8")
         answer.headers["Location"] = location
         return answer
 
@@ -140,7 +140,7 @@ class Visit:
         return self._answer(status, "", content_type)
 
     def refuse(self, refused: RefusedError) -> web.Response:
-        """Shape *refused* by the format that was asked for (measured, Drupal 11.4)."""
+        """Answer *refused* in the format that was asked for (measured, Drupal 11.4)."""
         answer = self._refusal(refused.status, refused.message)
         answer.headers.update(refused.headers)
         return answer
@@ -152,7 +152,7 @@ class Visit:
             case "api_json" if self.site.has("jsonapi"):
                 return self.json(self.json_api_errors(status, message), status, JSON_API)
             case "html":
-                return self.html(form.TITLES.get(status, status.phrase), form.explain(status), status)
+                return self.html(markup.TITLES.get(status, status.phrase), markup.explain(status), status)
             case _:
                 return self.text(message, status)
 
@@ -171,11 +171,11 @@ class Visit:
     @property
     def url(self) -> str:
         """The absolute address that was asked for, its query encoded as PHP does."""
-        return self.origin.base_url + self.request.rel_url.raw_path + form.query(self.query)
+        return self.origin.base_url + self.request.rel_url.raw_path + markup.query(self.query)
 
     def finish(self, answer: web.StreamResponse) -> web.StreamResponse:
-        """Add the cookies that this visit earned, and compress where that was asked for, as nginx would."""
-        for cookie in self._cookies or self._cookies_of_a_dead_session():
+        """Add the cookies, and compress the body if the client accepts gzip, as nginx does."""
+        for cookie in self._cookies or self._cookies_without_session():
             answer.headers.add("Set-Cookie", cookie)
         body = answer.body if isinstance(answer, web.Response) else None
         if isinstance(body, bytes) and body and "gzip" in self.request.headers.get("Accept-Encoding", ""):
@@ -183,8 +183,11 @@ class Visit:
             answer.body = gzip.compress(body)  # type: ignore[attr-defined]
         return answer
 
-    def _cookies_of_a_dead_session(self) -> list[str]:
-        """Measured: PHP first draws a new id for one that it does not know on 11.4, for a malformed one on 10.6."""
+    def _cookies_without_session(self) -> list[str]:
+        """Delete a cookie that has no session.
+
+        Measured: PHP sets a new id first, on 11.4 for any id that it does not know, on 10.6 for a malformed one.
+        """
         if self.cookie is None or self.site.ledger.find(self.cookie) is not None:
             return []
         deleting = f"{self.origin.cookie_name}={DELETED}{self.origin.cookie_scope}; HttpOnly"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -20,6 +20,7 @@ from gateway.store.sealing import Sealer
 class MemoryOptions(Options):
     """Keeps everything in this process, up to a bound. A full store raises StoreUnavailable."""
 
+    durable: ClassVar[bool] = False
     kind: Literal["memory"] = "memory"
     most_entries: PositiveInt = 100_000
     outbox_most: PositiveInt = 10_000
@@ -36,7 +37,7 @@ class MemoryOptions(Options):
             counters=MemoryCounters(most_entries=self.most_entries),
             enrolments=MemoryEnrolments(most_entries=self.most_entries),
             ping=_ping,
-            durable=False,
+            durable=self.durable,
         )
 
 

@@ -16,7 +16,7 @@
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat, PositiveInt, SecretStr, field_validator
 
@@ -28,6 +28,7 @@ from gateway.store.sealing import Sealer
 class RedisOptions(Options):
     """One Redis: `redis://`, `rediss://` or `unix://`. *url* may hold a password, so it is never shown."""
 
+    durable: ClassVar[bool] = True
     kind: Literal["redis"] = "redis"
     url: SecretStr
     timeout_seconds: PositiveFloat = 2.0
@@ -68,7 +69,7 @@ class RedisOptions(Options):
                 counters=RedisCounters(server),
                 enrolments=RedisEnrolments(server, sealer),
                 ping=server.ping,
-                durable=True,
+                durable=self.durable,
             )
         finally:
             await server.close()

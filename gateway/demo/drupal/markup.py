@@ -1,4 +1,4 @@
-"""The pages of the simulated Drupal: markup only, every value escaped."""
+"""The HTML of the simulated Drupal's pages. Every value is escaped."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -49,7 +49,7 @@ LOGIN = """<form class="user-login-form" data-drupal-selector="user-login-form" 
 <input data-drupal-selector="edit-user-login-form" type="hidden" name="form_id" value="user_login_form" />
 <input data-drupal-selector="edit-submit" type="submit" id="edit-submit" name="op" value="Log in" class="button js-form-submit form-submit" />
 </form>"""  # noqa: E501 - the markup is as long as Drupal writes it
-# Measured tags; {aria} is what Drupal 10.6 writes and 11.4 does not.
+# Measured tags. Only Drupal 10.6 writes {aria}.
 ACCOUNT = """<form class="user-form" data-user-info-from-browser data-drupal-selector="user-form" action="/user/{uid}/edit" method="post" id="user-form" accept-charset="UTF-8">
 <input autocomplete="off" data-drupal-selector="edit-current-pass" aria-describedby="edit-current-pass--description" type="password" id="edit-current-pass" name="current_pass" size="25" maxlength="128" class="form-text form-element form-element--type-password form-element--api-password" />
 <input autocomplete="off" data-drupal-selector="edit-mail" aria-describedby="edit-mail--description" type="email" id="edit-mail" name="mail" value="{mail}" size="60" maxlength="254" class="form-email required form-element form-element--type-email form-element--api-email" required="required"{aria} />
@@ -61,7 +61,7 @@ ACCOUNT = """<form class="user-form" data-user-info-from-browser data-drupal-sel
 </form>"""  # noqa: E501 - the markup is as long as Drupal writes it
 PHONE = """<input class="js-text-full text-full form-text form-element form-element--type-text form-element--api-textfield" data-drupal-selector="edit-{id}-0-value" type="text" id="edit-{id}-0-value" name="{name}[0][value]" value="{value}" size="60" maxlength="32" placeholder="" />
 """  # noqa: E501 - the markup is as long as Drupal writes it
-# Core's AccountForm (not measured): the select is the language module's, for languages that the site has.
+# As in core's AccountForm, not measured. The language module adds the select, with the languages of the site.
 LANGUAGE = """<select data-drupal-selector="edit-preferred-langcode" id="edit-preferred-langcode" name="preferred_langcode" class="form-select form-element form-element--type-select">{options}</select>
 """  # noqa: E501 - the markup is as long as Drupal writes it
 LOGOUT = """<form class="user-logout-confirm" action="/user/logout/confirm" method="post" id="user-logout-confirm" accept-charset="UTF-8">
@@ -76,7 +76,7 @@ NGINX = (
 
 
 def page(site: str, title: str, content: str, visitor: str | None) -> str:
-    """Return a page around *content*, which is markup already; *visitor* is who is logged in."""
+    """Return a page around *content*, which is HTML; *visitor* is the name of the logged-in user."""
     log_in = '<a href="/user/login">Log in</a>'
     log_out = f'<a href="/user">{escape(visitor or "")}</a> <a href="/user/logout">Log out</a>'
     return PAGE.format(
@@ -89,7 +89,7 @@ def explain(status: HTTPStatus) -> str:
 
 
 def redirect(location: str) -> str:
-    """Return the page that Symfony writes under a redirect."""
+    """Return the body that Symfony gives a redirect."""
     return REDIRECT.format(location=escape(location))
 
 
@@ -115,7 +115,7 @@ def account(user: User, *, version: str, phone_field: str | None, token: str, la
 
 
 def _language(user: User, languages: Sequence[str]) -> str:
-    """Return the select; the site's own language, the first, is chosen where the account's is none of the site's."""
+    """Return the select. The site's own language, the first, is selected if the site does not have the account's."""
     chosen = user.preferred_langcode if user.preferred_langcode in languages else languages[0]
     selected = {chosen: ' selected="selected"'}
     options = [f'<option value="{escape(code)}"{selected.get(code, "")}>{escape(code)}</option>' for code in languages]
@@ -123,12 +123,12 @@ def _language(user: User, languages: Sequence[str]) -> str:
 
 
 def nginx(status: str) -> str:
-    """Return nginx's own page, as for `502 Bad Gateway`."""
+    """Return nginx's error page for a status like `502 Bad Gateway`."""
     return NGINX.format(status=status)
 
 
 def query(parameters: Mapping[str, str]) -> str:
-    """Return a query string as PHP's rawurlencode writes it, but for the underscore that it leaves alone anyway."""
+    """Return a query string as PHP's rawurlencode writes it."""
     return "?" * bool(parameters) + "&".join(
         f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items()
     )

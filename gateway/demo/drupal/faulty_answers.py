@@ -1,22 +1,22 @@
-"""Answers that go wrong, as a Fault says."""
+"""The answers of the simulated Drupal while it has a Fault."""
 
 import asyncio
 from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.demo.drupal import form
+from gateway.demo.drupal import markup
 from gateway.demo.drupal.faults import Fault, Kind
 from gateway.demo.drupal.routes import unexpected
 
 HALF_A_PAGE = b"<!DOCTYPE html>\n<html><head><title>Something else</title></head><body>"
-# What a reset answer promises and does not send.
+# How many bytes a reset answer announces and does not send.
 MISSING_BYTES = 64
 CHUNK = b" " * 65_536
 
 
-async def instead(request: web.Request, fault: Fault) -> web.StreamResponse:
-    """Answer a call that Drupal does not carry out."""
+async def answer_without_drupal(request: web.Request, fault: Fault) -> web.StreamResponse:
+    """Answer a request that Drupal does not process."""
     match fault.kind:
         case Kind.BAD_GATEWAY:
             return nginx_page(HTTPStatus.BAD_GATEWAY)
@@ -32,10 +32,10 @@ async def instead(request: web.Request, fault: Fault) -> web.StreamResponse:
             return unexpected({"Cache-Control": "no-cache, private"})
 
 
-async def afterwards(
+async def lose_or_delay(
     request: web.Request, answer: web.StreamResponse, fault: Fault, closing: asyncio.Event
 ) -> web.StreamResponse:
-    """Lose or delay *answer*, to a call that was carried out."""
+    """Lose or delay *answer*, to a request that Drupal has processed."""
     match fault.kind:
         case Kind.SLOW:
             await asyncio.sleep(fault.seconds)
@@ -57,12 +57,12 @@ async def afterwards(
 
 
 def nginx_page(status: HTTPStatus) -> web.Response:
-    """Return a page of nginx's own."""
+    """Return an error page of nginx."""
     phrases = {HTTPStatus.GATEWAY_TIMEOUT: "Gateway Time-out"}
     reason = phrases.get(status, status.phrase)
     headers = {"Server": "nginx", "Content-Type": "text/html"}
     return web.Response(
-        status=status, reason=reason, body=form.nginx(f"{status.value} {reason}").encode(), headers=headers
+        status=status, reason=reason, body=markup.nginx(f"{status.value} {reason}").encode(), headers=headers
     )
 
 

@@ -1,0 +1,42 @@
+"""The configuration and its keys: check-config, new-key, hash-key."""
+
+import base64
+import hashlib
+import os
+import secrets
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from gateway.cli.command import ConfigFile, fail, out, settings_or_exit
+
+commands = typer.Typer()
+
+
+@commands.command()
+def check_config(config: ConfigFile = None) -> None:
+    """Report every problem of the configuration; start nothing."""
+    settings_or_exit(config)
+    out.print("[green]The configuration is valid.[/]")
+
+
+@commands.command()
+def new_key(kind: Annotated[Literal["api", "seal", "index"], typer.Argument(help="What the key is for.")]) -> None:
+    """Create a key and print it."""
+    match kind:
+        case "api":
+            print(secrets.token_urlsafe(32))
+        case "seal":
+            print(f"k{secrets.token_hex(3)}:{base64.b64encode(os.urandom(32)).decode()}")
+        case "index":
+            print(base64.b64encode(os.urandom(32)).decode())
+
+
+@commands.command()
+def hash_key() -> None:
+    """Read an apiKey from standard input and print its `api_key_sha256`, so that frontends can keep their key."""
+    key = typer.prompt("apiKey", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    if not key:
+        fail("[red]No key on standard input.[/]")
+    print(hashlib.sha256(key.encode()).hexdigest())

@@ -1,0 +1,207 @@
+"""Reads the configuration and reports every problem at once (promise 15).
+
+1. `from_file` reads the YAML file into a tree of keys and values.
+2. `from_environment` reads the variables: `HEADGATE_DRUPAL__URL` is `drupal.url`. `merge` puts them over the file.
+3. `validated` makes Settings of the merged tree. Secrets are read from their files here (gateway/options.py).
+4. `Settings.conflicts` finds the problems between keys.
+
+A problem is a pair of key and sentence. A value may be a secret, so no sentence repeats one.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import yaml
+from pydantic import ValidationError
+
+from gateway.options import Options, UnusableSecret
+from gateway.settings import Settings
+
+PREFIX = "HEADGATE_"
+# Variables that are not keys of the tree: the command reads the first, `from_environment` makes a client of the others.
+NOT_KEYS = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE"})
+# Each round removes what was wrong in the one before. No tree is deeper than this.
+MOST_ROUNDS = 8
+
+
+class ConfigurationError(Exception):
+    """Everything that is wrong with a configuration: pairs of key and sentence, no values."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{key}: {sentence}" for key, sentence in problems))
+        self.problems = problems
+
+
+def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] | None = None) -> Settings:
+    """Read the file, put the environment over it, check everything. Raises ConfigurationError with all problems.
+
+    With *only*, problems outside of these outermost keys are ignored, and the keys that have them keep their defaults.
+    """
+    tree, file_problems = from_file(path) if path else ({}, [])
+    problems = [*file_problems]
+    variables = from_environment(environ, problems)
+    for part in (tree, variables):
+        infer_kind_of_store(part)
+    merge(tree, variables)
+    settings = validated(tree, problems)
+    # A value that is wrong is not reported a second time for a conflict that its default causes.
+    wrong = {outermost_key(key) for key, _ in problems}
+    problems += [(key, sentence) for key, sentence in settings.conflicts() if outermost_key(key) not in wrong]
+    if only is not None:
+        problems = file_problems + [(key, sentence) for key, sentence in problems if outermost_key(key) in only]
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def from_file(path: Path) -> tuple[dict[str, object], list[tuple[str, str]]]:
+    """Read the YAML file at *path*; return its tree, and the problem that it can't be read with."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        return {}, [(str(path), f"can't be read ({error.strerror})")]
+    # ValueError for a file that is not UTF-8, and for a date like 2026-13-45.
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        return {}, [(str(path), f"is not YAML (line {mark.line + 1})" if mark else "is not YAML")]
+    if document is None:
+        return {}, []
+    return (document, []) if isinstance(document, dict) else ({}, [(str(path), "must be a mapping")])
+
+
+def from_environment(environ: Mapping[str, str], problems: list[tuple[str, str]]) -> dict[str, object]:
+    """Read the tree that the variables give: `HEADGATE_DRUPAL__URL` is drupal.url. Add to *problems*."""
+    tree: dict[str, object] = {}
+    # Sorted, so that HEADGATE_STORE comes before HEADGATE_STORE__URL and can't overwrite it.
+    for name, text in sorted(environ.items()):
+        if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in NOT_KEYS:
+            continue
+        *parents, last = name.removeprefix(PREFIX).lower().split("__")
+        node = tree
+        for parent in parents:
+            child = node.setdefault(parent, {})
+            node = child if isinstance(child, dict) else {}
+        try:
+            node[last] = value_of(text)
+        except (yaml.YAMLError, ValueError):
+            problems.append((name, "is neither text nor a list or mapping in YAML"))
+    add_only_client(tree, environ)
+    return tree
+
+
+def value_of(text: str) -> object:
+    """Return the value of a variable; lists and mappings are written as YAML. Raises YAMLError, ValueError."""
+    if text.startswith(("[", "{")):
+        return yaml.safe_load(text)
+    return None if text in ("", "null") else text
+
+
+def add_only_client(tree: dict[str, object], environ: Mapping[str, str]) -> None:
+    """Let HEADGATE_API_KEY, or HEADGATE_API_KEY_FILE, configure the only client."""
+    key = {
+        name: environ[variable]
+        for name in ("api_key", "api_key_file")
+        if (variable := PREFIX + name.upper()) in environ
+    }
+    headless = tree.setdefault("headless", {}) if key else None
+    if isinstance(headless, dict):
+        headless["clients"] = [{"id": "default", **key}]
+
+
+def merge(onto: dict[str, object], other: Mapping[str, object]) -> None:
+    """Put *other* over *onto*, key by key."""
+    for key, value in other.items():
+        known = onto.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            merge(known, value)
+        else:
+            onto[key] = value
+
+
+def infer_kind_of_store(tree: dict[str, object]) -> None:
+    """A store with an address is a Redis, so that HEADGATE_STORE__URL is enough."""
+    store = tree.get("store")
+    if isinstance(store, dict) and "kind" not in store and ("url" in store or "url_file" in store):
+        store["kind"] = "redis"
+
+
+def validated(tree: dict[str, object], problems: list[tuple[str, str]]) -> Settings:
+    """Make Settings of *tree*; add to *problems*, and use the default for each value that is wrong."""
+    for _ in range(MOST_ROUNDS):
+        try:
+            return Settings.model_validate(tree)
+        except ValidationError as error:
+            for item in error.errors():
+                problem = described(item["loc"], item["type"], item["msg"], item["input"])
+                if problem not in problems:
+                    problems.append(problem)
+                remove(tree, keys_of(item["loc"]))
+    return Settings()
+
+
+def described(loc: tuple[int | str, ...], error_type: str, message: str, given: object) -> tuple[str, str]:
+    """Turn one of pydantic's errors into a key and a sentence. The value *given* is looked at, but never shown."""
+    key = ".".join(str(part) for part in keys_of(loc)) or "configuration"
+    if isinstance(given, UnusableSecret):
+        return f"{key}_file", given.reason
+    if error_type == "extra_forbidden":
+        return key, "unknown key"
+    if error_type == "union_tag_invalid":
+        # pydantic's own sentence repeats the value.
+        return f"{key}.kind", "unknown kind"
+    return key, message.removeprefix("Value error, ")
+
+
+def keys_of(loc: Sequence[int | str]) -> list[int | str]:
+    """Return the keys that lead to *loc*, without the kinds that pydantic puts between them.
+
+    An outermost key is never a kind, although `webhook` is the name of both.
+    """
+    return [*loc[:1], *(part for part in loc[1:] if part not in kinds_in(Settings))]
+
+
+@cache
+def kinds_in(options: type[Options]) -> frozenset[str]:
+    """Return every `kind` that a union in *options*, at any depth, can be chosen by."""
+    kinds = frozenset[str]()
+    for field in options.model_fields.values():
+        members = options_in(field.annotation)
+        if len(members) > 1:
+            kinds = kinds.union(*(get_args(member.model_fields["kind"].annotation) for member in members))
+        kinds = kinds.union(*map(kinds_in, members))
+    return kinds
+
+
+def options_in(annotation: object) -> list[type[Options]]:
+    """Return the options that an annotation names: one, or the members of a union."""
+    if isinstance(annotation, type) and issubclass(annotation, Options):
+        return [annotation]
+    return [options for part in get_args(annotation) for options in options_in(part)]
+
+
+def remove(tree: dict[str, object], keys: Sequence[int | str]) -> None:
+    """Remove the innermost entry that *keys* lead to, under its own name or that of its file.
+
+    A list with a mistake is removed whole, and so is a mapping that lacks a key.
+    """
+    path: list[tuple[dict[str, object], str]] = []
+    node: object = tree
+    for key in keys:
+        if not isinstance(node, dict):
+            break
+        path.append((node, str(key)))
+        node = node.get(str(key))
+    for parent, key in reversed(path):
+        names = {key, f"{key}_file"} & parent.keys()
+        for name in names:
+            del parent[name]
+        if names:
+            return
+
+
+def outermost_key(key: str) -> str:
+    """Return the outermost key of *key*, which may be a variable's name."""
+    return re.split(r"\.|__", key.removeprefix(PREFIX).lower())[0].removesuffix("_file")
