@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from sys import intern
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from gateway.account import Credential, Device, DrupalSession, Enrolment, Grant, Profile
 from gateway.interfaces import Message
@@ -102,18 +102,10 @@ class _Union(Generic[Value]):
         return value
 
 
-class _Layout(Protocol[Value]):
-    """What a table and a union have in common."""
-
-    def items(self, value: Value, /) -> list[object]: ...
-
-    def value(self, items: Items, /) -> Value: ...
-
-
 class _Codec(Generic[Value]):
     """Turns a value into bytes and back."""
 
-    def __init__(self, layout: _Layout[Value]) -> None:
+    def __init__(self, layout: _Table[Value] | _Union[Value]) -> None:
         self._layout = layout
 
     def encode(self, value: Value) -> bytes:
@@ -129,6 +121,9 @@ class _Codec(Generic[Value]):
         except (ValueError, TypeError, LookupError, RecursionError):
             pass
         raise Unsealable
+
+    def pair(self) -> tuple[Callable[[Value], bytes], Callable[[bytes], Value]]:
+        return self.encode, self.decode
 
 
 class _PackedCodec(_Codec[Value]):
@@ -281,14 +276,8 @@ _ENROLMENT: Final = _Table(
 
 _GRANT: Final = _Table(Grant, version=1, fields="uid username mail language at", forms={})
 
-_transactions: Final = _PackedCodec(_TRANSACTION)
-_credentials: Final = _PackedCodec(_CREDENTIAL)
-_messages: Final = _Codec(_MESSAGE)
-_enrolments: Final = _Codec(_ENROLMENT)
-_grants: Final = _Codec(_GRANT)
-
-encode_transaction, decode_transaction = _transactions.encode, _transactions.decode
-encode_credential, decode_credential = _credentials.encode, _credentials.decode
-encode_message, decode_message = _messages.encode, _messages.decode
-encode_enrolment, decode_enrolment = _enrolments.encode, _enrolments.decode
-encode_grant, decode_grant = _grants.encode, _grants.decode
+encode_transaction, decode_transaction = _PackedCodec(_TRANSACTION).pair()
+encode_credential, decode_credential = _PackedCodec(_CREDENTIAL).pair()
+encode_message, decode_message = _Codec(_MESSAGE).pair()
+encode_enrolment, decode_enrolment = _Codec(_ENROLMENT).pair()
+encode_grant, decode_grant = _Codec(_GRANT).pair()
