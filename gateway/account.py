@@ -3,11 +3,14 @@
 Secrets and personal data are hidden from `repr`, so that no log line and no traceback can show them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from gateway.errors import NotEnrolled
+
+# Fields of an account in Drupal's entity shape: each is a list of items, {"value": …} for most.
+Profile: TypeAlias = Mapping[str, Sequence[Mapping[str, object]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +61,10 @@ class DrupalSession:
     roles: tuple[str, ...] = ()
 
 
+# What Drupal gives for a right password, and what is parked and handed over. Each kind is one member of this union.
+Credential: TypeAlias = DrupalSession
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
     """What Drupal shows a user of their own account. *profile* has Drupal's entity shape: lists of {"value": …}.
@@ -70,7 +77,7 @@ class Account:
     mail: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
     language: str | None = None
-    profile: Mapping[str, object] = field(default_factory=dict, repr=False)
+    profile: Profile = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,7 +29,7 @@ from gateway.texts.catalogues import Languages
 from gateway.texts.messages import Texts
 from gateway.web.admin.health import CHECKS, DETAILS, admin
 from gateway.web.headless.clients import Clients, origin_of
-from gateway.web.headless.keys import CLIENTS, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
+from gateway.web.headless.keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
 from gateway.web.headless.routes import headless
 from gateway.web.http.client_ip import Addresses
 from gateway.web.http.keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, Audit
@@ -173,6 +173,7 @@ def headless_app(parts: Components, flow: LoginFlow, running: Running) -> web.Ap
     settings = parts.settings
     app = headless(enabled=settings.headless.enabled)
     app[FLOW] = flow
+    app[DRUPAL] = parts.drupal
     app[ENROLMENT] = EnrolmentFlow(
         parts.factors, parts.second_factor, enrolments=parts.backend.enrolments, flood=parts.flood, clock=parts.clock
     )

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
-from gateway.account import Account, DrupalSession, Enrolment, Visitor
+from gateway.account import Account, Credential, Enrolment, Visitor
 from gateway.limit import Limit, Taken
 from gateway.transaction import Transaction
 
@@ -20,40 +20,85 @@ Subject = Literal[
     "recovery_used",
     "recovery_low",
 ]
-Late: TypeAlias = Callable[[DrupalSession], Coroutine[object, None, None]]
+# Takes a credential that came after its login was given up.
+Late: TypeAlias = Callable[[Credential], Coroutine[object, None, None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HandOver:
-    """What a frontend receives: *cookies* are whole Set-Cookie lines, *session* stands in the answer's body."""
+    """What a frontend receives once the second factor was right: a cookie session, or a token.
+
+    *cookies* are whole Set-Cookie lines. *session* and *token* are the objects of these names in the answer's body. One
+    of the two is empty.
+    """
 
     cookies: tuple[str, ...] = field(default=(), repr=False)
     session: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: Mapping[str, str | int] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionCookie:
+    """A session cookie that an answer of Drupal's sets, or deletes. *line* is the whole Set-Cookie line."""
+
+    name: str
+    value: str = field(repr=False)
+    line: str = field(repr=False)
+    is_deletion: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnusableCookie:
+    """A cookie that a browser must reject: a short *reason*, and what the operator should *change*."""
+
+    reason: str
+    change: str
 
 
 class Authenticator(Protocol):
-    """Drupal's side of a login. Raises BadCredentials, Flood, Unavailable, DrupalInvalid or DrupalTimeout."""
+    """Drupal's side of a login. Raises BadCredentials, Flood, Unavailable, DrupalInvalid or DrupalTimeout.
 
-    async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
-        """Have Drupal check *name* and *password*, once, and return the session it opened.
+    A credential is what Drupal gives for a right password. Only the authenticator and the store's codec look into it.
+    The rest of the gateway reads its uid, and otherwise passes it on: it is parked, then handed over or logged out.
+    """
 
-        When a login is given up, its answer is still read. A session that it brings is passed to *late*.
+    async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> Credential:
+        """Have Drupal check *name* and *password*, once, and return the credential that it gives.
+
+        When the login takes too long, or the caller is cancelled, Drupal's answer is still read. A credential that it
+        brings is passed to *late*.
         """
         ...
 
-    async def describe(self, session: DrupalSession, *, visitor: Visitor) -> Account:
-        """Read what Drupal shows the user of their own account, with their own session."""
+    async def describe(self, credential: Credential, *, visitor: Visitor) -> Account:
+        """Read what Drupal shows the user of their own account, with their own *credential*."""
         ...
 
-    def hand_over(self, session: DrupalSession) -> HandOver:
-        """Return what the frontend gets of *session* once the second factor was right."""
+    def hand_over(self, credential: Credential) -> HandOver:
+        """Return what the frontend receives of *credential*."""
         ...
 
-    async def log_out(self, session: DrupalSession, *, visitor: Visitor | None = None) -> tuple[str, ...]:
-        """End *session* at Drupal and return the Set-Cookie lines that delete its cookie.
+    def unusable_cookies(self, handed: HandOver, *, public_url: str | None) -> list[UnusableCookie]:
+        """Return those cookies of *handed* that a browser at *public_url* must reject; none if that is None."""
+        ...
 
-        *visitor* asked for it; None means the gateway itself. A session that is gone already is no error: Drupal
-        answers 204 or 403, and both mean gone.
+    def credentials_in(self, *, cookie_header: str, authorization: str, logout_token: str | None) -> list[Credential]:
+        """Return the credentials in a request's headers, unchecked, so that they can be logged out.
+
+        Their uid is empty: only Drupal knows whose they are. A header that the request lacks is an empty text. Raises
+        Malformed when there is a session cookie and no *logout_token*.
+        """
+        ...
+
+    def session_cookies(self, set_cookies: Sequence[str]) -> list[SessionCookie]:
+        """Return the session cookies among the Set-Cookie lines of any answer of Drupal's, in their order."""
+        ...
+
+    async def log_out(self, credential: Credential, *, visitor: Visitor | None = None) -> tuple[str, ...]:
+        """End *credential* at Drupal, and return the Set-Cookie lines that delete its cookie in a browser.
+
+        *visitor* is the visitor who asked for it; None means that the gateway ends it by itself. A credential that is
+        no longer valid is no error.
         """
         ...
 
@@ -190,26 +235,26 @@ class Transactions(Protocol):
 
 
 class Parked(Protocol):
-    """Keeps Drupal sessions until they are handed over or ended."""
+    """Keeps credentials until they are handed over or logged out. Raises StoreUnavailable as Transactions does."""
 
-    async def park(self, key: str, session: DrupalSession, *, due_at: float) -> None:
-        """Keep *session*; from *due_at* on the reaper may claim it."""
+    async def park(self, key: str, credential: Credential, *, due_at: float) -> None:
+        """Keep *credential*; from *due_at* on the reaper may claim it."""
         ...
 
-    async def take_for_handover(self, key: str, *, until: float) -> DrupalSession:
-        """Mark as being handed over, so that it is not due before *until*. Raises TransactionClosed if it is gone."""
+    async def take_for_handover(self, key: str, *, until: float) -> Credential:
+        """Return the credential, and make it due at *until*. Raises TransactionClosed if it is gone."""
         ...
 
     async def postpone(self, key: str, *, due_at: float) -> None:
         """Make it due at *due_at*, sooner or later than before. An unknown key is no error."""
         ...
 
-    async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, DrupalSession]]:
-        """Take what is due. No other call returns the same session before the lease ends."""
+    async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, Credential]]:
+        """Take what is due, up to *most*, the longest due first. No other call gets the same before the lease ends."""
         ...
 
     async def remove(self, key: str) -> None:
-        """Forget a session that was handed over or ended."""
+        """Forget a credential that was handed over or logged out. An unknown key is no error."""
         ...
 
 

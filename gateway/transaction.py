@@ -11,6 +11,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from gateway.account import Profile
 from gateway.errors import NotEnrolled, TooSoon, TransactionClosed
 
 # An answer that hands a session over must be written within this time. After it, its process is taken for dead.
@@ -48,7 +49,7 @@ def transaction_key(id: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transaction:
-    """One login. Times are seconds since the epoch; the code is made from *secret*; *profile* is JSON text.
+    """One login. Times are seconds since the epoch; the code is made from *secret*.
 
     *known_network*: it was opened from a network from which the account has logged in lately.
     """
@@ -62,7 +63,7 @@ class Transaction:
     mail: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
     language: str = "en"
-    profile: str = field(default="{}", repr=False)
+    profile: Profile = field(default_factory=dict, repr=False)
     opened_at: float
     expires_at: float
     attempts_left: int
@@ -164,4 +165,4 @@ class Transaction:
 
     def spent(self) -> "Transaction":
         """Return what is kept of a closed one until its key expires: no secret and no personal data."""
-        return replace(self, secret=b"", mail=None, phone=None, profile="{}", username="", messages=())
+        return replace(self, secret=b"", mail=None, phone=None, profile={}, username="", messages=())

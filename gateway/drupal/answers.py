@@ -1,30 +1,33 @@
-"""What Drupal's answers mean: parse, tolerate, classify; nothing here sends.
+"""What Drupal's answers to a login mean. Nothing here sends.
 
-No whole sentence decides, since sentences change between minor versions (measured: 10.6 and 11.4 differ); a safe
-default does. Rules: 200 + JSON + string `current_user.uid` is in; 400 + JSON `message` is a refusal; 403 + JSON
-`message` is flood control, of the address or of the account; 503 is maintenance; everything else is not Drupal's.
+| answer | meaning |
+|---|---|
+| 200, JSON with a string `current_user.uid`, and a session cookie | the password was right |
+| 400, JSON with `message` | the login was refused |
+| 403, JSON with `message` | flood control, of the address or of the account |
+| 503 | maintenance |
+| anything else | not an answer of Drupal's that the gateway understands |
+
+No whole sentence of Drupal's decides, since sentences change between minor versions (measured, Drupal 10.6 and 11.4).
 """
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from gateway.account import DrupalSession
+from gateway.drupal.cookies import opened_cookie
 from gateway.errors import BadCredentials, DrupalInvalid, DrupalMaintenance, Flood, GatewayError
 
 # Drupal's flood window for an address is an hour (user.flood: ip_window 3600) and it sends no Retry-After.
 ADDRESS_FLOOD_SECONDS = 3600
 MAINTENANCE_SECONDS = 30
 
-# SESS or SSESS + 32 hex digits of SHA-256 over the host (measured, Drupal 10.6 and 11.4).
-SESSION_COOKIE = re.compile(r"(?P<name>S?SESS[0-9a-f]{32})=(?P<value>[^;\s]*)")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """One whole answer of Drupal's."""
+    """An answer of Drupal's, read to its end. *cookies* are its Set-Cookie lines."""
 
     status: int
     content_type: str
@@ -32,7 +35,7 @@ class Answer:
     body: bytes = field(repr=False)
 
     def json(self) -> Mapping[str, object]:
-        """The body as a JSON object; an empty one when it is anything else."""
+        """The body as a JSON object; empty if it is anything else."""
         if self.content_type not in ("application/json", "application/vnd.api+json"):
             return {}
         try:
@@ -42,23 +45,14 @@ class Answer:
         return document if isinstance(document, dict) else {}
 
 
-def session_cookie(cookies: Sequence[str]) -> tuple[str, str, str] | None:
-    """Name, value and whole line of the session that an answer opened; the last live one counts, as in a browser."""
-    for line in reversed(cookies):
-        match = SESSION_COOKIE.match(line)
-        if match and match["value"] not in ("", "deleted"):
-            return match["name"], match["value"], line
-    return None
-
-
 def opened_session(answer: Answer) -> DrupalSession:
-    """Return the session of a login that Drupal accepted. Raises what the answer means otherwise."""
+    """Return the session of a login that Drupal accepted. Raises the error that any other answer stands for."""
     if answer.status != HTTPStatus.OK:
         raise login_refusal(answer)
     document = answer.json()
     user = document.get("current_user")
     uid = user.get("uid") if isinstance(user, dict) else None
-    cookie = session_cookie(answer.cookies)
+    cookie = opened_cookie(answer.cookies)
     if not isinstance(user, dict) or not isinstance(uid, str) or not uid.isdecimal() or cookie is None:
         raise DrupalInvalid("login_200")
     roles = user.get("roles")
@@ -66,29 +60,29 @@ def opened_session(answer: Answer) -> DrupalSession:
         uid=uid,
         name=_text(user.get("name")),
         roles=tuple(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else (),
-        cookie_name=cookie[0],
-        cookie_value=cookie[1],
-        set_cookie=cookie[2],
+        cookie_name=cookie.name,
+        cookie_value=cookie.value,
+        set_cookie=cookie.line,
         csrf_token=_text(document.get("csrf_token")),
         logout_token=_text(document.get("logout_token")),
     )
 
 
 def login_refusal(answer: Answer) -> GatewayError:
-    """The error that an answer to a login other than 200 stands for."""
+    """The error that an answer to a login stands for when its status is not 200."""
     message = answer.json().get("message")
     if answer.status == HTTPStatus.BAD_REQUEST and isinstance(message, str):
         return BadCredentials("refused")
     if answer.status == HTTPStatus.FORBIDDEN and isinstance(message, str):
         if "flood prevention" in message:
             return Flood("drupal_address", retry_after=ADDRESS_FLOOD_SECONDS)
-        # Its sentence says whether the account exists, so it must not come through.
+        # Drupal's sentence says whether the account exists, so the frontend gets the one for a wrong password.
         return BadCredentials("drupal_account_flood" if "failed login attempts" in message else "drupal_forbidden")
     return unusable(answer)
 
 
 def unusable(answer: Answer) -> GatewayError:
-    """The error for an answer that has no meaning of its own where it came."""
+    """The error for an answer that was not expected."""
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return DrupalMaintenance("http_503", retry_after=MAINTENANCE_SECONDS)
     return DrupalInvalid(f"http_{answer.status}")

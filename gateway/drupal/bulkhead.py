@@ -1,4 +1,8 @@
-"""How much of Drupal one gateway, and one address, may use at once; and when to leave Drupal alone (promise 13)."""
+"""Limits on the calls to Drupal (promise 13).
+
+The bulkhead limits how many run at once, in all and for one address. The circuit breaker refuses calls while Drupal
+does not answer.
+"""
 
 import asyncio
 import time
@@ -18,18 +22,18 @@ BUSY_SECONDS = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Waiting:
-    """A call that has no place yet; *turn* is done when it has one, or is refused."""
+    """A call in the queue. *turn* is done when the call may run, or is refused."""
 
-    place: str
+    network: str
     turn: asyncio.Future[None]
     follow_up: bool
 
 
 class Bulkhead:
-    """At most *most* calls at once and a queue no longer than that; a quarter of each for one address.
+    """Lets *most* calls run at once, and as many wait. One address gets a quarter of each.
 
-    A call that follows up a login comes before new logins, in its turn and in the queue: turned away, it would throw
-    away a session that Drupal has opened already, while a login that waits has asked for nothing yet.
+    A call that follows up a login goes before new logins: it runs first, and takes the place of one in a full queue. If
+    it were refused, the session that Drupal has opened would be lost; a login that waits has opened nothing yet.
     """
 
     def __init__(self, most: int, *, queue_seconds: float) -> None:
@@ -43,31 +47,34 @@ class Bulkhead:
         self._queue: deque[Waiting] = deque()
 
     @asynccontextmanager
-    async def slot(self, place: str, *, follow_up: bool = False) -> AsyncGenerator[None]:
-        """One call's place at Drupal. *place* is the address it is made for, empty for our own. Raises DrupalBusy."""
-        if not self._has_room(place):
-            await self._wait(place, follow_up=follow_up)
+    async def slot(self, network: str, *, follow_up: bool = False) -> AsyncGenerator[None]:
+        """Hold a slot for one call. *network* is the visitor's network; empty for the gateway's own calls.
+
+        Raises DrupalBusy when the queue is full, or the call has waited too long.
+        """
+        if not self._is_free(network):
+            await self._wait(network, follow_up=follow_up)
         else:
-            self._enter(place)
+            self._enter(network)
         try:
             yield
         finally:
-            self._leave(place)
+            self._leave(network)
 
-    def _has_room(self, place: str) -> bool:
-        return self._busy < self._most and (not place or self._busy_of[place] < self._quarter)
+    def _is_free(self, network: str) -> bool:
+        return self._busy < self._most and (not network or self._busy_of[network] < self._quarter)
 
-    def _enter(self, place: str) -> None:
+    def _enter(self, network: str) -> None:
         self._busy += 1
-        self._busy_of[place] += 1
+        self._busy_of[network] += 1
 
-    def _leave(self, place: str) -> None:
+    def _leave(self, network: str) -> None:
         self._busy -= 1
-        _less(self._busy_of, place)
+        _less(self._busy_of, network)
         self._let_in()
 
-    async def _wait(self, place: str, *, follow_up: bool) -> None:
-        entry = self._enqueue(place, follow_up=follow_up)
+    async def _wait(self, network: str, *, follow_up: bool) -> None:
+        entry = self._enqueue(network, follow_up=follow_up)
         try:
             async with asyncio.timeout(self._queue_seconds):
                 await entry.turn
@@ -75,68 +82,68 @@ class Bulkhead:
             if entry in self._queue:
                 self._unqueue(entry)
             elif not entry.turn.cancelled() and entry.turn.exception() is None:
-                # Its turn came as it gave up.
-                self._leave(place)
+                # It got its slot in the moment in which it gave up.
+                self._leave(network)
             if isinstance(error, TimeoutError):
                 raise DrupalBusy("slot", retry_after=BUSY_SECONDS) from None
             raise
 
-    def _enqueue(self, place: str, *, follow_up: bool) -> Waiting:
-        full_here = bool(place) and self._waiting_of[place] >= self._quarter
+    def _enqueue(self, network: str, *, follow_up: bool) -> Waiting:
+        full_here = bool(network) and self._waiting_of[network] >= self._quarter
         if full_here or len(self._queue) >= self._most:
-            last = self._last_login(place if full_here else None) if follow_up else None
+            last = self._last_login(network if full_here else None) if follow_up else None
             if last is None:
                 raise DrupalBusy("queue", retry_after=BUSY_SECONDS)
             self._unqueue(last)
             last.turn.set_exception(DrupalBusy("follow_up", retry_after=BUSY_SECONDS))
-        entry = Waiting(place=place, turn=asyncio.get_running_loop().create_future(), follow_up=follow_up)
+        entry = Waiting(network=network, turn=asyncio.get_running_loop().create_future(), follow_up=follow_up)
         self._queue.insert(sum(each.follow_up for each in self._queue) if follow_up else len(self._queue), entry)
-        self._waiting_of[place] += 1
+        self._waiting_of[network] += 1
         return entry
 
-    def _last_login(self, place: str | None) -> Waiting | None:
-        """Whoever came last and loses nothing by going, at *place* or at any. Our own calls are no logins."""
+    def _last_login(self, network: str | None) -> Waiting | None:
+        """The newest login in the queue, of *network* or of any address. The gateway's own calls are no logins."""
         for entry in reversed(self._queue):
-            if entry.place and not entry.follow_up and not entry.turn.done() and place in (None, entry.place):
+            if entry.network and not entry.follow_up and not entry.turn.done() and network in (None, entry.network):
                 return entry
         return None
 
     def _unqueue(self, entry: Waiting) -> None:
         self._queue.remove(entry)
-        _less(self._waiting_of, entry.place)
+        _less(self._waiting_of, entry.network)
 
     def _let_in(self) -> None:
-        """Whoever has waited longest and may: an address at its quarter does not hold up the others."""
+        """Start the calls that may run, in the order of the queue. An address at its quarter is passed over."""
         for entry in list(self._queue):
             if self._busy >= self._most:
                 return
             if entry.turn.done():
                 continue
-            if self._has_room(entry.place):
-                # At once: counted as waiting until it runs, it would keep out whom it has made room for.
+            if self._is_free(entry.network):
+                # Now, and not when its task runs: until then it would count as waiting, and keep others out.
                 self._unqueue(entry)
-                self._enter(entry.place)
+                self._enter(entry.network)
                 entry.turn.set_result(None)
 
 
-def _less(counter: Counter[str], place: str) -> None:
-    counter[place] -= 1
-    if not counter[place]:
-        del counter[place]
+def _less(counter: Counter[str], network: str) -> None:
+    counter[network] -= 1
+    if not counter[network]:
+        del counter[network]
 
 
 class Breaker:
-    """Answers for Drupal while Drupal answers nobody, so that nobody waits for a time-out.
+    """A circuit breaker: while Drupal does not answer, calls fail at once instead of after their time-out.
 
-    It opens after *failures* failures without a success, seen from at least *places* addresses: whatever one client
-    does, it stays closed. After *seconds* one call at a time tries again.
+    It opens after *failures* failures in a row, for at least *networks* addresses, so that no client can open it
+    alone. Then one call is let through every *seconds*, and its outcome decides.
     """
 
     def __init__(
-        self, *, failures: int = 5, places: int = 3, seconds: float = 5, clock: Callable[[], float] = time.monotonic
+        self, *, failures: int = 5, networks: int = 3, seconds: float = 5, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._most = failures
-        self._places = places
+        self._networks = networks
         self._seconds = seconds
         self._clock = clock
         self._failed: Counter[str] = Counter()
@@ -147,7 +154,7 @@ class Breaker:
         return self._opened_at is not None
 
     def demand_closed(self) -> None:
-        """Raise DrupalUnavailable while it is open; every *seconds* one call passes and decides."""
+        """Raise DrupalUnavailable while it is open, except for the one call that is let through."""
         if self._opened_at is None:
             return
         left = self._opened_at + self._seconds - self._clock()
@@ -155,16 +162,16 @@ class Breaker:
             raise DrupalUnavailable("breaker", retry_after=left)
         self._opened_at = self._clock()
 
-    def failed(self, place: str) -> None:
-        """Drupal did not answer a call for *place*: refused, reset, timed out, or its web server spoke for it."""
-        self._failed[place] += 1
-        enough = self._failed.total() >= self._most and len(self._failed) >= self._places
+    def failed(self, network: str) -> None:
+        """Count a call for *network* that failed: refused, reset or timed out, or answered by the web server alone."""
+        self._failed[network] += 1
+        enough = self._failed.total() >= self._most and len(self._failed) >= self._networks
         if enough and self._opened_at is None:
             self._opened_at = self._clock()
             log.warning("drupal.breaker_open", failures=self._failed.total(), addresses=len(self._failed))
 
     def succeeded(self) -> None:
-        """Drupal answered, whatever it said."""
+        """Forget the failures: Drupal has answered, whatever it said."""
         if self._opened_at is not None:
             log.info("drupal.breaker_closed")
         self._opened_at = None

@@ -1,6 +1,6 @@
-"""What a user can read of himself, three ways; the first that a site offers is remembered.
+"""What users can read of their own account, in three ways. The first one that a site offers is remembered.
 
-A stock Drupal enables neither jsonapi nor rest, so the last way is the account form that every user may open
+A stock Drupal enables neither jsonapi nor rest. So the last way is the account form, which every user may open
 (measured, Drupal 10.6 and 11.4).
 """
 
@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import structlog
 from selectolax.lexbor import LexborHTMLParser
 
-from gateway.account import Account, DrupalSession
+from gateway.account import Account, DrupalSession, Profile
 from gateway.drupal.answers import Answer, unusable
 from gateway.errors import DrupalInvalid
 
@@ -20,16 +20,14 @@ log = structlog.get_logger()
 Way = Literal["jsonapi", "rest", "form"]
 WAYS: tuple[Way, ...] = ("jsonapi", "rest", "form")
 
-# Drupal's entity shape: every field is a list of items, {"value": …} for the plain ones.
-Fields: TypeAlias = dict[str, list[dict[str, object]]]
-# Path and Accept header in, whole answer out.
+# Asks Drupal for a path, with an Accept header, as the user.
 Get: TypeAlias = Callable[[str, str], Awaitable[Answer]]
 
 ACCEPT: Mapping[Way, str] = {"jsonapi": "application/vnd.api+json", "rest": "application/json", "form": "text/html"}
 
 
 class Contacts:
-    """Reads an account by the configured *way*, or by the first that works."""
+    """Reads accounts by the configured *way*; `auto` takes the first that works."""
 
     def __init__(self, *, way: Way | Literal["auto", "off"], phone_field: str | None, profile: Sequence[str]) -> None:
         self._ways: tuple[Way, ...] = WAYS if way == "auto" else () if way == "off" else (way,)
@@ -38,7 +36,7 @@ class Contacts:
         self._profile = frozenset(profile) | ({phone_field} if phone_field else set())
 
     async def read(self, session: DrupalSession, get: Get) -> Account:
-        """Return what Drupal shows. Raises DrupalInvalid when no way shows anything, and what *get* raises."""
+        """Return what Drupal shows. Raises DrupalInvalid when no way shows anything, or what *get* raises."""
         base = from_login(session)
         if not self._ways:
             return self._account(session, base)
@@ -49,7 +47,7 @@ class Contacts:
             fields = READERS[way](answer, session.uid, self._phone_field)
             if fields is not None:
                 self._remember(way)
-                return self._account(session, base | fields)
+                return self._account(session, {**base, **fields})
         log.warning("drupal.contacts_unreadable", uid=session.uid, ways=list(self._ways))
         raise DrupalInvalid("contacts")
 
@@ -63,7 +61,7 @@ class Contacts:
             self._known = way
             log.info("drupal.contacts", way=way)
 
-    def _account(self, session: DrupalSession, fields: Fields) -> Account:
+    def _account(self, session: DrupalSession, fields: Profile) -> Account:
         return Account(
             uid=session.uid,
             roles=roles_in(fields),
@@ -84,16 +82,15 @@ def path_of(way: Way, uid: str) -> str:
             return f"/user/{uid}/edit"
 
 
-def from_login(session: DrupalSession) -> Fields:
-    """What the login answer told; roles stand there only for who may see them (measured: uid 1)."""
-    fields: Fields = {"uid": [{"value": int(session.uid)}], "name": [{"value": session.name}]}
-    if session.roles:
-        fields["roles"] = [{"target_id": role} for role in session.roles if role != "authenticated"]
-    return fields
+def from_login(session: DrupalSession) -> Profile:
+    """What the answer to the login said. It has roles only for users that may see them (measured: uid 1)."""
+    roles = [{"target_id": role} for role in session.roles if role != "authenticated"]
+    known: Profile = {"uid": [{"value": int(session.uid)}], "name": [{"value": session.name}]}
+    return {**known, "roles": roles} if session.roles else known
 
 
-def from_jsonapi(answer: Answer, uid: str, phone_field: str | None) -> Fields | None:
-    """One item, the user himself; anonymous eyes get 200 with an empty list, a site without the module 404."""
+def from_jsonapi(answer: Answer, uid: str, phone_field: str | None) -> Profile | None:
+    """One item: the user. Anonymous visitors get 200 with an empty list; a site without the module answers 404."""
     if answer.status != HTTPStatus.OK:
         return None
     items = answer.json().get("data")
@@ -107,11 +104,11 @@ def from_jsonapi(answer: Answer, uid: str, phone_field: str | None) -> Fields | 
         name: attributes.get(name) for name in ("name", "mail", "preferred_langcode", phone_field) if name is not None
     }
     fields = {name: _items(value) for name, value in values.items() if value is not None}
-    return fields | _roles_of(item.get("relationships"))
+    return {**fields, **_roles_of(item.get("relationships"))}
 
 
-def from_rest(answer: Answer, uid: str, phone_field: str | None) -> Fields | None:
-    """Already in entity shape. Without the module: 406 (measured)."""
+def from_rest(answer: Answer, uid: str, phone_field: str | None) -> Profile | None:
+    """The answer has Drupal's entity shape already. A site without the module answers 406 (measured)."""
     del phone_field
     if answer.status != HTTPStatus.OK:
         return None
@@ -123,16 +120,16 @@ def from_rest(answer: Answer, uid: str, phone_field: str | None) -> Fields | Non
     return fields if first(fields, "uid") == uid else None
 
 
-def from_form(answer: Answer, uid: str, phone_field: str | None) -> Fields | None:
-    """The inputs of /user/UID/edit; somebody else's is 403."""
-    del uid  # Drupal checks it: only the owner's form is 200 with a `mail` input.
+def from_form(answer: Answer, uid: str, phone_field: str | None) -> Profile | None:
+    """The inputs of /user/UID/edit. Another user's form is 403."""
+    del uid  # Drupal has checked it: only one's own form is 200 and has a `mail` input.
     if answer.status != HTTPStatus.OK or answer.content_type != "text/html":
         return None
     page = LexborHTMLParser(answer.body.decode(errors="replace"))
     mail = page.css_first('input[name="mail"]')
     if mail is None:
         return None
-    fields: Fields = {"mail": _items(mail.attributes.get("value"))}
+    fields = {"mail": _items(mail.attributes.get("value"))}
     if phone_field:
         phone = page.css_first(f'input[name="{phone_field}[0][value]"]')
         fields[phone_field] = _items(phone.attributes.get("value")) if phone is not None else []
@@ -142,8 +139,8 @@ def from_form(answer: Answer, uid: str, phone_field: str | None) -> Fields | Non
     return fields
 
 
-def roles_in(fields: Fields) -> frozenset[str] | None:
-    """The roles that *fields* show; None where they show none, or something that is no role's name."""
+def roles_in(fields: Profile) -> frozenset[str] | None:
+    """The roles that *fields* show; None if they show none, or one that can't be read."""
     if "roles" not in fields:
         return None
     names = [item.get("target_id") for item in fields["roles"]]
@@ -151,27 +148,27 @@ def roles_in(fields: Fields) -> frozenset[str] | None:
     return shown | {"authenticated"} if len(shown) == len(names) else None
 
 
-def _roles_of(relationships: object) -> Fields:
-    """JSON:API names a role by its UUID, and by its machine name beside it."""
+def _roles_of(relationships: object) -> Profile:
+    """JSON:API names a role by its UUID, and gives its machine name in `meta`."""
     field = relationships.get("roles") if isinstance(relationships, dict) else None
     items = field.get("data") if isinstance(field, dict) else None
     if not isinstance(items, list):
         return {}
     metas = [item.get("meta") for item in items if isinstance(item, dict)]
     names = [meta.get("drupal_internal__target_id") for meta in metas if isinstance(meta, dict)]
-    # All or none: a rule that misses a role would silently not be applied.
+    # All or none: a rule of the policy would silently not apply to a role that is missing here.
     return {"roles": [{"target_id": name} for name in names]} if len(names) == len(items) and all(names) else {}
 
 
-READERS: Mapping[Way, Callable[[Answer, str, str | None], Fields | None]] = {
+READERS: Mapping[Way, Callable[[Answer, str, str | None], Profile | None]] = {
     "jsonapi": from_jsonapi,
     "rest": from_rest,
     "form": from_form,
 }
 
 
-def first(fields: Fields, name: str) -> str | None:
-    """The first value of a field as text, or None where there is none."""
+def first(fields: Profile, name: str) -> str | None:
+    """The first value of a field, as text; None if there is none."""
     items = fields.get(name) or [{}]
     value = items[0].get("value")
     return str(value) if isinstance(value, (str, int)) and str(value) else None

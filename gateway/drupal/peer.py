@@ -1,6 +1,6 @@
-"""Drupal as something that is asked over HTTP: one host, no cookies kept, no redirects, no proxy, bounded.
+"""The HTTP client for one Drupal: no cookie jar, no redirects, no proxies from the environment, bounded answers.
 
-Nothing is sent twice by us; aiohttp itself repeats an idempotent read whose kept connection had just been closed.
+The gateway sends nothing twice. aiohttp itself repeats a GET if its kept connection turns out to be closed.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -15,9 +15,9 @@ from gateway.drupal.bulkhead import Breaker, Bulkhead
 from gateway.errors import DrupalInvalid, DrupalUnavailable
 from gateway.networks import network_of
 
-# The account form is some 55 kB (measured); anything much larger is not it.
+# The account form has some 55 kB (measured). Anything much larger is something else.
 MOST_BYTES = 1 << 20
-# What a web server says for a Drupal that does not answer. A 500 is Drupal's own: it lives.
+# The web server's answers for a Drupal that does not answer. A 500 comes from Drupal itself.
 ABSENT = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 
 
@@ -31,7 +31,7 @@ async def peer_at(
     connect_seconds: float,
     keep_alive_seconds: float,
 ) -> "AsyncGenerator[Peer]":
-    """Yield the peer at *url*; *headers* stand on every request."""
+    """Yield the peer at *url*. Every request carries *headers*."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=keep_alive_seconds, ttl_dns_cache=10)
     async with aiohttp.ClientSession(
         connector=connector,
@@ -45,7 +45,7 @@ async def peer_at(
 
 
 class Peer:
-    """Asks one Drupal, within its bulkhead and behind its circuit breaker."""
+    """Sends requests to one Drupal, through its bulkhead and its circuit breaker."""
 
     def __init__(
         self, http: aiohttp.ClientSession, url: str, *, headers: Mapping[str, str], bulkhead: Bulkhead
@@ -72,13 +72,14 @@ class Peer:
     ) -> Answer:
         """Send one request and read its whole answer.
 
-        *path* goes out as it stands. *cookies* is filled as soon as the head is there, whatever becomes of the body.
-        *follow_up*: for a login that Drupal has accepted.
-        Raises DrupalBusy, DrupalUnavailable, DrupalInvalid.
+        *path* is sent as it is. *cookies* gets the Set-Cookie lines as soon as the head has come, even if no body
+        follows. *follow_up* marks a call for a login that Drupal has accepted.
+
+        Raises DrupalBusy, DrupalUnavailable or DrupalInvalid.
         """
-        place = network_or_none(headers.get("X-Forwarded-For"))
+        network = network_or_none(headers.get("X-Forwarded-For"))
         self._breaker.demand_closed()
-        async with self._bulkhead.slot(place, follow_up=follow_up):
+        async with self._bulkhead.slot(network, follow_up=follow_up):
             try:
                 async with self._http.request(
                     method,
@@ -91,24 +92,24 @@ class Peer:
                         cookies += response.headers.getall("Set-Cookie", ())
                     answer = await _whole(response)
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError) as error:
-                # Not `from error`: aiohttp's text may quote headers, and those hold cookies.
-                self._breaker.failed(place)
+                # `from None`: aiohttp's text may quote headers, which hold cookies.
+                self._breaker.failed(network)
                 raise DrupalUnavailable(type(error).__name__) from None
             except (aiohttp.ClientError, ValueError) as error:
                 raise DrupalInvalid(type(error).__name__) from None
         if answer.status in ABSENT:
-            self._breaker.failed(place)
+            self._breaker.failed(network)
         else:
             self._breaker.succeeded()
         return answer
 
     def timed_out(self, address: str) -> None:
-        """Say that a call for *address* was given up."""
+        """Count a call for *address* that the caller has given up."""
         self._breaker.failed(network_or_none(address))
 
 
 def network_or_none(address: str | None) -> str:
-    """What shares a quarter: one address or IPv6 /64; calls of our own have no place."""
+    """The network that shares a quarter of Drupal: an IPv4 address or an IPv6 /64. Empty for no address."""
     return network_of(address) if address else ""
 
 

@@ -5,14 +5,13 @@ reaper, is responsible for it.
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Account, Caller, DrupalSession, Visitor, undescribed
+from gateway.account import Account, Caller, Credential, Visitor, undescribed
 from gateway.errors import (
     BadCredentials,
     DeliveryUnavailable,
@@ -138,7 +137,7 @@ class LoginFlow:
             await self._parking.leave_to_the_reaper(key)
             raise
 
-    async def _log_in(self, username: str, password: str, visitor: Visitor, *, reserved: Reserved) -> DrupalSession:
+    async def _log_in(self, username: str, password: str, visitor: Visitor, *, reserved: Reserved) -> Credential:
         began = asyncio.get_running_loop().time()
         try:
             session = await self._drupal.authenticate(
@@ -234,7 +233,7 @@ class LoginFlow:
             known_network=won.known_network,
             session=session,
             hand_over=self._drupal.hand_over(session),
-            profile=json.loads(won.profile),
+            profile=won.profile,
             manage_token=self._second_factor.manage_token(won, client=caller.client),
             reserved=reserved,
             remembered=await self._policy.remember(won.uid, client=caller.client) if remember else None,
@@ -250,7 +249,7 @@ class LoginFlow:
 
     async def _win(
         self, key: str, seen: Transaction, otp: str, visitor: Visitor, *, reserved: Reserved
-    ) -> tuple[Transaction, DrupalSession]:
+    ) -> tuple[Transaction, Credential]:
         """Try *otp* once; return the transaction that it won, and the parked session."""
         now = self._clock()
         try:
@@ -338,7 +337,7 @@ class LoginFlow:
         await self._transactions.update(key, end, seen=seen)
         await self._parking.end_now(key)
 
-    async def logout(self, session: DrupalSession, *, visitor: Visitor) -> tuple[str, ...]:
+    async def logout(self, session: Credential, *, visitor: Visitor) -> tuple[str, ...]:
         """End a session that was handed over; return the Set-Cookie lines that delete its cookie."""
         return await self._drupal.log_out(session, visitor=visitor)
 

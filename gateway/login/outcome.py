@@ -1,9 +1,9 @@
 """What the steps of a login return: plain values, from which the endpoints make their answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.account import DrupalSession, Enrolment
+from gateway.account import Credential, Enrolment, Profile
 from gateway.flood.gate import Reserved
 from gateway.interfaces import HandOver, Word
 from gateway.login.methods import awaited, carrier, masked_destinations
@@ -21,7 +21,7 @@ class Checked:
     id: str = field(repr=False)
     key: str
     username: str = field(repr=False)
-    session: DrupalSession = field(repr=False)
+    session: Credential = field(repr=False)
     due_at: float
     known_network: bool
     enrolment: Enrolment | None = field(repr=False)
@@ -77,9 +77,9 @@ class Granted:
     uid: str
     address: str = field(default="", repr=False)
     known_network: bool = False
-    session: DrupalSession = field(repr=False)
+    session: Credential = field(repr=False)
     hand_over: HandOver = field(repr=False)
-    profile: Mapping[str, object] = field(repr=False)
+    profile: Profile = field(repr=False)
     manage_token: str = field(default="", repr=False)
     reserved: Reserved | None = field(default=None, repr=False)
     remembered: Remembered | None = None

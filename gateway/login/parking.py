@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.account import DrupalSession
+from gateway.account import Credential
 from gateway.errors import GatewayError, StoreUnavailable, TransactionClosed
 from gateway.interfaces import Authenticator, Backend
 from gateway.transaction import DELIVERING_SECONDS, new_id, transaction_key
@@ -26,7 +26,7 @@ class Parking:
         self._parked = backend.parked
         self._clock = clock
 
-    async def park(self, key: str, session: DrupalSession, *, until: float) -> None:
+    async def park(self, key: str, session: Credential, *, until: float) -> None:
         """Keep *session*, due at *until*. Raises StoreUnavailable, and then the session has been ended."""
         try:
             await self._parked.park(key, session, due_at=until)
@@ -35,7 +35,7 @@ class Parking:
             await asyncio.shield(self.end_unparked(session))
             raise
 
-    async def take_for_handover(self, key: str, *, now: float) -> DrupalSession:
+    async def take_for_handover(self, key: str, *, now: float) -> Credential:
         """Return the session and put off the reaper. Raises TransactionClosed if it is gone."""
         return await self._parked.take_for_handover(key, until=now + DELIVERING_SECONDS)
 
@@ -72,7 +72,7 @@ class Parking:
             await self._transactions.update(key, lambda pending: pending.end(now=self._clock()))
         await self.leave_to_the_reaper(key)
 
-    async def end_now(self, key: str, *, session: DrupalSession | None = None) -> bool:
+    async def end_now(self, key: str, *, session: Credential | None = None) -> bool:
         """End the session at Drupal before returning; return whether it could. *session* saves asking the store."""
         try:
             await self._drupal.log_out(session or await self.take_for_handover(key, now=self._clock()))
@@ -82,7 +82,7 @@ class Parking:
             return False
         return True
 
-    async def end_unparked(self, session: DrupalSession) -> None:
+    async def end_unparked(self, session: Credential) -> None:
         """End a session that was not parked. If Drupal is away, park it for the reaper."""
         try:
             await self._drupal.log_out(session)

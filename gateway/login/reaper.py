@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.account import DrupalSession
+from gateway.account import Credential
 from gateway.errors import DrupalMaintenance, GatewayError, StoreUnavailable, TransactionClosed
 from gateway.interfaces import Authenticator, Backend
 from gateway.telemetry.logs import where
@@ -71,7 +71,7 @@ class Reaper:
         if orphans:
             log.error("drupal.orphan", reason="shutdown", count=len(orphans))
 
-    async def _settle(self, key: str, session: DrupalSession, *, now: float, everything: bool) -> bool:
+    async def _settle(self, key: str, session: Credential, *, now: float, everything: bool) -> bool:
         try:
             wait = await self._still_delivering(key, now=now)
             # With *everything*, this is the last chance to end it.

@@ -1,6 +1,5 @@
 """What configuration says of every login: its limits, its methods and its languages."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -64,7 +63,7 @@ class LoginRules:
             mail=account.mail,
             phone=account.phone,
             language=account.language or "en",
-            profile=json.dumps(account.profile, ensure_ascii=False, separators=(",", ":")),
+            profile=account.profile,
             opened_at=now,
             expires_at=checked.due_at,
             attempts_left=self.code.attempts,

@@ -1,8 +1,7 @@
 """Seals what a store keeps.
 
-A sealed value is a key's id, a nonce and AES-256-GCM over the bytes, with the
-whole name it is stored under as associated data: what is moved to another name
-does not open.
+A sealed value is the id of a key, a nonce, and AES-256-GCM over the bytes. The whole name that it is stored under is
+the associated data, so that a value that was moved to another name does not open.
 """
 
 import hmac
@@ -26,12 +25,12 @@ _KEY_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
 class Unsealable(Exception):
-    """What is kept under this name was not sealed by one of our keys for this name, or is of another version."""
+    """The value was not sealed by one of our keys for this name, or its version is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SealKey:
-    """One seal key; *id* stands in front of everything it sealed, so that keys can be changed without loss."""
+    """One seal key. Its *id* stands in front of everything that it sealed, so that keys can be changed without loss."""
 
     id: str
     secret: bytes = field(repr=False)
@@ -46,7 +45,7 @@ class SealKey:
 
     @classmethod
     def fresh(cls, id: str) -> "SealKey":
-        """A key that was never used before."""
+        """Make a new key."""
         return cls(id=id, secret=os.urandom(_KEY_BYTES))
 
 
@@ -55,7 +54,7 @@ def parse_secret(text: str) -> bytes:
     try:
         secret = b64decode(text.strip(), validate=True)
     except ValueError:
-        # `from None`: binascii's own words may show a part of the text.
+        # `from None`: the message of binascii may show a part of the text.
         raise ValueError("a key is base64 of 32 bytes, and this is not base64") from None
     if len(secret) != _KEY_BYTES:
         raise ValueError("a key is base64 of 32 bytes, and this has another length")
@@ -63,10 +62,10 @@ def parse_secret(text: str) -> bytes:
 
 
 class Sealer:
-    """Seals with the first key, opens with any; *index_key* names what must be found again and does not rotate.
+    """Seals with the first key and opens with any. *index_key* makes the names of what must be found; it never changes.
 
-    Nonces are random: NIST SP 800-38D §8.3 allows 2^32 of them under one key, so a site of a million logins a minute
-    changes its seal key daily, and one of a hundred a minute every few years.
+    Nonces are random, and NIST SP 800-38D §8.3 allows 2^32 of them under one key. So a site with a million logins a
+    minute changes its seal key daily, and one with a hundred a minute every few years.
     """
 
     def __init__(self, keys: Sequence[SealKey], index_key: bytes) -> None:
@@ -76,7 +75,7 @@ class Sealer:
             raise ValueError("two seal keys have the same id")
         self._index_key = index_key
         self._front = _front(keys[0])
-        # Derived once: HKDF costs more than a login's whole sealing.
+        # Derived once: HKDF takes longer than all the sealing of a login.
         self._ciphers: dict[tuple[Purpose, bytes], AESGCM] = {
             (purpose, _front(key)): AESGCM(_derive(key.secret, purpose))
             for purpose in get_args(Purpose)
@@ -102,12 +101,12 @@ class Sealer:
             raise Unsealable from None
 
     def is_by_first(self, sealed: bytes) -> bool:
-        """Whether the first key has sealed this."""
+        """Whether the first key sealed this."""
         return sealed.startswith(self._front)
 
     def index(self, *parts: str) -> str:
-        """A name that only this gateway can compute: 128 bits of HMAC-SHA256 under the index key."""
-        # With their lengths, or ("ab", "c") would be found as ("a", "bc").
+        """A name that only a gateway with the index key can compute: 128 bits of HMAC-SHA256."""
+        # With their lengths: without them, ("ab", "c") and ("a", "bc") would have the same name.
         text = "".join([f"{len(part)}:{part}" for part in parts])
         digest = hmac.digest(self._index_key, text.encode("utf-8", "surrogatepass"), "sha256")
         return urlsafe_b64encode(digest[:16])[:22].decode()

@@ -54,7 +54,7 @@ class ParkedContract:
         assert await due(stores[1], 159) == []
         assert await due(stores[1], 160) == ["key"]
 
-    async def test_taking_it_for_the_hand_over_returns_the_session_and_puts_it_off(self, stores):
+    async def test_taking_for_hand_over_returns_the_credential_and_makes_it_due_later(self, stores):
         await stores[0].park("key", a_session(), due_at=100)
 
         handed = await stores[1].take_for_handover("key", until=160)
@@ -70,7 +70,7 @@ class ParkedContract:
 
         assert await due(store, 60) == ["key"]
 
-    async def test_taking_what_the_reaper_has_claimed_still_puts_it_off(self, store):
+    async def test_what_the_reaper_has_claimed_can_still_be_taken_for_hand_over(self, store):
         await store.park("key", a_session(), due_at=100)
         await due(store, 100, lease_seconds=10)
 
@@ -78,7 +78,7 @@ class ParkedContract:
 
         assert await due(store, 111) == []
 
-    async def test_taking_what_is_gone_finds_the_transaction_closed(self, store):
+    async def test_taking_what_is_gone_for_hand_over_finds_the_transaction_closed(self, store):
         await store.park("key", a_session(), due_at=100)
         await store.remove("key")
 

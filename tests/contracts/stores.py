@@ -63,7 +63,7 @@ def a_transaction(**fields) -> Transaction:
         secret=b"\x00\xff" + os.urandom(18),
         mail="alice@example.org",
         phone="+41791234567",
-        profile='{"name":[{"value":"alice"}]}',
+        profile={"name": [{"value": "alice"}]},
         opened_at=now,
         expires_at=now + 300,
         attempts_left=5,

@@ -50,7 +50,7 @@ def raw(redis_server: RedisServer) -> Iterator[Redis]:
 
 def planted_transaction(**fields):
     return a_transaction(
-        username=NAME, mail=MAIL, phone=PHONE, profile=json.dumps({"field": PROFILE}), secret=SECRET.encode(), **fields
+        username=NAME, mail=MAIL, phone=PHONE, profile={"field": [{"value": PROFILE}]}, secret=SECRET.encode(), **fields
     )
 
 

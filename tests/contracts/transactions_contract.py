@@ -36,7 +36,9 @@ class TransactionsContract:
         return stores[0]
 
     async def test_what_was_created_is_found_as_it_was(self, stores):
-        transaction = a_transaction(username="al\u0131ce \ud800 \"'\\", mail=None, profile='{"a":"é\\"\u2028"}')
+        transaction = a_transaction(
+            username="al\u0131ce \ud800 \"'\\", mail=None, profile={"a": [{"value": 'é"\u2028\ud800'}]}
+        )
 
         await stores[0].create("key", transaction, most=3, now=time.time())
 
@@ -154,7 +156,7 @@ class TransactionsContract:
         won = await store.update(key, lambda old: tried(old, accepted=True))
 
         assert won.username == "alice"
-        assert won.profile == '{"name":[{"value":"alice"}]}'
+        assert won.profile == {"name": [{"value": "alice"}]}
 
     async def test_those_from_known_networks_are_counted_apart(self, store):
         now = time.time()
@@ -176,7 +178,7 @@ class TransactionsContract:
         kept = await store.find(key)
 
         assert kept == closed.spent()
-        assert (kept.secret, kept.mail, kept.phone, kept.username, kept.profile) == (b"", None, None, "", "{}")
+        assert (kept.secret, kept.mail, kept.phone, kept.username, kept.profile) == (b"", None, None, "", {})
 
     async def test_a_closed_one_outlives_its_expiry_so_that_late_answers_learn_of_it(self, store):
         key = await opened(store, expires_at=time.time() + 0.1)

@@ -13,7 +13,7 @@ from gateway.cli.store import remove_factors
 from gateway.demo.drupal.accounts import User
 from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.drupal.site import DrupalOptions
-from gateway.drupal import session
+from gateway.drupal import reading_on
 from gateway.drupal.bulkhead import Breaker
 from gateway.factors import recovery
 from gateway.login import parking
@@ -191,7 +191,7 @@ async def who_guesses(stage: Stage) -> None:
 
 
 async def a_drupal_that_fails(stage: Stage) -> None:
-    stage.patch.setattr(session, "READ_ON_SECONDS", 0.5)
+    stage.patch.setattr(reading_on, "READ_ON_SECONDS", 0.5)
     async with stage.world() as world, world.open_gateway(drupal={"timeout_seconds": 0.3}) as web:
         world.drupal.fault = Fault(kind=Kind.SLOW, at=Endpoint.LOGIN, seconds=0.5)
         await web.authenticate("alice", "nope")

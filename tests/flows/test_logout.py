@@ -5,7 +5,8 @@ import pytest
 from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from gateway.demo.drupal.site import DrupalOptions
 from tests.flows.steps import logged_out, session_of
-from tests.world import OTHER_KEY, cookie_pair
+from tests.wire import post
+from tests.world import KEY, OTHER_KEY, cookie_pair
 
 
 @pytest.fixture(params=["10", "11"])
@@ -93,6 +94,17 @@ async def test_it_brings_drupal_the_session_cookie_alone(world, frontend, logged
 
     [call] = world.drupal.called("/user/logout")
     assert call.headers["Cookie"] == pair
+
+
+async def test_sessions_in_several_cookie_headers_are_all_ended(world, frontend):
+    sent = [f"Cookie: SESS{letter * 32}=value" for letter in "ab"]
+
+    answer = await post(world.url, "logout", {"apiKey": KEY, "logout_token": "token"}, *sent)
+
+    assert answer.status == 200
+    assert [call.headers["Cookie"] for call in world.drupal.called("/user/logout")] == [
+        cookie.removeprefix("Cookie: ") for cookie in sent
+    ]
 
 
 async def test_many_cookies_are_not_many_calls(world, frontend):

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.drupal.ledger import Ending
-from gateway.drupal import session
+from gateway.drupal import reading_on
 from tests.flows.steps import all_ended
 from tests.wire import line, request
 from tests.world import KEY
@@ -49,7 +49,7 @@ async def test_a_login_that_outlives_its_time_leaves_no_session(world, after_bir
 async def test_a_login_that_stalls_after_its_cookie_is_ended_once_it_has_been_read_on_long_enough(
     world, events, monkeypatch
 ):
-    monkeypatch.setattr(session, "READ_ON_SECONDS", 0.3)
+    monkeypatch.setattr(reading_on, "READ_ON_SECONDS", 0.3)
     world.drupal.fault = Fault(kind=Kind.STALL, at=Endpoint.LOGIN)
     async with world.open_gateway(drupal={"timeout_seconds": 0.2}) as frontend:
         answer = await frontend.authenticate()
@@ -61,7 +61,7 @@ async def test_a_login_that_stalls_after_its_cookie_is_ended_once_it_has_been_re
 
 
 async def test_a_session_that_comes_at_the_very_end_of_reading_on_is_ended_in_its_own_time(world, monkeypatch):
-    monkeypatch.setattr(session, "READ_ON_SECONDS", 0.6)
+    monkeypatch.setattr(reading_on, "READ_ON_SECONDS", 0.6)
     world.drupal.fault = Fault(kind=Kind.RESET, at=Endpoint.LOGIN)
     gate = world.drupal.gate = Gate(after_birth=True)
     async with world.open_gateway(drupal={"timeout_seconds": 0.2}) as frontend:

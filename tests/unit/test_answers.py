@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.drupal.answers import Answer, login_refusal, opened_session, session_cookie, unusable
+from gateway.drupal.answers import Answer, login_refusal, opened_session, unusable
 from gateway.errors import BadCredentials, DrupalInvalid, DrupalMaintenance, Flood
 from tests.contracts.recorded.wire import recorded
 
@@ -219,25 +219,6 @@ def test_recorded_answers_of_real_sites_mean_what_the_site_was_in(version):
 @given(st.integers(100, 599), st.binary(max_size=50), st.sampled_from(["application/json", "text/html"]))
 def test_no_garbage_is_ever_a_login(status, body, content_type):
     assert isinstance(outcome(answer(status, body, content_type=content_type, cookies=[COOKIE])), tuple)
-
-
-@pytest.mark.parametrize(
-    ("lines", "value"),
-    [
-        ([f"{NAME}=one; path=/"], "one"),
-        ([f"S{NAME}=one; secure"], "one"),
-        # Drupal 11 sends two: the last one counts, as in a browser.
-        ([f"{NAME}=one", f"{NAME}=two"], "two"),
-        ([f"{NAME}=one", f"{NAME}=deleted; Max-Age=0"], "one"),
-        ([f"{NAME}=one", "other=x"], "one"),
-        ([f"{NAME}=a,b%2C=="], "a,b%2C=="),
-    ],
-)
-def test_the_last_live_session_of_an_answer_counts(lines, value):
-    found = session_cookie(lines)
-
-    assert found
-    assert found[1] == value
 
 
 def test_nothing_of_an_answer_shows_in_what_may_be_logged():

@@ -22,12 +22,12 @@ def time():
 
 @pytest.fixture
 def breaker(time):
-    return Breaker(failures=5, places=3, seconds=5, clock=time)
+    return Breaker(failures=5, networks=3, seconds=5, clock=time)
 
 
-def fail(breaker, *places):
-    for place in places:
-        breaker.failed(place)
+def fail(breaker, *networks):
+    for network in networks:
+        breaker.failed(network)
 
 
 def is_closed(breaker) -> bool:
@@ -48,9 +48,9 @@ def test_it_opens_after_five_failures_from_three_addresses(breaker):
     assert not is_closed(breaker)
 
 
-@pytest.mark.parametrize("places", [["a"], ["a", "b"], ["a", ""]])
-def test_any_number_of_failures_from_fewer_addresses_leaves_it_closed(breaker, places):
-    fail(breaker, *places * 100)
+@pytest.mark.parametrize("networks", [["a"], ["a", "b"], ["a", ""]])
+def test_any_number_of_failures_from_fewer_addresses_leaves_it_closed(breaker, networks):
+    fail(breaker, *networks * 100)
 
     assert is_closed(breaker)
     assert not breaker.is_open

@@ -1,4 +1,4 @@
-"""How much of Drupal one gateway, and one address, may use at once; and that no place is ever lost."""
+"""How much of Drupal one gateway, and one address, may use at once; and that no slot is ever lost."""
 
 import asyncio
 import random
@@ -13,8 +13,8 @@ HERE, THERE = "203.0.113.7", "198.51.100.1"
 OURS = ""
 
 
-async def held(stack: AsyncExitStack, bulkhead: Bulkhead, place: str) -> None:
-    await stack.enter_async_context(bulkhead.slot(place))
+async def held(stack: AsyncExitStack, bulkhead: Bulkhead, network: str) -> None:
+    await stack.enter_async_context(bulkhead.slot(network))
 
 
 async def turns() -> None:
@@ -23,16 +23,16 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def calls(bulkhead: Bulkhead, places, log: list[str], until: asyncio.Event | None = None) -> list[asyncio.Task]:
-    """One call after the other for each of *places*, noted in *log* once it has its place."""
+async def calls(bulkhead: Bulkhead, networks, log: list[str], until: asyncio.Event | None = None) -> list[asyncio.Task]:
+    """One call after the other for each of *networks*, noted in *log* once it has its slot."""
 
-    async def call(place: str) -> None:
-        async with bulkhead.slot(place):
-            log.append(place)
+    async def call(network: str) -> None:
+        async with bulkhead.slot(network):
+            log.append(network)
             if until:
                 await until.wait()
 
-    tasks = [asyncio.create_task(call(place)) for place in places]
+    tasks = [asyncio.create_task(call(network)) for network in networks]
     await turns()
     return tasks
 
@@ -77,7 +77,7 @@ async def test_one_address_waits_in_no_more_than_a_quarter_of_the_queue():
     await asyncio.gather(*tasks)
 
 
-async def test_calls_of_our_own_have_no_quarter():
+async def test_the_gateways_own_calls_have_no_quarter():
     bulkhead = Bulkhead(8, queue_seconds=5)
     async with AsyncExitStack() as stack:
         for _ in range(8):
@@ -100,7 +100,7 @@ async def test_a_full_queue_refuses_at_once():
     await asyncio.gather(*tasks)
 
 
-async def test_who_has_waited_for_its_time_is_refused():
+async def test_a_call_that_waited_too_long_is_refused():
     bulkhead = Bulkhead(1, queue_seconds=0.05)
     async with bulkhead.slot(HERE):
         with pytest.raises(DrupalBusy):
@@ -110,7 +110,7 @@ async def test_who_has_waited_for_its_time_is_refused():
     assert is_empty(bulkhead)
 
 
-async def test_whoever_came_first_is_served_first():
+async def test_calls_run_in_the_order_in_which_they_came():
     bulkhead, log, end = Bulkhead(4, queue_seconds=5), [], asyncio.Event()
     first = await calls(bulkhead, ["a", "b", "c", "d"], [], end)
     waiting = await calls(bulkhead, ["e", "f", "g", "h"], log)
@@ -137,8 +137,8 @@ async def test_an_address_at_its_quarter_holds_up_nobody_behind_it():
     assert log == [THERE, HERE]
 
 
-async def test_whoever_comes_later_does_not_get_in_before_who_waits():
-    """A place that is freed goes to the queue, even if somebody asks in the very same turn."""
+async def test_a_new_call_does_not_run_before_one_that_waits():
+    """A slot that becomes free goes to the queue, even if another call comes in the same turn of the loop."""
     bulkhead, log, end = Bulkhead(1, queue_seconds=5), [], asyncio.Event()
     first = await calls(bulkhead, ["a"], [], end)
     waiting = await calls(bulkhead, ["b"], log)
@@ -150,7 +150,7 @@ async def test_whoever_comes_later_does_not_get_in_before_who_waits():
     assert log == ["b", "c"]
 
 
-async def test_who_has_just_been_let_in_is_not_counted_as_waiting():
+async def test_a_call_that_was_just_started_does_not_count_as_waiting():
     """A login asks twice, for the password and for the account; its second call must not be refused for the next login."""
     bulkhead, log = Bulkhead(4, queue_seconds=5), []
 
@@ -166,14 +166,14 @@ async def test_who_has_just_been_let_in_is_not_counted_as_waiting():
     assert is_empty(bulkhead)
 
 
-async def follow(bulkhead: Bulkhead, places, log: list[str]) -> list[asyncio.Task]:
-    """A second call of a login that holds a session already, for each of *places*."""
+async def follow(bulkhead: Bulkhead, networks, log: list[str]) -> list[asyncio.Task]:
+    """A second call of a login that holds a session already, for each of *networks*."""
 
-    async def call(place: str) -> None:
-        async with bulkhead.slot(place, follow_up=True):
-            log.append(f"{place} again")
+    async def call(network: str) -> None:
+        async with bulkhead.slot(network, follow_up=True):
+            log.append(f"{network} again")
 
-    tasks = [asyncio.create_task(call(place)) for place in places]
+    tasks = [asyncio.create_task(call(network)) for network in networks]
     await turns()
     return tasks
 
@@ -189,7 +189,7 @@ async def test_a_follow_up_is_served_before_logins_that_came_earlier():
     assert is_empty(bulkhead)
 
 
-async def test_a_follow_up_takes_the_place_of_its_addresss_youngest_login_when_that_is_full():
+async def test_a_follow_up_takes_the_place_of_its_addresss_newest_login_when_that_is_full():
     bulkhead, log, end = Bulkhead(8, queue_seconds=5), [], asyncio.Event()
     inside = await calls(bulkhead, [HERE] * 2, [], end)
     waiting = await calls(bulkhead, [HERE] * 2, log)
@@ -203,7 +203,7 @@ async def test_a_follow_up_takes_the_place_of_its_addresss_youngest_login_when_t
     assert is_empty(bulkhead)
 
 
-async def test_a_follow_up_takes_the_youngest_logins_place_in_a_full_queue():
+async def test_a_follow_up_takes_the_place_of_the_newest_login_in_a_full_queue():
     bulkhead, log, end = Bulkhead(4, queue_seconds=60), [], asyncio.Event()
     inside = await calls(bulkhead, ["a", "b", "c", "d"], [], end)
     waiting = await calls(bulkhead, ["e", "f", "g", "h"], log)
@@ -245,7 +245,7 @@ async def test_follow_ups_of_one_address_keep_nobody_else_out():
     await asyncio.gather(*inside, *followed, *others)
 
 
-async def test_an_error_inside_gives_the_place_back():
+async def test_an_error_inside_gives_the_slot_back():
     bulkhead = Bulkhead(1, queue_seconds=5)
     with pytest.raises(ZeroDivisionError):
         async with bulkhead.slot(HERE):
@@ -255,23 +255,23 @@ async def test_an_error_inside_gives_the_place_back():
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_no_place_is_lost_or_given_twice_whoever_comes_leaves_or_gives_up(seed):
+async def test_no_slot_is_lost_or_given_twice_when_calls_come_end_and_give_up(seed):
     """Random histories: arrivals, ends, cancellations and time-outs, in any order and in the same turn."""
     rng = random.Random(seed)
     most = rng.choice([1, 3, 4, 8])
     bulkhead = Bulkhead(most, queue_seconds=0.01)
     inside, running, ended = [], [], []
 
-    async def call(place: str) -> None:
+    async def call(network: str) -> None:
         try:
-            async with bulkhead.slot(place, follow_up=rng.random() < 0.3):
-                inside.append(place)
+            async with bulkhead.slot(network, follow_up=rng.random() < 0.3):
+                inside.append(network)
                 assert len(inside) <= most
-                assert place == OURS or inside.count(place) <= max(1, most // 4)
+                assert network == OURS or inside.count(network) <= max(1, most // 4)
                 try:
                     await asyncio.sleep(rng.choice([0, 0, 0.001, 0.02]))
                 finally:
-                    inside.remove(place)
+                    inside.remove(network)
         except DrupalBusy:
             ended.append("busy")
 
@@ -286,12 +286,12 @@ async def test_no_place_is_lost_or_given_twice_whoever_comes_leaves_or_gives_up(
             case "wait":
                 await asyncio.sleep(0.002)
         assert len(bulkhead._queue) <= most
-        assert all(bulkhead._waiting_of[place] <= max(1, most // 4) for place in bulkhead._waiting_of if place)
+        assert all(bulkhead._waiting_of[network] <= max(1, most // 4) for network in bulkhead._waiting_of if network)
     results = await asyncio.gather(*running, return_exceptions=True)
 
     assert not [result for result in results if isinstance(result, Exception)]
     assert is_empty(bulkhead)
-    # Every place is still there.
+    # Every slot is still there.
     async with AsyncExitStack() as stack:
         for number in range(most):
             await held(stack, bulkhead, f"again {number}")

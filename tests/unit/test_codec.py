@@ -3,7 +3,8 @@
 import json
 import os
 from base64 import b64encode
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,8 @@ NAME = "headgate:tx:key"
 text = st.text(st.characters(exclude_categories=()))
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 2**40)
 
+profiles = st.dictionaries(text, st.lists(st.dictionaries(text, st.none() | st.booleans() | numbers | text)))
+
 transactions = st.builds(
     Transaction,
     uid=text,
@@ -33,7 +36,7 @@ transactions = st.builds(
     mail=st.none() | text,
     phone=st.none() | text,
     language=text,
-    profile=text,
+    profile=profiles,
     opened_at=numbers,
     expires_at=numbers,
     attempts_left=st.integers(),
@@ -94,13 +97,13 @@ grants = st.builds(Grant, uid=text, username=text, mail=st.none() | text, langua
 
 PAIRS = [
     (codec.encode_transaction, codec.decode_transaction, transactions),
-    (codec.encode_session, codec.decode_session, sessions),
+    (codec.encode_credential, codec.decode_credential, sessions),
     (codec.encode_message, codec.decode_message, messages),
     (codec.encode_enrolment, codec.decode_enrolment, enrolments),
     (codec.encode_grant, codec.decode_grant, grants),
 ]
 EXAMPLES = [
-    (codec.encode_session, codec.decode_session, DrupalSession(**dict.fromkeys(
+    (codec.encode_credential, codec.decode_credential, DrupalSession(**dict.fromkeys(
         ["uid", "cookie_name", "cookie_value", "set_cookie", "csrf_token", "logout_token"], "x"
     ))),
     (codec.encode_enrolment, codec.decode_enrolment, Enrolment(uid="17")),
@@ -114,7 +117,7 @@ EXAMPLES = [
 
 
 FIRST_VERSION = bytes.fromhex("839866680e5405313231273319a407cd68a0a6e4725b5b2588d9481680cdd631d201196ea8138d623800")
-PACKED = {codec.encode_transaction, codec.encode_session}
+PACKED = {codec.encode_transaction, codec.encode_credential}
 
 
 def plain_of(written: bytes) -> bytes:
@@ -155,6 +158,61 @@ def test_another_version_is_not_guessed_at(encode, decode, value):
         decode(as_written_by(encode, json.dumps([fields[0] + 1, *fields[1:]]).encode()))
 
 
+@pytest.mark.parametrize(("encode", "decode", "value"), EXAMPLES)
+def test_a_value_with_a_field_too_many_or_with_more_behind_it_is_not_read(encode, decode, value):
+    plain = plain_of(encode(value))
+
+    for longer in (plain[:-1] + b",0]", plain + b"0", plain + b"[]"):
+        with pytest.raises(Unsealable):
+            decode(as_written_by(encode, longer))
+
+
+@pytest.mark.parametrize("profile", ["", "[]", "7", "null", "{", "{}{}"])
+def test_a_profile_that_is_no_object_is_not_read(profile):
+    [*_, (encode, decode, transaction)] = EXAMPLES
+    plain = plain_of(encode(transaction)).replace(b'"{}"', json.dumps(profile).encode())
+
+    with pytest.raises(Unsealable):
+        decode(codec._pack(plain))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AToken:
+    uid: str
+    access: bytes
+
+
+class TestASecondKindOfCredential:
+    """Another kind is one more table."""
+
+    TOKEN: ClassVar = codec._Table(
+        AToken,
+        version=102,
+        fields="uid access",
+        forms={"access": codec._BYTES},
+        older={101: lambda items: [items[0], ""]},
+    )
+    BOTH: ClassVar = codec._PackedCodec(codec._Union(codec._SESSION, TOKEN))
+
+    def test_is_written_and_read_beside_the_first(self):
+        [(_, _, session), *_] = EXAMPLES
+
+        for credential in (session, AToken(uid="17", access=b"\x00token\xff")):
+            assert self.BOTH.decode(self.BOTH.encode(credential)) == credential
+
+    def test_leaves_the_first_as_it_was_written_before(self):
+        [(encode, _, session), *_] = EXAMPLES
+
+        assert self.BOTH.encode(session) == encode(session)
+
+    def test_is_read_in_its_older_versions(self):
+        assert self.BOTH.decode(codec._pack(b'[101,"17"]')) == AToken(uid="17", access=b"")
+
+    def test_is_not_read_by_a_release_that_does_not_know_it(self):
+        with pytest.raises(Unsealable):
+            codec.decode_credential(self.BOTH.encode(AToken(uid="17", access=b"token")))
+
+
 def test_an_enrolment_of_before_there_were_devices_is_still_read():
     written = b'[1,7,"17","AHNlY3JldP8=",3,["a","b"]]'
 
@@ -164,7 +222,11 @@ def test_an_enrolment_of_before_there_were_devices_is_still_read():
 
 
 @pytest.mark.parametrize(("encode", "decode", "value"), EXAMPLES)
-@pytest.mark.parametrize("plain", [b"", b"[", b"[]", b"[1]", b"{}", b"7", b"null", b"\xff", b'[1,"a"]'])
+@pytest.mark.parametrize(
+    "plain",
+    [b"", b"[", b"[]", b"[1]", b"{}", b"7", b"null", b"\xff", b'[1,"a"]', b"[[]]", b"[{}]", b"[" * 100_000],
+    ids=lambda plain: repr(plain)[:20],
+)
 def test_what_is_no_value_is_not_read_as_one(encode, decode, value, plain):
     with pytest.raises(Unsealable):
         decode(as_written_by(encode, plain))
@@ -182,7 +244,7 @@ def test_nothing_that_was_cut_short_is_read(encode, decode, value):
 
 
 def test_the_format_of_what_lies_in_stores_stays_as_it_is():
-    """Written by the first version: whoever changes the list or the usual text breaks what is in flight."""
+    """The first version wrote this. A change of its fields or of the dictionary makes what is stored unreadable."""
     [*_, (_, _, transaction)] = EXAMPLES
 
     assert codec.decode_transaction(FIRST_VERSION) == transaction
@@ -203,7 +265,7 @@ def test_an_enrolment_of_before_devices_had_names_is_still_read_without_them(sch
 
 
 def test_what_is_usual_costs_little():
-    profile = '{"uid":[{"value":17}],"name":[{"value":"alice"}],"mail":[{"value":"alice@example.org"}]}'
+    profile = {"uid": [{"value": 17}], "name": [{"value": "alice"}], "mail": [{"value": "alice@example.org"}]}
     value = replace(EXAMPLES[-1][2], profile=profile, mail="alice@example.org", opened_at=1800000000.123456)
 
     assert len(codec.encode_transaction(value)) < 100

@@ -29,7 +29,7 @@ def a_login(**fields):
         secret=b"secret",
         mail="alice@example.test",
         phone="+15550100001",
-        profile='{"name":[{"value":"alice"}]}',
+        profile={"name": [{"value": "alice"}]},
         opened_at=OPENED,
         expires_at=EXPIRES,
         attempts_left=5,

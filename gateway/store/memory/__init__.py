@@ -1,4 +1,4 @@
-"""The store of a single process: nothing to install, nothing that outlives it."""
+"""The store of a single process. There is nothing to install, and everything in it ends with the process."""
 
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -18,7 +18,7 @@ from gateway.store.sealing import Sealer
 
 
 class MemoryOptions(Options):
-    """Everything in this process. What is kept is bounded: a full store refuses, as one that can't be asked does."""
+    """Keeps everything in this process, up to a bound. A full store raises StoreUnavailable."""
 
     durable: ClassVar[bool] = False
     kind: Literal["memory"] = "memory"
@@ -28,7 +28,7 @@ class MemoryOptions(Options):
 
     @asynccontextmanager
     async def open(self, sealer: Sealer, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Backend]:
-        """Yield an empty store; nothing leaves the process, so *sealer* has nothing to seal."""
+        """Yield an empty store. Nothing leaves the process, so nothing is sealed."""
         del sealer
         yield Backend(
             transactions=MemoryTransactions(most_entries=self.most_entries, clock=clock),
@@ -42,4 +42,4 @@ class MemoryOptions(Options):
 
 
 async def _ping() -> None:
-    """Always there."""
+    """Return at once: a process always reaches itself."""

@@ -1,4 +1,4 @@
-"""What must not happen too often, counted in this process."""
+"""Counters, in this process."""
 
 from collections.abc import Sequence
 from math import inf
@@ -8,11 +8,11 @@ from gateway.store.memory.shelf import Shelf
 
 
 class MemoryCounters:
-    """The times of each limit's takings, newest first. No method awaits, which makes each of them atomic."""
+    """Keeps when each limit was taken, newest first. No method awaits, which makes each of them atomic."""
 
     def __init__(self, *, most_entries: int) -> None:
         self._takings: Shelf[list[float]] = Shelf(most=most_entries)
-        # Apart, and kept for a month: full, it makes no further network familiar, and refuses no login.
+        # Apart, since they are kept for a month. If this is full, no further network becomes known, but no login fails.
         self._known_networks: Shelf[list[float]] = Shelf(most=most_entries)
 
     async def take(self, limits: Sequence[Limit], *, now: float) -> Taken:

@@ -1,4 +1,4 @@
-"""Authenticators and recovery codes, in this process: for trying it out."""
+"""Enrolments, in this process: to try the gateway out."""
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ from gateway.errors import StoreUnavailable
 
 
 class MemoryEnrolments:
-    """Enrolments in a dict, gone with the process."""
+    """Enrolments in a dict, which ends with the process."""
 
     def __init__(self, *, most_entries: int) -> None:
         self._most = most_entries

@@ -1,4 +1,4 @@
-"""What must be sent, in this process."""
+"""Messages to be sent, in this process."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ from gateway.store.memory.shelf import Shelf
 
 @dataclass(kw_only=True, slots=True)
 class _Hold:
-    """Who has a message in hands, and when he was last heard of."""
+    """A message that a courier has claimed, and when that courier last said that it is alive."""
 
     message: Message
     courier: str
@@ -22,7 +22,7 @@ class _Hold:
 
 
 class MemoryOutbox:
-    """Messages in a queue, and in the hands of couriers that are heard of at least every *claim_seconds*."""
+    """Messages in a queue, and those that couriers have claimed. A claim ends *claim_seconds* after it was extended."""
 
     def __init__(self, *, most: int, claim_seconds: float, clock: Callable[[], float]) -> None:
         self._most = most
@@ -60,7 +60,7 @@ class MemoryOutbox:
     async def finish(self, claimed: Claimed, *, word: Literal["sent", "failed"], until: float) -> None:
         self._holds.pop(claimed.receipt, None)
         now = self._clock()
-        # Of two couriers that both tried, the one that got it through is right.
+        # If two couriers tried the same message, the one that sent it is right.
         if word == "sent" or not self._words.get(claimed.receipt, now=now):
             self._words.put(claimed.receipt, word, until=until, now=now)
 
@@ -77,7 +77,7 @@ class MemoryOutbox:
         return Claimed(receipt=message.id, message=message, times=times)
 
     async def _wait(self, deadline: float) -> None:
-        """Until something arrives, a courier may have fallen silent, or the deadline is there."""
+        """Wait until a message arrives, a claim may have ended, or the deadline has come."""
         self._arrived.clear()
         loop = asyncio.get_running_loop()
         heard = min((hold.heard_at for hold in self._holds.values()), default=loop.time())

@@ -1,50 +1,50 @@
-"""Drupal sessions that nobody holds yet, in this process."""
+"""Parked credentials, in this process."""
 
 from heapq import heappop, heappush
 
-from gateway.account import DrupalSession
+from gateway.account import Credential
 from gateway.errors import StoreUnavailable, TransactionClosed
 
 
 class MemoryParked:
-    """Sessions in a dict, their deadlines in a heap; a place there that no longer fits its session is passed over."""
+    """Credentials in a dict, and their deadlines in a heap. An entry of the heap that is out of date is ignored."""
 
     def __init__(self, *, most_entries: int) -> None:
         self._most = most_entries
-        self._sessions: dict[str, DrupalSession] = {}
+        self._credentials: dict[str, Credential] = {}
         self._due: dict[str, float] = {}
         self._queue: list[tuple[float, str]] = []
 
-    async def park(self, key: str, session: DrupalSession, *, due_at: float) -> None:
-        if key not in self._sessions and len(self._sessions) >= self._most:
+    async def park(self, key: str, credential: Credential, *, due_at: float) -> None:
+        if key not in self._credentials and len(self._credentials) >= self._most:
             raise StoreUnavailable("full")
-        self._sessions[key] = session
+        self._credentials[key] = credential
         self._set_due(key, due_at)
 
-    async def take_for_handover(self, key: str, *, until: float) -> DrupalSession:
-        session = self._sessions.get(key)
-        if session is None:
+    async def take_for_handover(self, key: str, *, until: float) -> Credential:
+        credential = self._credentials.get(key)
+        if credential is None:
             raise TransactionClosed("not_parked")
         self._set_due(key, until)
-        return session
+        return credential
 
     async def postpone(self, key: str, *, due_at: float) -> None:
-        if key in self._sessions:
+        if key in self._credentials:
             self._set_due(key, due_at)
 
-    async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, DrupalSession]]:
-        claimed: dict[str, DrupalSession] = {}
+    async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, Credential]]:
+        claimed: dict[str, Credential] = {}
         while len(claimed) < most and self._queue and self._queue[0][0] <= now:
             due_at, key = heappop(self._queue)
             if self._due.get(key) == due_at:
-                claimed[key] = self._sessions[key]
-        # Afterwards: at the end of time a lease is due at once.
+                claimed[key] = self._credentials[key]
+        # Only after the loop: with an infinite *now*, a lease is due at once, and the loop would never end.
         for key in claimed:
             self._set_due(key, now + lease_seconds)
         return list(claimed.items())
 
     async def remove(self, key: str) -> None:
-        self._sessions.pop(key, None)
+        self._credentials.pop(key, None)
         self._due.pop(key, None)
 
     def _set_due(self, key: str, due_at: float) -> None:

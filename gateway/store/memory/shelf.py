@@ -7,16 +7,16 @@ from typing import Generic, TypeVar
 from gateway.errors import StoreUnavailable
 
 Value = TypeVar("Value")
-# Places of what was dropped, beyond as many as there are values; below that it is not worth while to look for them.
+# Entries of the heap for dropped values: with fewer than these, a clean-up costs more than it frees.
 MOST_LEFT = 1000
 
 
 class Shelf(Generic[Value]):
-    """Keeps at most *most* values, each until its own time; a full one raises StoreUnavailable.
+    """Keeps at most *most* values, each until its own time. `put` raises StoreUnavailable when it is full.
 
-    The heap has one place per name, however often its value changes, so that it grows no faster than the dict; places
-    of dropped values go when they are more than the others. A place that comes up before its value's time is put back
-    at the right one.
+    The heap has one entry per name, however often its value changes, so that it grows no faster than the dict. An entry
+    that comes up before its value's time is put back with the right one. Entries of dropped values are removed when
+    there are more of them than of the others.
     """
 
     def __init__(self, *, most: int) -> None:
@@ -29,12 +29,12 @@ class Shelf(Generic[Value]):
         return len(self._values)
 
     def get(self, name: str, *, now: float) -> Value | None:
-        """The value, or None when there is none any more."""
+        """The value; None if there is none, or its time is over."""
         found = self._values.get(name)
         return found[0] if found and found[1] > now else None
 
     def put(self, name: str, value: Value, *, until: float, now: float) -> None:
-        """Keep *value* until *until*, in place of what was there."""
+        """Keep *value* until *until*, instead of what was there."""
         self.purge(now=now)
         if name not in self._values and len(self._values) >= self._most:
             raise StoreUnavailable("full")
@@ -44,7 +44,7 @@ class Shelf(Generic[Value]):
             self._queued.add(name)
 
     def drop(self, name: str) -> None:
-        """Forget it; an unknown name is no error."""
+        """Forget the value. An unknown name is no error."""
         self._values.pop(name, None)
         if len(self._queue) > 2 * len(self._values) + MOST_LEFT:
             self._queue = [(until, kept) for kept, (_, until) in self._values.items() if until < inf]

@@ -1,4 +1,4 @@
-"""Logins that wait for their code, in this process."""
+"""Transactions, in this process."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ class MemoryTransactions:
     def __init__(self, *, most_entries: int, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._kept: Shelf[Transaction] = Shelf(most=most_entries)
-        # The account's open ones, oldest first: key and expiry.
+        # By account: the keys of its open transactions, oldest first, and when each expires.
         self._open: Shelf[dict[str, float]] = Shelf(most=most_entries)
 
     async def create(self, key: str, transaction: Transaction, *, most: int, now: float) -> list[str]:

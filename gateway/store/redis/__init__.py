@@ -1,16 +1,16 @@
-"""The store of any number of processes: one Redis server, every value sealed, every key alone in its slot.
+"""The store of any number of processes: one Redis server. Every value is sealed, and no two keys must share a slot.
 
 | key | holds | until |
 |---|---|---|
 | `headgate:tx:KEY` | a transaction, its version in front | it expires; closed, 180 s longer |
 | `headgate:open:UID` | the account's open transactions; `…:known`, those from known networks | the last expires |
-| `headgate:parked:KEY` | a Drupal session | Drupal's cookie expires |
-| `headgate:deadlines` | when each parked session is due | |
+| `headgate:parked:KEY` | a parked credential | Drupal's cookie expires |
+| `headgate:deadlines` | when each parked credential is due | |
 | `headgate:outbox` | stream of messages, consumer group `couriers` | |
-| `headgate:word:ID` | the last word about a message | whoever finished it says |
-| `headgate:count:KEY` | the times of a limit's takings | its window is over; a lock, never |
+| `headgate:word:ID` | the outcome of a message | the time that its courier gives |
+| `headgate:count:KEY` | when a limit was taken | its window is over; a lock never ends |
 | `headgate:enrolment:UID` | an authenticator and recovery codes | |
-| `headgate:marker` | that the store has not been emptied | |
+| `headgate:marker` | the proof that the store has not been emptied | |
 """
 
 import time
@@ -26,7 +26,7 @@ from gateway.store.sealing import Sealer
 
 
 class RedisOptions(Options):
-    """One Redis: `redis://`, `rediss://` or `unix://`. *url* may hold a password, so it never shows."""
+    """One Redis: `redis://`, `rediss://` or `unix://`. *url* may hold a password, so it is never shown."""
 
     durable: ClassVar[bool] = True
     kind: Literal["redis"] = "redis"
@@ -43,14 +43,14 @@ class RedisOptions(Options):
         try:
             connection_of(url.get_secret_value())
         except (TypeError, ValueError):
-            # `from None`: redis-py's own words may show a part of it.
+            # `from None`: the message of redis-py may show a part of it.
             raise ValueError("not a redis://, rediss:// or unix:// address that can be used") from None
         return url
 
     @asynccontextmanager
     async def open(self, sealer: Sealer, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Backend]:
-        """Yield the store. Redis need not be there yet: what is asked before then raises StoreUnavailable."""
-        # redis-py costs 0.2 s to import, which a process with the memory store should not pay.
+        """Yield the store. It opens while Redis is away, too; until Redis answers, calls raise StoreUnavailable."""
+        # Imported here: redis-py takes 0.2 s, which a process with the memory store need not spend.
         from gateway.store.redis.counters import RedisCounters
         from gateway.store.redis.enrolments import RedisEnrolments
         from gateway.store.redis.outbox import RedisOutbox

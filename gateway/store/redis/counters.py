@@ -1,7 +1,7 @@
-"""What must not happen too often, counted in Redis.
+"""Counters, in Redis.
 
-A limit's takings are one string: their times as big-endian doubles, newest first. That is a third of what a list
-takes, and the times come back as exactly what was given.
+The times at which a limit was taken are one string: big-endian doubles, newest first. It has a third of the size of a
+list, and the times come back exactly as they were given.
 """
 
 import struct
@@ -12,9 +12,9 @@ from gateway.limit import BEYOND, Limit, Taken
 from gateway.store.redis.server import Script, Server
 from gateway.store.redis.wire import Command, Reply
 
-# `gateway/limit.py` in Lua, with numbers as packed doubles so that none is rounded on its way; a test holds the two
-# together. All or none over several keys: on a Cluster they would lie in several slots, and each would be its own
-# taking, given back when a later one refuses.
+# `gateway/limit.py` in Lua; a test compares the two. Numbers are packed doubles, so that none is rounded on its way.
+# It takes all limits or none. On a Cluster their keys would lie in several slots. There, each limit would have to be
+# taken by itself, and given back when a later one refuses.
 # ARGV: now, whether to take, then one packed limit per key.
 _TAKE: Final = Script(f"""
 local now = struct.unpack('>d', ARGV[1])
@@ -69,7 +69,7 @@ _limit: Final = struct.Struct(">ddddd")
 
 
 class RedisCounters:
-    """The times of each limit's takings; what they mean is said in `limit.py`."""
+    """Keeps when each limit was taken; `limit.py` says what follows from it."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

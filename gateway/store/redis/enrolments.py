@@ -1,4 +1,4 @@
-"""Authenticators and recovery codes, in Redis: data, without TTL."""
+"""Enrolments, in Redis: data, without TTL."""
 
 import secrets
 from collections.abc import AsyncGenerator, Callable
@@ -17,15 +17,15 @@ from gateway.store.sealing import Sealer, Unsealable
 _PREFIX: Final = "headgate:enrolment:"
 _MARKER: Final = "headgate:marker"
 _MARKED: Final = b"headgate"
-# Keys that Redis looks at before it lets others have a turn.
+# How many keys Redis looks at before it answers other commands.
 _AT_ONCE: Final = 1000
 
 
 class RedisEnrolments:
     """Enrolments as sealed strings, changed by compare-and-swap.
 
-    One that can't be opened is no missing one: it raises StoreUnavailable, or losing a key would switch off the factor
-    of everybody who has one.
+    An enrolment that does not open raises StoreUnavailable. If it counted as missing, a lost seal key would switch off
+    the factor of every user that has one.
     """
 
     def __init__(self, server: Server, sealer: Sealer) -> None:
@@ -71,7 +71,7 @@ class RedisEnrolments:
 
     async def uids(self) -> AsyncGenerator[str]:
         cursor: Reply = b"0"
-        # SCAN ends after one turn through the key space; 10^7 keys are 10^4 of these.
+        # SCAN ends after one pass through all keys: 10^7 keys take 10^4 rounds.
         while True:
             cursor, names = await self._server.ask("SCAN", cursor, "MATCH", f"{_PREFIX}*", "COUNT", _AT_ONCE)
             for name in names:
@@ -105,7 +105,7 @@ class RedisEnrolments:
 
 
 def _next(current: Enrolment | None) -> int:
-    # A new one starts anywhere: else a change that began before a deletion would fit what was enrolled after it.
+    # A new one starts at random: with 1, a change that began before a deletion could overwrite a later enrolment.
     return current.version + 1 if current else secrets.randbits(31)
 
 

@@ -1,4 +1,4 @@
-"""What stands in Redis under one name: a sealed value, and in front of some the version to swap them by."""
+"""What Redis keeps under one name: a sealed value, for some with its version in front, to compare and swap."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,26 +41,26 @@ class Envelope(Generic[Value]):
         return self._sealer.seal(self._purpose, name, self._encode(value))
 
     def open(self, name: str, kept: bytes) -> Value | None:
-        """The value kept under *name*, or None, after saying so, for one that none of our keys sealed for it."""
+        """The value kept under *name*. If it does not open: None, and an event."""
         with suppress(Unsealable):
             return self._decode(self._sealer.open(self._purpose, name, kept))
         log.error("store.unsealable", purpose=self._purpose)
         return None
 
     def is_by_first(self, kept: bytes) -> bool:
-        """Whether the key that seals now has sealed what is *kept*."""
+        """Whether the first key sealed what is *kept*."""
         return self._sealer.is_by_first(kept)
 
 
 class VersionedEnvelope(Envelope[Counted]):
-    """The same with the version in front, in clear, so that Redis can compare it."""
+    """Puts the version in front, in clear, so that Redis can compare it."""
 
     def seal(self, name: str, value: Counted) -> bytes:
         return front(value) + super().seal(name, value)
 
     def open(self, name: str, kept: bytes) -> Counted | None:
         value = super().open(name, kept[_FRONT:])
-        # Only the version inside is sealed: without this, whoever writes to Redis could have an old one swapped in.
+        # Only the version inside is sealed. Without this check, an attacker could have an old value swapped in.
         if value is not None and front(value) != kept[:_FRONT]:
             log.error("store.unsealable", purpose=self._purpose)
             return None
@@ -71,5 +71,5 @@ class VersionedEnvelope(Envelope[Counted]):
 
 
 def front(value: Versioned | None) -> bytes:
-    """What stands in front of *value*; nothing where nothing stands."""
+    """The version as it stands in front of *value*; empty for no value."""
     return b"%08x" % value.version if value is not None else b""

@@ -1,4 +1,4 @@
-"""What must be sent, in a Redis stream that all couriers share."""
+"""Messages to be sent, in a Redis stream that all couriers share."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from gateway.store.sealing import Sealer
 
 _STREAM: Final = "headgate:outbox"
 _GROUP: Final = "couriers"
-# A courier that has nothing in hands and asked for nothing in this time is gone; its name is never used again.
+# A courier that holds no message and has asked for none in this time is gone; its name is never used again.
 _GONE_MILLISECONDS: Final = 3_600_000
 
 # ARGV: how many may wait, message id, sealed message.
@@ -24,7 +24,7 @@ redis.call('XADD', KEYS[1], '*', 'id', ARGV[2], 'sealed', ARGV[3])
 return 1
 """)
 
-# ARGV: group, courier, entries. Only what is still his: somebody may have taken it up in the meantime.
+# ARGV: group, courier, entries. It extends only claims that are still the courier's own.
 _KEEP: Final = Script("""
 for i = 3, #ARGV do
   if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) > 0 then
@@ -34,7 +34,7 @@ end
 return 1
 """)
 
-# ARGV: group, milliseconds. Every process that ever started leaves a name in the group.
+# ARGV: group, milliseconds. Removes the names that processes which have ended left in the group.
 _SWEEP: Final = Script("""
 local couriers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 if couriers.err then return 0 end
@@ -48,7 +48,7 @@ return 1
 
 
 class RedisOutbox:
-    """Messages as sealed entries of a stream; a courier unheard of for *claim_seconds* loses what it holds."""
+    """Messages as sealed entries of a stream. A claim ends *claim_seconds* after it was extended."""
 
     def __init__(
         self, server: Server, sealer: Sealer, *, most: int, claim_seconds: float, clock: Callable[[], float]
@@ -72,7 +72,7 @@ class RedisOutbox:
         except StoreUnavailable as error:
             if error.reason != "no_group":
                 raise
-        # Redis is new, or was emptied.
+        # Redis is new, or was emptied: the consumer group is missing.
         await self._make_group()
         return await self._claim(courier, most, wait_seconds)
 
@@ -85,7 +85,7 @@ class RedisOutbox:
         commands: list[Command] = [("XACK", _STREAM, _GROUP, entry), ("XDEL", _STREAM, entry)]
         if message_id:
             kept_for = max(1, round((until - self._clock()) * 1000))
-            # Of two couriers that both tried, the one that got it through is right.
+            # If two couriers tried the same message, the one that sent it is right.
             only_first = ("NX",) if word == "failed" else ()
             commands.insert(0, ("SET", _word_name(message_id), word, "PX", kept_for, *only_first))
         await self._server.ask_all(commands)
@@ -108,7 +108,7 @@ class RedisOutbox:
                 return fresh
 
     async def _look(self, courier: str, most: int) -> list[Claimed]:
-        """Take up what silent couriers hold, now and then: four times in what counts as silence."""
+        """Claim what silent couriers hold, at most four times in *claim_seconds*."""
         now = asyncio.get_running_loop().time()
         if now < self._look_at:
             return []
@@ -120,7 +120,7 @@ class RedisOutbox:
     async def _silent(self, courier: str, most: int) -> list[Claimed]:
         idle = round(self._claim_seconds * 1000)
         cursor, entries = b"0-0", []
-        # One call looks through a part of what is in hands, and may find nothing in it.
+        # One call looks at a part of the claimed messages, and may find none there.
         while True:
             claim: Command = ("XAUTOCLAIM", _STREAM, _GROUP, courier, idle, cursor, "COUNT", most)
             cursor, entries, *_ = await self._server.ask(*claim)
@@ -133,7 +133,7 @@ class RedisOutbox:
         return [self._claimed(entry, one[0][3] if one else 1) for entry, one in zip(entries, pending, strict=True)]
 
     async def _fresh(self, courier: str, most: int, wait_seconds: float) -> list[Claimed]:
-        # To Redis, a BLOCK of 0 means for ever.
+        # For Redis, a BLOCK of 0 means for ever.
         block = ("BLOCK", max(1, round(wait_seconds * 1000))) if wait_seconds > 0 else ()
         read: Command = ("XREADGROUP", "GROUP", _GROUP, courier, "COUNT", most, *block, "STREAMS", _STREAM, ">")
         streams = await self._server.wait(*read, seconds=max(0.0, wait_seconds))
@@ -141,14 +141,14 @@ class RedisOutbox:
 
     async def _make_group(self) -> None:
         try:
-            # From the beginning: what was put before the first courier came must be sent too.
+            # From the beginning: messages from before the first courier must be sent, too.
             await self._server.ask("XGROUP", "CREATE", _STREAM, _GROUP, "0", "MKSTREAM")
         except StoreUnavailable as error:
             if error.reason != "group_exists":
                 raise
 
     def _claimed(self, entry: Reply, times: int) -> Claimed:
-        """A message that can't be read comes without it, so that the courier says the last word and goes on."""
+        """The claimed entry. Its message is None if it can't be read, so that the courier ends it as failed."""
         number, pairs = entry
         fields = dict(zip(pairs[::2], pairs[1::2], strict=True)) if pairs else {}
         message_id = fields.get(b"id", b"").decode("ascii", "replace")

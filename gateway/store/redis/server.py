@@ -1,4 +1,4 @@
-"""The way to Redis: commands in, replies out, every failure a StoreUnavailable."""
+"""Sends commands to Redis and returns its replies. Every failure is a StoreUnavailable."""
 
 import asyncio
 import hashlib
@@ -15,7 +15,7 @@ from gateway.store.redis.wire import Argument, Command, Reply, Wire, unavailable
 
 
 class Script:
-    """A Lua script, sent by its digest."""
+    """A Lua script, which is sent by its digest."""
 
     known: ClassVar[dict[str, str]] = {}
 
@@ -36,8 +36,8 @@ def connection_of(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     """The kind of connection that *url* means, with its settings. Raises ValueError or TypeError for none."""
     settings: dict[str, Any] = dict(parse_url(url))
     kind: type[AbstractConnection] = settings.pop("connection_class", Connection)
-    # Ours come last: what stands behind the ? in a URL must not change what replies look like, nor have anything
-    # sent twice. The time limits are the wire's.
+    # These come last, so that no option in the URL can change the form of replies or send a command twice. The wire has
+    # its own time limits.
     settings |= {
         "protocol": 2,
         "decode_responses": False,
@@ -49,13 +49,13 @@ def connection_of(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     try:
         kind(**settings)
     except RedisError:
-        # `from None`: its text repeats what stands in the URL.
+        # `from None`: its text repeats parts of the URL.
         raise ValueError("not a setting that redis-py knows") from None
     return kind, settings
 
 
 class Server:
-    """One Redis server: a wire that all share, and one for each question that Redis itself may wait with."""
+    """One Redis server: one wire that all calls share, and another one for each call for which Redis itself waits."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         self._kind, self._settings = connection_of(url)
@@ -70,9 +70,9 @@ class Server:
         return (await self.ask_all((command,)))[0]
 
     async def ask_all(self, commands: Sequence[Command]) -> list[Reply]:
-        """Send *commands* in one go and return their replies; other clients' may come in between.
+        """Send *commands* together and return their replies. Commands of other clients may run between them.
 
-        Raises StoreUnavailable for the first that failed, however many were done.
+        Raises StoreUnavailable for the first that failed; others may have been carried out.
         """
         wire = self._shared
         if wire is None or not wire.alive:
@@ -80,7 +80,7 @@ class Server:
         replies = await wire.ask(commands)
         for index, reply in enumerate(replies):
             if isinstance(reply, NoScriptError):
-                # Nothing of it ran: Redis was restarted, or this is the script's first time.
+                # The script did not run: Redis does not know it yet, or was restarted.
                 _, digest, *rest = commands[index]
                 [replies[index]] = await wire.ask([("EVAL", Script.known[str(digest)], *rest)])
             if isinstance(replies[index], RedisError):
@@ -88,13 +88,13 @@ class Server:
         return replies
 
     async def wait(self, *command: Argument, seconds: float) -> Reply:
-        """Send one command that Redis may answer after *seconds* only. Cancelled, it is taken back."""
+        """Send one command that Redis may answer only after *seconds*. Cancelling withdraws the command."""
         wire = next((idle for idle in self._idle if idle.alive), None) or await self._open()
         self._idle = [idle for idle in self._idle if idle is not wire and idle.alive]
         try:
             [reply] = await wire.ask([command], wait_seconds=seconds)
         except BaseException:
-            # Left open, Redis would give somebody's work to whom nobody reads.
+            # If it stayed open, Redis would answer it with messages that nobody reads.
             await wire.close()
             raise
         self._idle.append(wire)
@@ -109,14 +109,14 @@ class Server:
     async def close(self) -> None:
         self._closed = True
         if self._opening:
-            # Not cancelled: whoever waits for it would take that for himself being cancelled.
+            # Not cancelled: the callers that wait for it would be cancelled, too.
             await asyncio.wait([self._opening])
         for wire in (self._shared, *self._idle):
             if wire:
                 await wire.close()
 
     async def _open_shared(self) -> Wire:
-        """All who find no wire wait for the same new one: a hung server costs each of them one time limit."""
+        """Open one wire for all callers that need it, so that a hung server costs each of them one time limit."""
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
             self._opening.add_done_callback(self._opened)
@@ -133,7 +133,7 @@ class Server:
         connection = self._kind(**self._settings)
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                # redis-py left its types out here.
+                # redis-py has no types here.
                 await connection.connect()  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
             await connection.disconnect(nowait=True)

@@ -1,4 +1,4 @@
-"""Logins that wait for their code, in Redis."""
+"""Transactions, in Redis."""
 
 import struct
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from gateway.store.redis.wire import Reply
 from gateway.store.sealing import Sealer
 from gateway.transaction import State, Transaction
 
-# An account's open transactions are one string: for each its expiry as a double, the length of its key, its key, in the
-# order in which they were opened. A sorted set would take twice that.
+# The open transactions of an account are one string, in the order in which they were opened: for each its expiry as a
+# double, the length of its key, and its key. A sorted set would be twice as large.
 _EACH: Final = """
 local times = redis.call('GET', KEYS[1]) or ''
 local kept, keys, last, at = {}, {}, 0, 1
@@ -30,8 +30,8 @@ while at <= #times do
 end
 """
 
-# ARGV: now, the new one, packed and its key, how many may be open, milliseconds to keep the whole at least.
-# Answers those beyond, oldest first.
+# ARGV: now, the packed entry of the new transaction, how many may be open, milliseconds to keep the string at least.
+# Returns the keys of those beyond, oldest first.
 _ADD: Final = Script(f"""
 local now = tonumber(ARGV[1])
 local function wanted(expires_at, key) return expires_at > now end
@@ -43,7 +43,7 @@ for i = #keys, math.max(0, #keys + 1 - tonumber(ARGV[3])) + 1, -1 do keys[i] = n
 return keys
 """)
 
-# ARGV: the key that is no longer open.
+# ARGV: the key of the transaction that is no longer open.
 _LEAVE: Final = Script(f"""
 local function wanted(expires_at, key) return key ~= ARGV[1] end
 {_EACH}
@@ -55,7 +55,7 @@ _expiry_and_length: Final = struct.Struct(">dB")
 
 
 class RedisTransactions:
-    """Transactions as sealed strings, changed by compare-and-swap, so that the rules stay in `transaction.py`."""
+    """Transactions as sealed strings. They change by compare-and-swap, so that the rules stay in `transaction.py`."""
 
     def __init__(self, server: Server, sealer: Sealer, *, clock: Callable[[], float]) -> None:
         self._server = server
@@ -104,7 +104,7 @@ class RedisTransactions:
         left = changed.expires_at - self._clock()
         kept = self._envelope.seal(name, changed.spent())
         swap = SWAP.on(name, front(current), kept, _milliseconds(max(left, TOMBSTONE_SECONDS)))
-        # Also when the swap is lost: the next round ends it too, or finds that somebody did.
+        # Even if the swap is lost: the next round closes it as well, or finds it closed.
         stands, _ = await self._server.ask_all([swap, _LEAVE.on(_open(changed), key)])
         return stands
 
@@ -130,5 +130,5 @@ def _entry(key: str, expires_at: float) -> bytes:
 
 
 def _milliseconds(seconds: float) -> int:
-    # Redis refuses to keep anything for no time at all.
+    # Redis refuses a time to live of zero.
     return max(1, round(seconds * 1000))

@@ -6,21 +6,22 @@ The docstring of a handler is what the OpenAPI document says of its endpoint.
 from collections.abc import Mapping
 from typing import cast
 
+import structlog
 from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Caller, Client, DrupalSession, Visitor
+from gateway.account import Caller, Client, Visitor
 from gateway.auth_types import AuthType, is_method
-from gateway.errors import Malformed
 from gateway.languages import Language, msgid
 from gateway.login.outcome import Granted, Pending, Progress
 from gateway.web.headless import bodies
-from gateway.web.headless.keys import CLIENTS, ENROLMENT, FLOW, PUBLIC_URL
-from gateway.web.headless.relay import sessions_in, warn_if_unusable
+from gateway.web.headless.keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL
 from gateway.web.http.connections import write_whole
 from gateway.web.http.keys import ADDRESSES, RUNNING, language_of
 from gateway.web.http.middleware import stamp
 from gateway.web.http.responses import answer, whole_seconds, with_cookies
+
+log = structlog.get_logger()
 
 HEADER_CHARACTERS = 256
 
@@ -68,20 +69,21 @@ async def login(request: web.Request) -> web.Response:
     return await hand_over(request, granted, login_body(body.username, granted, language))
 
 
-async def hand_over(request: web.Request, won: Granted, body: Mapping[str, object]) -> web.Response:
+async def hand_over(request: web.Request, granted: Granted, body: Mapping[str, object]) -> web.Response:
     """Write the answer here, to know that its last byte left: only then is the session handed over."""
     flow = request.app[FLOW]
     handed = answer(body, language=language_of(request))
-    response = stamp(request, with_cookies(handed, won.hand_over.cookies))
+    response = stamp(request, with_cookies(handed, granted.hand_over.cookies))
     running = request.app[RUNNING]
     try:
         await write_whole(request, response)
     except BaseException:
-        running.keep(flow.lost(won))
+        running.keep(flow.lost(granted))
         raise
     # Kept, not awaited: while the store is away it takes longer than any connection should be held.
-    running.keep(flow.delivered(won))
-    warn_if_unusable(won.hand_over.cookies, request.app[PUBLIC_URL].seen)
+    running.keep(flow.delivered(granted))
+    for unusable in request.app[DRUPAL].unusable_cookies(granted.hand_over, public_url=request.app[PUBLIC_URL].seen):
+        log.warning("relay.unusable_cookie", reason=unusable.reason, change=unusable.change)
     return response
 
 
@@ -146,20 +148,14 @@ async def logout(request: web.Request) -> web.Response:
     body = await bodies.Logout.read(request)
     caller = caller_of(request, body)
     language = language_of(request)
-    cookies = list(sessions_in(request))
-    if cookies and body.logout_token is None:
-        raise Malformed("logout_token")
+    found = request.app[DRUPAL].credentials_in(
+        cookie_header="; ".join(request.headers.getall("Cookie", [])),
+        authorization=request.headers.get("Authorization", ""),
+        logout_token=body.logout_token,
+    )
     deleted: list[str] = []
-    for name, value in cookies:
-        session = DrupalSession(
-            uid="",
-            cookie_name=name,
-            cookie_value=value,
-            set_cookie="",
-            csrf_token="",
-            logout_token=body.logout_token or "",
-        )
-        deleted.extend(await request.app[FLOW].logout(session, visitor=caller.visitor))
+    for credential in found:
+        deleted.extend(await request.app[FLOW].logout(credential, visitor=caller.visitor))
     done: bodies.LogoutAnswer = {"status": "SUCCESS", "message": language.say("You are logged out.")}
     return with_cookies(answer(done, language=language), deleted)
 

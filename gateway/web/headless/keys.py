@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.enrolment.flow import EnrolmentFlow
+from gateway.interfaces import Authenticator
 from gateway.login.flow import LoginFlow
 from gateway.web.headless.clients import Clients
 
@@ -17,6 +18,7 @@ class PublicUrl:
 
 
 FLOW = web.AppKey("flow", LoginFlow)
+DRUPAL = web.AppKey("drupal", Authenticator)
 ENROLMENT = web.AppKey("enrolment", EnrolmentFlow)
 CLIENTS = web.AppKey("clients", Clients)
 PUBLIC_URL = web.AppKey("public_url", PublicUrl)

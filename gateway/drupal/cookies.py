@@ -1,0 +1,86 @@
+"""Drupal's session cookies: in an answer, in a request, and whether a browser keeps them.
+
+Values are passed on byte for byte: they may hold `%2C`, which Drupal expects back as it is (measured).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.interfaces import SessionCookie, UnusableCookie
+
+# SESS or SSESS and 32 hex digits of SHA-256 over the host (measured, Drupal 10.6 and 11.4).
+_NAME: Final = r"S?SESS[0-9a-f]{32}"
+_IN_ANSWER: Final = re.compile(rf"({_NAME})=([^;\s]*)")
+_IN_REQUEST: Final = re.compile(rf"(?:^|;)\s*({_NAME})=([^;\s\"]{{1,256}})")
+# No browser sends more.
+_MOST_IN_REQUEST: Final = 4
+
+_DELETED: Final = "deleted"
+_EXPIRED: Final = "expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"
+
+# What to change in Drupal or in the gateway, by the reason.
+CHANGES: Final = {
+    "domain": "set drupal.public_url to the address that visitors see, or $cookie_domain in services.yml",
+    "secure": "visitors come over http, Drupal believes in https: check drupal.public_url",
+    "not_secure": "$settings['reverse_proxy'] = TRUE; $settings['reverse_proxy_addresses'] = ['ADDRESS OF HEADGATE'];",
+}
+
+
+def session_cookies(set_cookies: Sequence[str]) -> list[SessionCookie]:
+    """The session cookies among an answer's Set-Cookie lines, in their order."""
+    return [
+        SessionCookie(name=match[1], value=match[2], line=line, is_deletion=match[2] in ("", _DELETED))
+        for line in set_cookies
+        if (match := _IN_ANSWER.match(line))
+    ]
+
+
+def opened_cookie(set_cookies: Sequence[str]) -> SessionCookie | None:
+    """The cookie of the session that an answer opened: the last one that is no deletion, as in a browser."""
+    live = [cookie for cookie in session_cookies(set_cookies) if not cookie.is_deletion]
+    return live[-1] if live else None
+
+
+def sent_cookies(cookie_header: str) -> Iterator[tuple[str, str]]:
+    """Name and value of each session cookie that a browser sent, up to four."""
+    for match in islice(_IN_REQUEST.finditer(cookie_header), _MOST_IN_REQUEST):
+        yield match[1], match[2]
+
+
+def deletions(set_cookies: Sequence[str], name: str, *, host: str) -> tuple[str, ...]:
+    """The Set-Cookie lines that delete the cookie *name* in a browser.
+
+    They are Drupal's own where it sent some, or else made as Drupal makes them: a dotted host gets `domain=.host`, and
+    the prefix SSESS goes with `secure` (measured, Drupal 10.6 and 11.4).
+    """
+    sent = tuple(line for line in set_cookies if line.startswith(f"{name}={_DELETED};"))
+    if sent:
+        return sent
+    is_dotted_name = "." in host and not host.replace(".", "").isdecimal()
+    domain = [f"domain=.{host}"] if is_dotted_name else []
+    secure = ["secure"] if name.startswith("SSESS") else []
+    return ("; ".join([f"{name}={_DELETED}", _EXPIRED, *domain, *secure, "HttpOnly"]),)
+
+
+def unusable_cookies(set_cookies: Sequence[str], *, public_url: str | None) -> list[UnusableCookie]:
+    """The cookies that a browser at *public_url* must reject; none where that address is not known."""
+    reasons = [why_unusable(line, public_url) for line in set_cookies] if public_url else []
+    return [UnusableCookie(reason=reason, change=CHANGES[reason]) for reason in reasons if reason]
+
+
+def why_unusable(set_cookie: str, public_url: str) -> str | None:
+    """Why a browser at *public_url* must reject this cookie, or None (RFC 6265 §5.3; cookie prefixes aside)."""
+    seen = urlsplit(public_url)
+    host = seen.hostname or ""
+    attributes = [part.strip().lower() for part in set_cookie.split(";")[1:]]
+    domain = next((part[7:].lstrip(".") for part in attributes if part.startswith("domain=")), None)
+    if domain is not None and host != domain and not host.endswith(f".{domain}"):
+        return "domain"
+    if "secure" in attributes and seen.scheme != "https" and host != "localhost":
+        return "secure"
+    if "secure" not in attributes and seen.scheme == "https":
+        return "not_secure"
+    return None

@@ -1,0 +1,45 @@
+"""What every Drupal mode is configured with: where Drupal is, how much of it may be used, and what is read there."""
+
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from gateway.drupal.reading_on import READ_ON_SECONDS
+from gateway.options import Options, http_address
+
+# The queue is given up well before the request is: a password must not be sent for a visitor who has left.
+_QUEUE_SECONDS: Final = 5
+_CONNECT_SECONDS: Final = 5
+
+
+class SiteOptions(Options):
+    url: str = "http://127.0.0.1:8081"
+    public_url: str | None = None
+    timeout_seconds: float = Field(default=15, gt=0, le=READ_ON_SECONDS)
+    max_concurrent: int = Field(default=32, ge=1, le=10_000)
+    # Shorter than nginx's 65 s, or a POST meets a connection that the other side has just closed.
+    keep_alive_seconds: float = Field(default=30, ge=0)
+    contacts: Literal["auto", "jsonapi", "rest", "form", "off"] = "auto"
+    phone_field: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    profile_fields: tuple[str, ...] = ("uid", "uuid", "name", "mail", "roles", "preferred_langcode")
+
+    @field_validator("url", "public_url")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        return http_address(url)
+
+    @property
+    def queue_seconds(self) -> float:
+        """How long a call may wait for its turn."""
+        return min(_QUEUE_SECONDS, self.timeout_seconds / 2)
+
+    @property
+    def connect_seconds(self) -> float:
+        """How long a connection may take to open."""
+        return min(_CONNECT_SECONDS, self.timeout_seconds)
+
+    @property
+    def host(self) -> str:
+        """The host name that visitors use for Drupal."""
+        return urlsplit(self.public_url or self.url).hostname or ""

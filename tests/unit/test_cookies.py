@@ -1,0 +1,168 @@
+"""Drupal's session cookies: in a request, in an answer, and in a browser."""
+
+import pytest
+
+from gateway.drupal.cookies import (
+    CHANGES,
+    deletions,
+    opened_cookie,
+    sent_cookies,
+    session_cookies,
+    unusable_cookies,
+    why_unusable,
+)
+
+NAME, SECURE_NAME = "SESS" + "0a" * 16, "SSESS" + "0b" * 16
+
+
+def sent(header):
+    return list(sent_cookies(header))
+
+
+@pytest.mark.parametrize("value", ["abc", "a%2Cb-_", "a,b", "a=b==", "x" * 256, "!#$&'()*+/:<>?@[]^`{|}~"])
+def test_a_value_is_taken_byte_for_byte(value):
+    assert sent(f"{NAME}={value}") == [(NAME, value)]
+
+
+def test_it_is_found_among_others():
+    header = f"a=1; {NAME}=one;x=2;{SECURE_NAME}=two ; has_js=1"
+
+    assert sent(header) == [(NAME, "one"), (SECURE_NAME, "two")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        f"{NAME}",
+        f"{NAME}=",
+        f"x{NAME}=one",
+        f"a={NAME}=one",
+        f"{NAME[:-1]}=one",
+        f"{NAME}0=one",
+        f"{NAME.lower()}=one",
+        f"SESS{'0A' * 16}=one",
+        f'{NAME}="one"',
+        f"{NAME} =one",
+        "SESSION=one",
+    ],
+)
+def test_nothing_else_is_a_session(header):
+    assert sent(header) == []
+
+
+def test_of_many_only_the_first_four_are_looked_at():
+    assert len(sent("; ".join(f"{NAME}={number}" for number in range(1000)))) == 4
+
+
+def line(*attributes):
+    return "; ".join([f"{NAME}=value", "path=/", *attributes, "HttpOnly"])
+
+
+@pytest.mark.parametrize(
+    ("cookie", "url", "reason"),
+    [
+        (line(), "http://www.example.org", None),
+        (line("domain=.example.org"), "http://www.example.org", None),
+        (line("Domain=example.org"), "http://example.org:8080", None),
+        (line("domain=.www.example.org"), "http://www.example.org", None),
+        (line("domain=.ample.org"), "http://www.example.org", "domain"),
+        (line("domain=.example.org"), "http://badexample.org", "domain"),
+        (line("domain=.other.test"), "https://www.example.org", "domain"),
+        (line("domain=.www.example.org"), "http://example.org", "domain"),
+        (line("secure"), "https://www.example.org", None),
+        (line("Secure"), "http://www.example.org", "secure"),
+        (line("secure"), "http://localhost:8080", None),
+        (line(), "https://www.example.org", "not_secure"),
+    ],
+)
+def test_what_a_browser_will_not_keep_is_known(cookie, url, reason):
+    assert why_unusable(cookie, url) == reason
+
+
+def test_attributes_are_read_behind_the_value_only():
+    assert why_unusable("SESSx=domain=.other.test", "http://www.example.org") is None
+
+
+def test_each_reason_comes_with_what_to_change():
+    lines = (line("domain=.other.test"), line("secure"), line())
+
+    assert [
+        (cookie.reason, cookie.change) for cookie in unusable_cookies(lines, public_url="http://www.example.org")
+    ] == [(reason, CHANGES[reason]) for reason in ("domain", "secure")]
+
+
+def test_where_the_address_of_the_gateway_is_not_known_no_cookie_is_unusable():
+    assert unusable_cookies([line("secure"), line("domain=.other.test")], public_url=None) == []
+
+
+def test_an_answer_shows_its_session_cookies_in_their_order_and_no_others():
+    lines = [f"{NAME}=a%2Cb; path=/", "lang=de", f"x{NAME}=no", f"{SECURE_NAME}=two; secure"]
+
+    assert [(cookie.name, cookie.value, cookie.line) for cookie in session_cookies(lines)] == [
+        (NAME, "a%2Cb", lines[0]),
+        (SECURE_NAME, "two", lines[3]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cookie", "is_deletion"),
+    [
+        (f"{NAME}=value; path=/", False),
+        (f"{NAME}=deleted; path=/", True),
+        (f"{NAME}=; path=/", True),
+        # A deletion is known by its value. A date in the past may be a wrong clock.
+        (f"{NAME}=value; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0", False),
+        (f"{NAME}=deleted", True),
+        (f"{NAME}=deletedx", False),
+    ],
+)
+def test_a_deletion_is_known_by_its_value(cookie, is_deletion):
+    assert [found.is_deletion for found in session_cookies([cookie])] == [is_deletion]
+
+
+@pytest.mark.parametrize(
+    ("lines", "value"),
+    [
+        ([f"{NAME}=one; path=/"], "one"),
+        ([f"S{NAME}=one; secure"], "one"),
+        # Drupal 11 sends two: the last one counts, as in a browser.
+        ([f"{NAME}=one", f"{NAME}=two"], "two"),
+        ([f"{NAME}=one", f"{NAME}=deleted; Max-Age=0"], "one"),
+        ([f"{NAME}=one", "other=x"], "one"),
+        ([f"{NAME}=a,b%2C=="], "a,b%2C=="),
+    ],
+)
+def test_the_last_live_session_of_an_answer_counts(lines, value):
+    found = opened_cookie(lines)
+
+    assert found
+    assert found.value == value
+    assert found.line == next(line for line in lines if value in line)
+
+
+def test_drupals_own_deletion_is_passed_on_as_it_is():
+    own = f"{NAME}=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; path=/; domain=.www.example.org; HttpOnly"
+
+    assert deletions(["lang=de", own], NAME, host="other.example") == (own,)
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "scope"),
+    [
+        (NAME, "localhost", "; HttpOnly"),
+        (NAME, "192.0.2.1", "; HttpOnly"),
+        (NAME, "www.example.org", "; domain=.www.example.org; HttpOnly"),
+        (SECURE_NAME, "www.example.org", "; domain=.www.example.org; secure; HttpOnly"),
+    ],
+)
+def test_a_deletion_that_drupal_did_not_send_is_made_with_the_scope_of_its_cookie(name, host, scope):
+    [made] = deletions([], name, host=host)
+
+    assert made == f"{name}=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/{scope}"
+
+
+def test_nothing_of_a_cookie_shows_in_what_may_be_logged():
+    [cookie] = session_cookies([f"{NAME}=private; path=/"])
+
+    assert "private" not in repr(cookie)
