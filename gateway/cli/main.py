@@ -56,11 +56,32 @@ def serve(config: ConfigFile = None) -> None:
     run(process.serve(settings))
 
 
+def are_origins(origins: list[str] | None) -> list[str] | None:
+    """Refuse what no browser sends as an origin. Raises typer.BadParameter."""
+    from pydantic import ValidationError
+
+    from gateway.settings import ClientOptions
+
+    try:
+        ClientOptions.model_validate({"id": "demo", "api_key": "demo", "origins": origins or ()})
+    except ValidationError:
+        raise typer.BadParameter("An origin is scheme and host, such as https://app.example, without a path.") from None
+    return origins
+
+
 @app.command()
 def demo(
     port: Annotated[int, typer.Option(help="Where the login page is.")] = 8080,
     drupal_url: Annotated[
         str | None, typer.Option(envvar="DRUPAL_URL", help="A real site instead of the simulated one.")
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=are_origins,
+            help="The origin of a frontend whose pages may call the API (CORS), such as http://localhost:3000. "
+            "Give the option once for each origin.",
+        ),
     ] = None,
 ) -> None:
     """The gateway, a Drupal, a mailbox and a login page in one process; nothing to install."""
@@ -69,7 +90,7 @@ def demo(
     except ModuleNotFoundError as error:
         err.print(f"The demo needs [bold]{error.name}[/]: pip install 'headgate\\[demo]'")
         raise typer.Exit(1) from None
-    run(play(port=port, drupal_url=drupal_url))
+    run(play(port=port, drupal_url=drupal_url, origins=origin or ()))
 
 
 @app.command("check-config")

@@ -3,32 +3,39 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from aiohttp import web
 from rich.console import Console
 
 from gateway.app import Gateway, gateway
+from gateway.demo.drupal.accounts import example_users
 from gateway.demo.drupal.server import SimulatedDrupal, running
 from gateway.demo.drupal.site import DrupalOptions
-from gateway.demo.mailbox import Mailbox
+from gateway.demo.mailbox import Mail, Mailbox
 from gateway.process import listening
 from gateway.settings import Settings
 from gateway.telemetry import logs
 
 PAGES = Path(__file__).parent / "pages"
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json"}
 # Nothing of the page comes from elsewhere or stands in its text.
 POLICY = "default-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+# A mail has its styles in its text. It runs no script, loads nothing, and only the mailbox may show it in a frame.
+MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox allow-same-origin"
+)
 
 
-def settings_for(*, drupal: str, smtp_port: int) -> Settings:
+def settings_for(*, drupal: str, smtp_port: int, origins: Sequence[str] = ()) -> Settings:
     """The smallest configuration that there is, with the demo's own parts."""
     return Settings.model_validate(
         {
-            "headless": {"clients": [{"id": "demo", "api_key": "demo"}]},
+            "headless": {"clients": [{"id": "demo", "api_key": "demo", "origins": origins}]},
             "drupal": {"url": drupal},
             "code": {"resend_wait_seconds": 10},
             "totp": {"enabled": True},
@@ -45,13 +52,25 @@ def settings_for(*, drupal: str, smtp_port: int) -> Settings:
 
 
 @asynccontextmanager
-async def stage(*, drupal_url: str | None, drupal_port: int = 0) -> AsyncGenerator[tuple[Gateway, Mailbox, str]]:
-    """Open everything; yield the gateway with the demo's pages on it, the mailbox, and where Drupal is."""
+async def stage(
+    *,
+    drupal_url: str | None,
+    drupal_port: int = 0,
+    origins: Sequence[str] = (),
+    clock: Callable[[], float] = time.time,
+) -> AsyncGenerator[tuple[Gateway, Mailbox, str]]:
+    """Open everything; yield the gateway with the demo's pages on it, the mailbox, and where Drupal is.
+
+    Pages of *origins* may call the API, too.
+    """
     mailbox = Mailbox()
-    site = SimulatedDrupal(DrupalOptions(record_calls=False))
+    # Without a language of their own, the accounts get their mails in the language of the page.
+    users = tuple(replace(user, preferred_langcode="") for user in example_users())
+    site = SimulatedDrupal(DrupalOptions(users=users, record_calls=False))
     async with running(site, port=drupal_port) as simulated, mailbox.listen() as smtp_port:
         drupal = (drupal_url or simulated).rstrip("/")
-        async with gateway(settings_for(drupal=drupal, smtp_port=smtp_port)) as opened:
+        settings = settings_for(drupal=drupal, smtp_port=smtp_port, origins=origins)
+        async with gateway(settings, clock=clock) as opened:
             add_pages(opened.headless, mailbox, drupal=drupal)
             yield opened, mailbox, drupal
 
@@ -65,13 +84,18 @@ def add_pages(app: web.Application, mailbox: Mailbox, *, drupal: str) -> None:
 
     async def asset(request: web.Request) -> web.Response:
         path = PAGES / request.match_info["name"]
-        if path.parent != PAGES or path.suffix not in (".css", ".js") or not path.is_file():
+        if path.parent != PAGES or path.suffix not in (".css", ".js", ".json") or not path.is_file():
             raise web.HTTPNotFound
         return shown(path, drupal=drupal)
 
     async def mails(_request: web.Request) -> web.Response:
-        listed = [{"to": mail.to, "subject": mail.subject, "text": mail.text, "at": mail.at} for mail in mailbox.mails]
-        return of_the_demo(json.dumps(listed), "application/json")
+        return of_the_demo(json.dumps([listed(mail) for mail in mailbox.mails]), "application/json")
+
+    async def mail(request: web.Request) -> web.Response:
+        found = mailbox.find(int(request.match_info["id"]))
+        if found is None:
+            raise web.HTTPNotFound
+        return of_the_demo(found.html, "text/html", policy=MAIL_POLICY)
 
     async def code(_request: web.Request) -> web.Response:
         found = next((mail.code for mail in mailbox.mails if mail.code), None)
@@ -80,8 +104,14 @@ def add_pages(app: web.Application, mailbox: Mailbox, *, drupal: str) -> None:
     app.router.add_get("/", page)
     app.router.add_get("/mailbox", mailbox_page)
     app.router.add_get("/mailbox/mails", mails)
+    app.router.add_get(r"/mailbox/mails/{id:[0-9]{1,9}}", mail)
     app.router.add_get("/mailbox/code", code)
     app.router.add_get("/demo/{name}", asset)
+
+
+def listed(mail: Mail) -> dict[str, object]:
+    """*mail* for the mailbox page; `html` is where its HTML is."""
+    return asdict(mail) | {"html": f"/mailbox/mails/{mail.id}" if mail.html else None}
 
 
 def shown(path: Path, *, drupal: str) -> web.Response:
@@ -91,32 +121,35 @@ def shown(path: Path, *, drupal: str) -> web.Response:
     return of_the_demo(text, TYPES[path.suffix])
 
 
-def of_the_demo(text: str, content_type: str) -> web.Response:
-    headers = {"Content-Security-Policy": POLICY, "X-Answered-By": "demo", "Cache-Control": "no-store"}
+def of_the_demo(text: str, content_type: str, *, policy: str = POLICY) -> web.Response:
+    headers = {"Content-Security-Policy": policy, "X-Answered-By": "demo", "Cache-Control": "no-store"}
     return web.Response(text=text, content_type=content_type, charset="utf-8", headers=headers)
 
 
-async def play(*, port: int, drupal_url: str | None) -> None:
+async def play(*, port: int, drupal_url: str | None, origins: Sequence[str] = ()) -> None:
     """Run the demo until Ctrl-C or SIGTERM."""
     logs.configure(format="auto")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
-        stage(drupal_url=drupal_url) as (opened, _, drupal),
+        stage(drupal_url=drupal_url, origins=origins) as (opened, _, drupal),
         listening(opened.headless, "127.0.0.1", port, seconds=2) as bound,
     ):
-        tell(Console(), page=f"http://localhost:{bound}", drupal=drupal, real=drupal_url is not None)
+        tell(Console(), page=f"http://localhost:{bound}", drupal=drupal, real=drupal_url is not None, origins=origins)
         await stop.wait()
 
 
-def tell(console: Console, *, page: str, drupal: str, real: bool) -> None:
+def tell(console: Console, *, page: str, drupal: str, real: bool, origins: Sequence[str] = ()) -> None:
     """Where to click, and the same by hand."""
     name, password = ("NAME", "PASSWORD") if real else ("alice", "alice-pass-1")
     console.print("\n[bold]Headgate demo[/]\n")
     console.print(f"  Log in       [link={page}]{page}[/]   as [bold]{name}[/] with [bold]{password}[/]")
     console.print(f"  Mailbox      [link={page}/mailbox]{page}/mailbox[/]")
-    console.print(f"  Drupal       [link={drupal}]{drupal}[/]\n")
+    console.print(f"  Drupal       [link={drupal}]{drupal}[/]")
+    for origin in origins:
+        console.print(f"  Frontend     [link={origin}]{origin}[/]   may call {page}/headless")
+    console.print()
     console.print("The same by hand:\n")
     for line in by_hand(page=page, drupal=drupal, name=name, password=password):
         # Not wrapped and not marked up: it is there to be copied.
