@@ -102,6 +102,7 @@ async def of_the_password(page: Page, demo: Demo) -> AsyncGenerator[str]:
     await page.locator("#empty").wait_for()
     yield "mailbox-empty"
     await page.goto(demo.url)
+    await page.locator("#password-form").wait_for()
     yield "password"
     await submit(page, "password-form", "password", "wrong")
     await idle(page)

@@ -103,8 +103,9 @@ async def test_after_the_last_wrong_code_the_page_asks_for_the_password_and_says
 async def test_a_login_that_has_ended_starts_over_and_says_so(demo, page):
     await page.goto(demo.url)
     await give_password(page)
+    code = await demo.code(page)
     demo.clock.ahead += 301
-    await give_code(page, await demo.code(page))
+    await give_code(page, code)
 
     await expect(message(page)).to_have_text("This login is no longer open. Please start again.")
     await expect(page.get_by_label("Password")).to_be_focused()
@@ -190,6 +191,22 @@ async def test_a_double_click_asks_once(demo, page):
     await page.get_by_role("heading", name="Hello alice").wait_for()
 
     assert asked == ["/headless/login"]
+
+
+async def test_no_form_can_be_sent_before_the_page_is_ready(demo, page):
+    ready = asyncio.Event()
+
+    async def answer_late(route):
+        await ready.wait()
+        await route.continue_()
+
+    await page.route("**/demo/en.json", answer_late)
+    await page.goto(demo.url)
+    await expect(page.locator("#password-form")).to_be_hidden()
+    ready.set()
+    await give_password(page)
+
+    assert page.url == f"{demo.url}/"
 
 
 # --- Languages -------------------------------------------------------------------------------------------------------
@@ -362,6 +379,7 @@ async def test_recovery_codes_can_be_copied_and_printed_and_one_of_them_logs_in(
 
     await button(page, "Log out").click()
     await give_password(page)
+    assert codes[0] not in await page.content()
     await button(page, "Use a recovery code").click()
     await page.get_by_label("Recovery code", exact=True).fill(codes[0])
     await button(page, "Log in").click()

@@ -10,8 +10,14 @@ let token = null;
 export function manage({ token: given, isEnrolled }) {
   token = given;
   tell("");
-  forgetSecret();
   show(isEnrolled ? "app-enrolled" : "app-start");
+}
+
+// After a log-out nothing secret stays in the page.
+export function forget() {
+  token = null;
+  forgetSecret();
+  $("recovery-codes").replaceChildren();
 }
 
 const tell = (text) => say(text, { into });

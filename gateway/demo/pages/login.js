@@ -1,6 +1,6 @@
 // Log in, in two steps: name and password, then a code.
 import { ask } from "./api.js";
-import { APP, manage } from "./authenticator.js";
+import { APP, forget, manage } from "./authenticator.js";
 import { $, on, say, show } from "./page.js";
 import { duration, t } from "./texts.js";
 
@@ -97,6 +97,7 @@ on($("cancel"), "click", async () => {
 
 on($("logout"), "click", async () => {
   const answer = await ask("logout", { logout_token: logoutToken });
+  forget();
   startOver();
   say(answer.message);
 });

@@ -52,3 +52,5 @@ function keepLanguage() {
 
 translate();
 keepLanguage();
+// Hidden until now: a form that is sent before its script is there would put the password into the address.
+document.body.hidden = false;
