@@ -37,6 +37,19 @@ def serve(config: ConfigFile = None) -> None:
     run(process.serve(settings))
 
 
+def are_origins(origins: list[str] | None) -> list[str] | None:
+    """Refuse what no browser sends as an origin. Raises typer.BadParameter."""
+    from pydantic import ValidationError
+
+    from gateway.settings import ClientOptions
+
+    try:
+        ClientOptions.model_validate({"id": "demo", "api_key": "demo", "origins": origins or ()})
+    except ValidationError:
+        raise typer.BadParameter("An origin is scheme and host, such as https://app.example, without a path.") from None
+    return origins
+
+
 @app.command()
 def demo(
     port: Annotated[int, typer.Option(help="The port of the login page.")] = 8080,
@@ -45,6 +58,14 @@ def demo(
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     drupal_port: Annotated[int, typer.Option(help="The port of the simulated Drupal; 0 takes a free one.")] = 0,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=are_origins,
+            help="The origin of a frontend whose pages may call the API (CORS), such as http://localhost:3000. "
+            "Give the option once for each origin.",
+        ),
+    ] = None,
 ) -> None:
     """Start a gateway, a simulated Drupal, a mailbox and a login page in one process."""
     try:
@@ -53,7 +74,7 @@ def demo(
         if error.name not in DEMO_MODULES:
             raise
         fail("The demo is not installed. Run [bold]pip install 'headgate\\[demo]'[/], or use the image target `demo`.")
-    run(play(host=host, port=port, drupal_url=drupal_url, drupal_port=drupal_port))
+    run(play(host=host, port=port, drupal_url=drupal_url, drupal_port=drupal_port, origins=origin or ()))
 
 
 app.add_typer(config_commands)

@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.message import EmailMessage
+from itertools import count
+from typing import Literal
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -17,11 +20,16 @@ CODE = re.compile(r"\b\d{6,8}\b")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mail:
-    """One mail that arrived; *at* is the time as the page shows it."""
+    """One mail that arrived; *at* is the time as the page shows it.
 
+    *id* counts from 1, and *html* is empty for a mail that is only text.
+    """
+
+    id: int
     to: str
     subject: str
     text: str
+    html: str
     at: str
 
     @property
@@ -36,15 +44,20 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.mails: deque[Mail] = deque(maxlen=MOST_MAILS)
+        self._ids = count(1)
+
+    def find(self, id: int) -> Mail | None:
+        return next((mail for mail in self.mails if mail.id == id), None)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's
         message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
-        body = message.get_body(preferencelist=("plain",))
         self.mails.appendleft(
             Mail(
+                id=next(self._ids),
                 to=", ".join(envelope.rcpt_tos),
                 subject=str(message["Subject"]),
-                text=str(body.get_content()) if body else "",
+                text=body_of(message, "plain"),
+                html=body_of(message, "html"),
                 at=datetime.now(UTC).strftime("%H:%M:%S UTC"),
             )
         )
@@ -61,3 +74,8 @@ class Mailbox:
             yield server.sockets[0].getsockname()[1]
         finally:
             server.close()
+
+
+def body_of(message: EmailMessage, kind: Literal["plain", "html"]) -> str:
+    body = message.get_body(preferencelist=(kind,))
+    return str(body.get_content()) if body else ""

@@ -15,7 +15,7 @@ CONTRAST = """
     return [255, 255, 255];
   };
   const found = [];
-  for (const node of document.body.querySelectorAll("*")) {
+  for (const node of document.body.querySelectorAll("*:not(svg *)")) {
     const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
     if (!own) continue;
     const [one, other] = [numbers(getComputedStyle(node).color), behind(node)].map(luminance).sort((a, b) => b - a);
