@@ -236,7 +236,7 @@ class TestVonageWhenRefused(Misbehaving):
             await given_up_after_three(channel, to)
 
     async def test_nobody_listening_is_worth_another_try(self, monkeypatch, to):
-        move(monkeypatch, "Vonage", await nobody())
+        move(monkeypatch, "Vonage", nobody())
         async with vonage_options().open() as channel:
             with pytest.raises(Delayed) as delayed:
                 await channel.deliver(to, written, id="m1")

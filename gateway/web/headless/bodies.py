@@ -93,7 +93,7 @@ class Authenticate(Body):
     """Name and password. A request that names an `authType` always gets a code."""
 
     username: Username = Field(repr=False, examples=["alice"])
-    password: Password = Field(repr=False, examples=["alice-pass-1"])
+    password: Password = Field(repr=False, examples=["the password of alice"])
     auth_type: AuthType | None = Field(
         default=None, alias="authType", description="The method to use, if not the preferred one."
     )
