@@ -139,15 +139,19 @@ class LoginFlow:
 
     async def _log_in(self, username: str, password: str, visitor: Visitor, *, reserved: Reserved) -> Credential:
         began = asyncio.get_running_loop().time()
+
+        async def late(session: Credential) -> None:
+            # Drupal names the user only after a right password. A cookie alone, of a broken answer, proves nothing.
+            right = self._flood.password_accepted(reserved) if session.uid else nothing()
+            await asyncio.gather(right, self._parking.end_unparked(session))
+
         try:
-            session = await self._drupal.authenticate(
-                name=username, password=password, visitor=visitor, late=self._parking.end_unparked
-            )
+            session = await self._drupal.authenticate(name=username, password=password, visitor=visitor, late=late)
         except BadCredentials:
             await self._refusal_timing.wait(since=began)
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:
-            # No password was refused. A time-out stays counted, since Drupal may have refused one.
+            # No password was refused. A time-out stays counted until *late* knows better: Drupal may have refused one.
             await self._flood.release(reserved)
             if isinstance(error, Flood):
                 self._flood.drupal_refused(reserved)

@@ -8,13 +8,15 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.configuration import ConfigurationError, load
+from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from gateway.demo.drupal.signing_in import BY_ADDRESS
 from gateway.demo.drupal.site import DrupalOptions
+from gateway.drupal import reading_on
 from gateway.settings import Settings
 from gateway.telemetry import logs
 from tests.ports import free_port
 from tests.wire import ask, line, request
-from tests.world import KEY, code_in, pending
+from tests.world import KEY, PASSWORDS, code_in, pending
 
 HERE, THERE = "203.0.113.9", "203.0.113.10"
 HOUR, DAY = 3600, 86_400
@@ -102,6 +104,50 @@ class TestPasswords:
         assert sorted(answer.code for answer in answers) == ["credentials"] * 40 + ["flood"] * 11
         assert world.drupal.flood.rows(BY_ADDRESS) == {HERE: 40}
         assert (await right(frontend, at=THERE)).status == 200
+
+
+class TestASlowDrupal:
+    """Logins that the gateway gives up, and that Drupal carries out all the same."""
+
+    @pytest.fixture
+    async def impatient(self, world):
+        async with world.open_gateway(drupal={"timeout_seconds": 0.4}) as frontend:
+            yield frontend
+
+    async def time_outs(self, world, frontend, password, *, kind=Kind.SLOW):
+        """Four logins that Drupal answers after their time-out. Afterwards it is quick again."""
+        world.drupal.fault = Fault(kind=kind, at=Endpoint.LOGIN, seconds=0.8)
+        answers = await asyncio.gather(*(knock(frontend, "alice", password) for _ in range(4)))
+        assert {answer.code for answer in answers} == {"drupal_timeout"}
+        world.drupal.fault = None
+
+    async def test_right_passwords_that_timed_out_do_not_count_once_drupal_has_accepted_them(
+        self, world, impatient, events
+    ):
+        await self.time_outs(world, impatient, PASSWORDS["alice"])
+        await world.eventually(lambda: count(events, "reaper.logged_out") == 4)
+
+        assert (await right(impatient)).status == 200
+        # Nor do they count for the address.
+        await asyncio.gather(*(knock(impatient, f"nobody-{number}") for number in range(39)))
+        assert (await knock(impatient, "nobody-39")).code == "credentials"
+
+    async def test_wrong_passwords_that_timed_out_stay_counted(self, world, impatient, events):
+        await self.time_outs(world, impatient, "nope")
+        await world.eventually(lambda: count(events, "drupal.late_refusal") == 4)
+
+        assert_flood(await right(impatient), most_seconds=6 * HOUR)
+
+    async def test_a_session_cookie_without_a_user_proves_no_password(self, world, impatient, events, monkeypatch):
+        monkeypatch.setattr(reading_on, "READ_ON_SECONDS", 0.5)
+        await self.time_outs(world, impatient, PASSWORDS["alice"], kind=Kind.STALL)
+        await world.eventually(lambda: count(events, "reaper.logged_out") == 4)
+
+        assert_flood(await right(impatient), most_seconds=6 * HOUR)
+
+
+def count(events, name):
+    return [event["event"] for event in events].count(name)
 
 
 class TestManyGateways:
