@@ -31,6 +31,7 @@ from gateway.login.parking import Parking
 from gateway.login.refusal_timing import RefusalTiming
 from gateway.login.rules import LoginRules
 from gateway.login.second_factor import SecondFactor
+from gateway.login.turns import Turns
 from gateway.policy.check import PolicyCheck
 from gateway.policy.devices import Remembered
 from gateway.policy.rules import Decision
@@ -51,6 +52,7 @@ class LoginFlow:
         backend: Backend,
         flood: Floodgate,
         refusal_timing: RefusalTiming,
+        turns: Turns,
         policy: PolicyCheck,
         second_factor: SecondFactor,
         rules: LoginRules,
@@ -62,6 +64,7 @@ class LoginFlow:
         self._parking = Parking(drupal=drupal, backend=backend, clock=clock)
         self._flood = flood
         self._refusal_timing = refusal_timing
+        self._turns = turns
         self._policy = policy
         self._second_factor = second_factor
         self._rules = rules
@@ -107,8 +110,10 @@ class LoginFlow:
         """Have Drupal check the password, and park the session that it opens."""
         bind_contextvars(account=self._flood.pseudonym(username))
         await self._second_factor.demand_initialised()
-        reserved = await self._flood.password(username, caller.visitor.address)
-        session = await self._log_in(username, password, caller.visitor, reserved=reserved)
+        async with self._turns.turn(caller.visitor.address):
+            # After its turn has come: a login that waits must not be counted as refused.
+            reserved = await self._flood.password(username, caller.visitor.address)
+            session = await self._log_in(username, password, caller.visitor, reserved=reserved)
         bind_contextvars(uid=session.uid)
         id = new_id()
         key = transaction_key(id)
@@ -343,7 +348,9 @@ class LoginFlow:
 
     async def logout(self, session: Credential, *, visitor: Visitor) -> tuple[str, ...]:
         """End a session that was handed over; return the Set-Cookie lines that delete its cookie."""
-        return await self._drupal.log_out(session, visitor=visitor)
+        # What a log-out waits for must not tell how long Drupal takes for the logins of the same network.
+        async with self._turns.turn(visitor.address):
+            return await self._drupal.log_out(session, visitor=visitor)
 
     def drupal_state(self) -> str:
         """Return `ok`, or what an operator should know: `breaker_open` or `counts_gateway`."""

@@ -34,6 +34,7 @@ def _light_hashes(monkeypatch):
 def _refusals_at_once(monkeypatch):
     """That all refusals take the same time is the subject of test_alike, which overrides this."""
     monkeypatch.setattr(refusal_timing, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(refusal_timing, "CAUTIOUS_SECONDS", 0.01)
 
 
 @pytest.fixture(autouse=True)

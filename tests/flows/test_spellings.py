@@ -38,6 +38,7 @@ def store():
 @pytest.fixture(autouse=True)
 def _refusals_at_once(monkeypatch):
     monkeypatch.setattr(refusal_timing, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(refusal_timing, "CAUTIOUS_SECONDS", 0.01)
 
 
 async def guess(frontend, name, *, at="203.0.113.9"):

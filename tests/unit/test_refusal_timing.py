@@ -1,11 +1,21 @@
 """When a refusal may be answered. No test sleeps: a wait moves the clock on."""
 
+import time
 from random import Random
 from types import SimpleNamespace
 
 import pytest
 
-from gateway.login.refusal_timing import HEADROOM, JITTER, LEAST_SECONDS, REMEMBERED, RefusalTiming
+from gateway.login.refusal_timing import (
+    CAUTION_SECONDS,
+    CAUTIOUS_FACTOR,
+    CAUTIOUS_SECONDS,
+    HEADROOM,
+    JITTER,
+    LEAST_SECONDS,
+    REMEMBERED,
+    RefusalTiming,
+)
 
 MOST = 15.0
 
@@ -24,9 +34,9 @@ class Wild(Random):
         return b
 
 
-def after(*seconds, rng=None, most_seconds=MOST):
+def after(*seconds, rng=None, most_seconds=MOST, clock=None):
     """What is known after logins that took so long."""
-    timing = RefusalTiming(rng or Still(), most_seconds=most_seconds)
+    timing = RefusalTiming(rng or Still(), most_seconds=most_seconds, clock=clock or time.monotonic)
     for each in seconds:
         timing.remember(each)
     return timing
@@ -55,8 +65,9 @@ def answered(monkeypatch):
     return wait
 
 
-def test_before_the_first_login_a_step_is_the_least():
-    assert after().step() == LEAST_SECONDS
+def test_before_the_first_login_a_step_is_the_cautious_one():
+    assert after().step() == CAUTIOUS_SECONDS
+    assert after(0.1).step() == LEAST_SECONDS
 
 
 def test_logins_that_are_fast_leave_it_there():
@@ -90,12 +101,47 @@ def test_no_step_is_longer_than_a_login_may_take():
 
 @pytest.mark.parametrize("took", [0.0, 0.011, 0.067, 0.313, 0.39])
 async def test_fast_and_slow_refusals_are_answered_after_one_step(answered, took):
-    assert await answered(after(), took=took) == LEAST_SECONDS
+    assert await answered(after(0.1), took=took) == LEAST_SECONDS
 
 
-@pytest.mark.parametrize(("took", "steps"), [(0.41, 2), (0.79, 2), (0.81, 3), (3.9, 10)])
-async def test_one_that_took_longer_waits_for_the_next_step(answered, took, steps):
-    assert await answered(after(), took=took) == steps * LEAST_SECONDS
+@pytest.mark.parametrize("took", [0.011, 0.41, 0.5, 0.99])
+async def test_before_the_first_login_they_are_answered_after_the_cautious_step(answered, took):
+    assert await answered(after(), took=took) == CAUTIOUS_SECONDS
+
+
+@pytest.mark.parametrize(("took", "steps"), [(0.41, 1), (0.99, 1), (1.01, 2), (3.9, 4)])
+async def test_one_that_took_longer_waits_for_the_next_cautious_step(answered, took, steps):
+    assert await answered(after(0.1), took=took) == steps * CAUTIOUS_SECONDS
+
+
+async def test_after_one_that_took_longer_all_wait_as_long_for_an_hour(answered):
+    now = 0
+    timing = after(0.1, clock=lambda: now)
+    await answered(timing, took=0.5)
+
+    assert await answered(timing, took=0.01) == CAUTIOUS_SECONDS
+    assert await answered(timing, took=0.6) == CAUTIOUS_SECONDS
+    now = CAUTION_SECONDS
+    assert await answered(timing, took=0.01) == LEAST_SECONDS
+
+
+async def test_refusals_make_the_step_no_longer_than_the_cautious_one(answered):
+    small, large = after(0.1), after(1.0)
+    for took in (0.5, 3.0, 14.0) * 100:
+        await answered(small, took=took)
+        await answered(large, took=took)
+
+    assert small.step() == CAUTIOUS_SECONDS
+    assert large.step() == CAUTIOUS_FACTOR * HEADROOM
+
+
+async def test_fast_refusals_end_no_caution(answered):
+    timing = after(0.1)
+    await answered(timing, took=0.5)
+    for _ in range(2 * REMEMBERED):
+        await answered(timing, took=0.01)
+
+    assert timing.step() == CAUTIOUS_SECONDS
 
 
 async def test_steps_follow_what_logins_take(answered):
@@ -107,13 +153,13 @@ async def test_steps_follow_what_logins_take(answered):
 
 @pytest.mark.parametrize("took", [0.0, 0.3])
 async def test_chance_adds_a_part_of_a_step_at_most(answered, took):
-    assert await answered(after(rng=Wild()), took=took) == LEAST_SECONDS * (1 + JITTER)
+    assert await answered(after(0.1, rng=Wild()), took=took) == LEAST_SECONDS * (1 + JITTER)
 
 
 async def test_chance_is_drawn_from_the_given_source(answered):
     expected = LEAST_SECONDS + Random(7).uniform(0, JITTER * LEAST_SECONDS)
 
-    assert await answered(after(rng=Random(7)), took=0.05) == expected
+    assert await answered(after(0.1, rng=Random(7)), took=0.05) == expected
 
 
 @pytest.mark.parametrize("took", [0.1, 13.0, 14.9, 15.0])

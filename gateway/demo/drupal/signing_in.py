@@ -1,6 +1,5 @@
 """The handlers of JSON that core has without any module: login, login status, logout, session token, password reset."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -48,14 +47,14 @@ async def log_in(visit: Visit) -> web.Response:
     refuse_flood(visit, user, BY_ACCOUNT)
     times = visit.site.options.times
     if visit.site.accounts.named(names, active=False) is not None:
-        await asyncio.sleep(times.blocked)
+        await visit.site.work(times.blocked)
         raise RefusedError(HTTPStatus.BAD_REQUEST, BLOCKED)
     password = as_password(given)
     if user is None or not user.accepts(password):
-        await asyncio.sleep(times.unknown if user is None else times.wrong)
+        await visit.site.work(times.unknown if user is None else times.wrong)
         register_failure(visit, user, BY_ACCOUNT)
         raise RefusedError(HTTPStatus.BAD_REQUEST, UNRECOGNIZED[visit.site.options.version])
-    await asyncio.sleep(times.right)
+    await visit.site.work(times.right)
     visit.site.flood.clear(BY_ACCOUNT, flood_identifier(visit, user))
     session = await visit.log_in(user)
     current_user: dict[str, object] = {"uid": str(user.uid)}

@@ -59,6 +59,8 @@ class DrupalOptions:
     # Whether every session id contains a comma, which is sent as %2C.
     commas: bool = False
     times: Times = field(default_factory=Times)
+    # How many logins are computed at once; the others wait.
+    processors: int = 1000
     now: Callable[[], float] = time.time
     # Off for load tests, where a list of every call would only grow.
     record_calls: bool = True
@@ -133,10 +135,16 @@ class Site:
         self.session_routes: dict[str, SessionRoute] = {}
         self.closing = asyncio.Event()
         self._one_time: dict[str, int] = {}
+        self._processors = asyncio.Semaphore(options.processors)
 
     def now(self) -> float:
         """Return the site's time in seconds since the epoch."""
         return self.options.now()
+
+    async def work(self, seconds: float) -> None:
+        """Use one of the site's processors for so long."""
+        async with self._processors:
+            await asyncio.sleep(seconds)
 
     def has(self, *modules: Module) -> bool:
         """Whether any of *modules* is on."""
