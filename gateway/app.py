@@ -11,7 +11,6 @@ from aiohttp import web
 
 from gateway.delivery.courier import REMEMBERED_SECONDS, Courier
 from gateway.delivery.notices import Notices
-from gateway.drupal import DrupalOptions
 from gateway.enrolment.flow import EnrolmentFlow
 from gateway.factors import Factors, open_factors
 from gateway.flood.gate import Floodgate
@@ -20,11 +19,12 @@ from gateway.interfaces import Authenticator, Backend, Channel
 from gateway.login.fallback import Fallback
 from gateway.login.flow import LoginFlow
 from gateway.login.manage_token import ManageTokens
+from gateway.login.password_tests import PasswordTests
 from gateway.login.reaper import Reaper
 from gateway.login.refusal_timing import RefusalTiming
 from gateway.login.rules import LoginRules
 from gateway.login.second_factor import SecondFactor
-from gateway.login.turns import IN_FLIGHT, Turns
+from gateway.login.turns import turns_at
 from gateway.policy.check import PolicyCheck
 from gateway.settings import Settings, configured
 from gateway.texts.catalogues import Languages
@@ -125,14 +125,14 @@ async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: C
 
 
 def login_flow(parts: Components) -> LoginFlow:
-    settings = parts.settings
-    refusal_timing = RefusalTiming(parts.rng, most_seconds=settings.drupal.timeout_seconds)
+    settings, drupal = parts.settings, parts.settings.drupal
+    refusal_timing = RefusalTiming(parts.rng, most_seconds=drupal.timeout_seconds)
     return LoginFlow(
         drupal=parts.drupal,
         backend=parts.backend,
         flood=parts.flood,
         refusal_timing=refusal_timing,
-        turns=turns_of(settings.drupal, keep_seconds=refusal_timing.step),
+        turns=turns_at(drupal.max_concurrent, wait_seconds=drupal.queue_seconds, keep_seconds=refusal_timing.step),
         policy=PolicyCheck(
             settings.policy.policy(proxies=settings.trusted_proxies),
             settings.policy.remember,
@@ -141,6 +141,7 @@ def login_flow(parts: Components) -> LoginFlow:
             clock=parts.clock,
         ),
         second_factor=parts.second_factor,
+        password_tests=PasswordTests(parts.flood, parts.notices, clock=parts.clock),
         rules=LoginRules(
             code=settings.code,
             channels=frozenset(parts.channels),
@@ -151,16 +152,6 @@ def login_flow(parts: Components) -> LoginFlow:
             languages=parts.texts.choice,
         ),
         clock=parts.clock,
-    )
-
-
-def turns_of(drupal: DrupalOptions, *, keep_seconds: Callable[[], float]) -> Turns:
-    """Return the turns of a Drupal of which one network may use a quarter, and as many of its requests wait."""
-    quarter = max(1, drupal.max_concurrent // 4)
-    # Never more than the quarter, or requests with a turn would still wait for each other at Drupal.
-    in_flight = min(IN_FLIGHT, quarter)
-    return Turns(
-        in_flight=in_flight, most=in_flight + quarter, wait_seconds=drupal.queue_seconds, keep_seconds=keep_seconds
     )
 
 

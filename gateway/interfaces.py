@@ -14,6 +14,7 @@ Subject = Literal[
     "code",
     "locked",
     "replayed",
+    "password_used",
     "authenticator_added",
     "authenticator_removed",
     "recovery_new",
@@ -181,7 +182,8 @@ class Message:
     """Something that must be sent: a transaction's code, or a notice to an account. Holds no code.
 
     *subject* names what it is about: `code`, `locked` (too many wrong codes), `replayed` (the token of a remembered
-    device), or a change of the account's factors. *transaction* is the key of the transaction whose code it carries.
+    device), `password_used` (a right password after which no code was sent), or a change of the account's factors.
+    *transaction* is the key of the transaction whose code it carries.
     *known_network* is the transaction's: it says under which limit the message was counted.
     """
 

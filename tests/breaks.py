@@ -150,10 +150,18 @@ BREAKS = (
     Break(
         promise=11,
         says="one network may have many wrong passwords at Drupal at once",
-        function="gateway.app.turns_of",
+        function="gateway.login.turns.turns_at",
         old="in_flight = min(IN_FLIGHT, quarter)",
         new="in_flight = quarter",
         test="tests/flows/test_alike.py::TestASmallSite::test_several_tries_at_once_do_not_tell_whether_their_name_exists",
+    ),
+    Break(
+        promise=11,
+        says="a method that the site does not offer is refused after a right password only",
+        function="gateway.login.flow.LoginFlow.authenticate",
+        old="        self._demand_offered(auth_type)\n",
+        new="",
+        test="tests/flows/test_stolen_passwords.py::test_a_method_that_the_site_does_not_offer_is_refused_before_the_password_is_checked",
     ),
     Break(
         promise=12,

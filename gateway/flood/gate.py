@@ -12,7 +12,15 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.errors import AccountLocked, Flood, StoreUnavailable, TransactionClosed
-from gateway.flood.limits import Limits, changes, failures, guesses, proposals
+from gateway.flood.limits import (
+    Limits,
+    changes,
+    failures,
+    guesses,
+    password_notices,
+    password_tests,
+    proposals,
+)
 from gateway.interfaces import Counters
 from gateway.limit import Limit
 from gateway.telemetry.logs import OncePerMinute
@@ -111,6 +119,18 @@ class Floodgate:
     async def change(self, uid: str) -> None:
         """Count an asking to confirm or remove the account's app, whatever comes of it. Raises Flood."""
         await self._reserve([changes(uid)], now=self._clock())
+
+    async def password_tested(self, uid: str) -> None:
+        """Count a right password after which no code was sent. Raises Flood when there were too many."""
+        limit = password_tests(uid)
+        reserved = await self._reserve([limit], now=self._clock())
+        if reserved.counts == (limit.most,):
+            log.warning("attack.password_tested", uid=uid, count=limit.most)
+
+    async def password_notice_due(self, uid: str) -> bool:
+        """Return whether the owner has not been told of such a password lately; then they count as told."""
+        taken = await self._counters.take([password_notices(uid)], now=self._clock())
+        return taken.refused is None
 
     async def counted(self, channel: str, to: str, *, known_network: bool, at: float) -> bool:
         """Return whether the message asked for at *at* was counted, so that it may be sent."""

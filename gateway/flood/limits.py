@@ -19,6 +19,8 @@ SOFT_FAILURES, SOFT_FIRST_SECONDS, SOFT_MOST_SECONDS = 10, 30, 15 * 60
 HARD_FAILURES, HARD_SECONDS = 100, 30 * 24 * 3600
 # The lifetime of a manageToken.
 PROPOSALS, PROPOSAL_SECONDS = 20, 600
+# Users notice after a few tries that they get no code. A thief of many passwords tries each of them once or twice.
+PASSWORD_TESTS, PASSWORD_TEST_SECONDS = 5, 24 * 3600
 # A network stays known for this long. NIST SP 800-63B, revision 3 (§5.2.2), names known networks as a way to keep an
 # attacker from locking the user out.
 KNOWN_NETWORK_SECONDS = 30 * 24 * 3600
@@ -139,6 +141,18 @@ def proposals(uid: str) -> Limit:
 def changes(uid: str) -> Limit:
     """Limit requests to confirm or remove an app: each can take capacity from users with a recovery code."""
     return Limit(name="flood.proposals", key=f"changes:{uid}", most=PROPOSALS, seconds=PROPOSAL_SECONDS)
+
+
+def password_tests(uid: str) -> Limit:
+    """Limit right passwords after which no code was sent."""
+    return Limit(
+        name="flood.password_tests", key=f"password_tests:{uid}", most=PASSWORD_TESTS, seconds=PASSWORD_TEST_SECONDS
+    )
+
+
+def password_notices(uid: str) -> Limit:
+    """Limit mails about such passwords: one a day is read, and forty are not."""
+    return Limit(name="flood.password_notices", key=f"password_notices:{uid}", most=1, seconds=PASSWORD_TEST_SECONDS)
 
 
 def failures(uid: str, *, known_network: bool) -> Limit:

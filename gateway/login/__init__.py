@@ -18,6 +18,7 @@ Only these parts change the state, each by a compare-and-swap of the transaction
     to ENDED        second_factor (last attempt), flow.cancel, parking (displaced), reaper (expired)
 
 `methods` says what can reach an account, and `rules` holds the configuration. `parking` keeps Drupal's sessions, and
-`reaper` ends those that are due. `refusal_timing` and `turns` hide why a password was refused. `manage_token` proves a
-fresh second factor. `outcome` holds what the steps return.
+`reaper` ends those that are due. `refusal_timing` and `turns` hide why a password was refused. `password_tests` counts
+right passwords after which no code is sent. `manage_token` proves a fresh second factor. `outcome` holds what the steps
+return.
 """

@@ -19,6 +19,7 @@ from gateway.errors import (
     FactorBusy,
     Flood,
     GatewayError,
+    NotEnrolled,
     TransactionClosed,
     Unavailable,
     WrongOtp,
@@ -28,6 +29,7 @@ from gateway.interfaces import Authenticator, Backend
 from gateway.login.methods import awaited, destinations, message_ids, messages, was_sent
 from gateway.login.outcome import Checked, Granted, Pending, Progress, as_pending, progress
 from gateway.login.parking import Parking
+from gateway.login.password_tests import WITHOUT_CODE, PasswordTests
 from gateway.login.refusal_timing import RefusalTiming
 from gateway.login.rules import LoginRules
 from gateway.login.second_factor import SecondFactor
@@ -55,6 +57,7 @@ class LoginFlow:
         turns: Turns,
         policy: PolicyCheck,
         second_factor: SecondFactor,
+        password_tests: PasswordTests,
         rules: LoginRules,
         clock: Callable[[], float],
     ) -> None:
@@ -67,6 +70,7 @@ class LoginFlow:
         self._turns = turns
         self._policy = policy
         self._second_factor = second_factor
+        self._password_tests = password_tests
         self._rules = rules
         self._clock = clock
 
@@ -88,7 +92,9 @@ class LoginFlow:
         """
         if not self._rules.channels:
             raise DeliveryUnavailable("no_channel")
+        self._demand_offered(auth_type)
         checked = await self._check(username, password, caller)
+        account = None
         try:
             account = await self._describe(checked, caller)
             decision, remembered = await self._policy.decide(
@@ -102,9 +108,22 @@ class LoginFlow:
             if decision.exempt:
                 return await self._grant_without_code(checked, account, remembered)
             return await self._open(checked, account, decision, caller)
-        except BaseException:
+        except BaseException as error:
             await self._parking.leave_to_the_reaper(checked.key)
+            if isinstance(error, WITHOUT_CODE):
+                await self._password_tests.count(checked, account, caller.visitor)
             raise
+
+    def _demand_offered(self, auth_type: str | None) -> None:
+        """Raise NotEnrolled for a method that no account can have.
+
+        Before the password is checked, or the answer would tell that it is right.
+        """
+        # While policy only observes, a right password logs in, whatever the client asks for.
+        if auth_type is None or self._policy.observes:
+            return
+        if not self._rules.offers(auth_type, apps=self._second_factor.enabled):
+            raise NotEnrolled("not_offered")
 
     async def _check(self, username: str, password: str, caller: Caller) -> Checked:
         """Have Drupal check the password, and park the session that it opens."""

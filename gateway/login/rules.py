@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.account import Account, Client, Enrolment, Visitor
-from gateway.auth_types import sends
+from gateway.auth_types import ENROLLED, METHODS, sends
 from gateway.delivery.numbers import NumberOptions
 from gateway.factors import CodeOptions
 from gateway.languages import Choice
@@ -38,6 +38,12 @@ class LoginRules:
             dialable(account, channels=self.channels, numbers=self.numbers),
             language=self.languages.of(account.language, visitor.accept_language),
         )
+
+    def offers(self, method: str, *, apps: bool) -> bool:
+        """Return whether any account of this site can have *method*. *apps*: authenticator apps are allowed."""
+        if method in ENROLLED:
+            return apps
+        return method in METHODS and self.channels.issuperset(METHODS[method])
 
     def methods(self, account: Account, enrolment: Enrolment | None) -> tuple[str, ...]:
         """Return the methods that can be asked of *account*, the preferred one first."""

@@ -82,3 +82,11 @@ class Turns:
         line.requests -= 1
         if not line.requests:
             del self._lines[network]
+
+
+def turns_at(max_concurrent: int, *, wait_seconds: float, keep_seconds: Callable[[], float]) -> Turns:
+    """Return the turns for a Drupal that takes *max_concurrent* requests at once, a quarter of them of one network."""
+    quarter = max(1, max_concurrent // 4)
+    # Never more than the quarter, or requests with a turn would still wait for each other at Drupal.
+    in_flight = min(IN_FLIGHT, quarter)
+    return Turns(in_flight=in_flight, most=in_flight + quarter, wait_seconds=wait_seconds, keep_seconds=keep_seconds)

@@ -28,6 +28,7 @@ URGENT_EVENTS = frozenset(
         "lock.hard",
         "attack.second_factor",
         "attack.device_replayed",
+        "attack.password_tested",
         "courier.failed",
         "drupal.counts_gateway",
     }

@@ -16,6 +16,7 @@ from gateway.demo.drupal.site import DrupalOptions
 from gateway.drupal import reading_on
 from gateway.drupal.bulkhead import Breaker
 from gateway.factors import recovery
+from gateway.flood.limits import PASSWORD_TESTS
 from gateway.login import parking
 from gateway.settings import Settings
 from gateway.telemetry import event_webhook
@@ -317,11 +318,13 @@ async def who_is_exempted_and_who_is_remembered(stage: Stage) -> None:
     async with stage.world(redis=stage.redis.url) as world:
         async with world.open_gateway(policy={"exempt_roles": ["kiosk"]}) as web:
             await web.authenticate()
+            # The notice: nobody was asked for a code.
+            await world.mailbox.mail(1)
         async with world.open_gateway(policy={"require": "observe"}, drupal={"contacts": "off"}) as web:
             await web.authenticate()
         async with world.open_gateway(policy=remember) as web:
             opened = await web.authenticate()
-            token = (await web.login(opened, await world.code(), remember=True))["rememberToken"]
+            token = (await web.login(opened, await world.code(2), remember=True))["rememberToken"]
             async with world.open_gateway(policy=remember, keys=[OTHER_SEAL_KEY]) as other:
                 await other.authenticate(rememberToken=token)
             before = len(world.mailbox.mails)
@@ -364,6 +367,8 @@ async def who_has_an_app(stage: Stage) -> None:
     async with stage.world(**ON) as world, world.open_gateway() as web:
         alice = await enrol(world, web)
         stage.secrets |= {alice.secret, alice.token, *alice.codes}
+        for _ in range(PASSWORD_TESTS):
+            assert (await web.authenticate("dave", authType=RECOVERY)).code == "not_enrolled"
         await web.login(await web.authenticate(authType=RECOVERY), alice.codes[0])
         with stage.patch.context() as patch:
             patch.setattr(recovery, "AT_ONCE", 0)

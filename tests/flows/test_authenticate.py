@@ -139,14 +139,15 @@ async def test_a_key_given_for_every_client_is_known(frontend):
         assert (await frontend.authenticate(apiKey=key)).status == 200
 
 
-async def test_a_method_that_the_user_does_not_have_is_refused_and_the_session_ended(world, frontend):
-    for asked in ("SMS", "GOOGLE AUTHENTICATOR", "email", "NONE", ""):
-        answer = await frontend.authenticate(authType=asked)
+async def test_a_method_that_the_user_does_not_have_is_refused_and_the_session_ended(world):
+    world.drupal.accounts.change(2, phone="")
+    async with world.open_gateway(channels={"sms": {"kind": "console"}}) as frontend:
+        answer = await frontend.authenticate(authType="SMS")
+
         assert (answer.status, answer.code) == (403, "not_enrolled")
         assert answer.body.keys() == {"username", "status", "message", "code"}
-
-    await all_ended(world)
-    assert not world.mailbox.mails
+        await all_ended(world)
+        assert world.drupal.login_calls == 1
 
 
 async def test_the_method_of_the_user_may_be_asked_for(frontend):

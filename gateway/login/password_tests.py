@@ -1,0 +1,38 @@
+"""Right passwords after which no code is sent. Each is counted, and the owner of the account gets a mail.
+
+The answer says that the password is right, and the owner would not hear of it: a person with stolen passwords could
+test them unnoticed.
+"""
+
+from collections.abc import Callable
+
+from gateway.account import Account, Visitor
+from gateway.delivery.notices import Notices, notice
+from gateway.errors import DrupalInvalid, NoDestination, NotEnrolled
+from gateway.flood.gate import Floodgate
+from gateway.login.outcome import Checked
+
+# How a login with a right password ends without a code. The owner has had a mail before an account is locked.
+WITHOUT_CODE = (NotEnrolled, NoDestination, DrupalInvalid)
+
+
+class PasswordTests:
+    """Counts them by account, whatever network they come from."""
+
+    def __init__(self, flood: Floodgate, notices: Notices, *, clock: Callable[[], float]) -> None:
+        self._flood = flood
+        self._notices = notices
+        self._clock = clock
+
+    async def count(self, checked: Checked, account: Account | None, visitor: Visitor) -> None:
+        """Count one, and tell the owner once a day. Raises Flood after too many.
+
+        *account* is None if Drupal did not show it; then there is no address to tell.
+        """
+        uid = checked.session.uid
+        await self._flood.password_tested(uid)
+        if account and account.mail and await self._flood.password_notice_due(uid):
+            mail = notice(
+                "password_used", account, username=checked.username, now=self._clock(), browser=visitor.user_agent
+            )
+            await self._notices.tell(mail, uid=uid)
