@@ -56,6 +56,14 @@ class UnusableCookie:
     change: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoggedOut:
+    """The result of a log-out: the Set-Cookie lines that delete the cookie, and whether there was a session to end."""
+
+    cookies: tuple[str, ...] = field(repr=False)
+    ended: bool
+
+
 class Authenticator(Protocol):
     """Drupal's side of a login. Raises BadCredentials, Flood, Unavailable, DrupalInvalid or DrupalTimeout.
 
@@ -95,8 +103,8 @@ class Authenticator(Protocol):
         """Return the session cookies among the Set-Cookie lines of any answer of Drupal's, in their order."""
         ...
 
-    async def log_out(self, credential: Credential, *, visitor: Visitor | None = None) -> tuple[str, ...]:
-        """End *credential* at Drupal, and return the Set-Cookie lines that delete its cookie in a browser.
+    async def log_out(self, credential: Credential, *, visitor: Visitor | None = None) -> LoggedOut:
+        """End *credential* at Drupal.
 
         *visitor* is the visitor who asked for it; None means that the gateway ends it by itself. A credential that is
         no longer valid is no error.

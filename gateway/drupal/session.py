@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Literal
 
 from gateway.account import Account, DrupalSession, Visitor
@@ -19,7 +20,7 @@ from gateway.drupal.options import SiteOptions
 from gateway.drupal.peer import Peer, peer_at
 from gateway.drupal.reading_on import ReadingOn
 from gateway.errors import DrupalTimeout, GatewayError, Malformed
-from gateway.interfaces import HandOver, Late, SessionCookie, UnusableCookie
+from gateway.interfaces import HandOver, Late, LoggedOut, SessionCookie, UnusableCookie
 
 
 class SessionOptions(SiteOptions):
@@ -97,7 +98,7 @@ class SessionDrupal:
     def session_cookies(self, set_cookies: Sequence[str]) -> list[SessionCookie]:
         return cookies.session_cookies(set_cookies)
 
-    async def log_out(self, credential: DrupalSession, *, visitor: Visitor | None = None) -> tuple[str, ...]:
+    async def log_out(self, credential: DrupalSession, *, visitor: Visitor | None = None) -> LoggedOut:
         # With the visitor's address: they have no more than their quarter of Drupal, or invented cookies would take
         # all of it.
         headers = cookie_header(credential) | visitor_headers(visitor)
@@ -108,7 +109,11 @@ class SessionDrupal:
                 )
         except TimeoutError:
             raise DrupalTimeout("logout") from None
-        return cookies.deletions(answer.cookies, credential.cookie_name, host=self._host)
+        return LoggedOut(
+            cookies=cookies.deletions(answer.cookies, credential.cookie_name, host=self._host),
+            # Drupal refuses to log out where nobody is logged in.
+            ended=answer.status != HTTPStatus.FORBIDDEN,
+        )
 
     def answers(self) -> bool:
         return self._drupal.answers

@@ -369,7 +369,12 @@ class LoginFlow:
         """End a session that was handed over; return the Set-Cookie lines that delete its cookie."""
         # What a log-out waits for must not tell how long Drupal takes for the logins of the same network.
         async with self._turns.turn(visitor.address):
-            return await self._drupal.log_out(session, visitor=visitor)
+            began = asyncio.get_running_loop().time()
+            done = await self._drupal.log_out(session, visitor=visitor)
+            if not done.ended:
+                # Anybody can make up a session. Only its owner can end one, and only once.
+                await self._refusal_timing.wait(since=began)
+        return done.cookies
 
     def drupal_state(self) -> str:
         """Return `ok`, or what an operator should know: `breaker_open` or `counts_gateway`."""

@@ -8,6 +8,8 @@ Two cases need a longer T, the cautious one: max(1 s, 2 × T). Before the first 
 And if a refusal took longer than T, others of existing names will, too; then T is the cautious one for an hour. This
 rise may tell that one name exists. So it comes at once, and there is one in an hour: if T followed each refusal, every
 rise of it would tell of another name. By it, nobody can make T longer than the cautious one.
+
+A log-out that ends no session is answered after the same time. Otherwise it would tell how busy Drupal is.
 """
 
 import asyncio

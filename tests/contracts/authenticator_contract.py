@@ -246,8 +246,9 @@ class AuthenticatorContract:
 
     @pytest.mark.parametrize("visitor", [None, VISITOR], ids=["the gateway", "a visitor"])
     async def test_it_ends_the_credential_at_drupal(self, drupal, authenticator, credential, logged_in_as, visitor):
-        await authenticator.log_out(credential, visitor=visitor)
+        done = await authenticator.log_out(credential, visitor=visitor)
 
+        assert done.ended
         assert not await logged_in_as(authenticator.hand_over(credential))
         assert drupal.ledger.alive() == []
 
@@ -255,7 +256,10 @@ class AuthenticatorContract:
     async def test_one_that_is_gone_already_is_no_error(self, authenticator, credential, visitor):
         once = await authenticator.log_out(credential, visitor=visitor)
 
-        assert len(await authenticator.log_out(credential, visitor=visitor)) == len(once)
+        again = await authenticator.log_out(credential, visitor=visitor)
+
+        assert not again.ended
+        assert len(again.cookies) == len(once.cookies)
 
     async def test_what_drupal_did_not_end_is_not_said_to_be_ended(self, drupal, authenticator, credential):
         drupal.fault = Fault(kind=Kind.BAD_GATEWAY, at=Endpoint.LOGOUT)

@@ -29,7 +29,7 @@ class TestSession(AuthenticatorContract):
         assert handed.session == {"csrf_token": session.csrf_token, "logout_token": session.logout_token}
 
     async def test_logging_out_deletes_the_cookie_in_the_browser(self, authenticator, credential):
-        [line] = await authenticator.log_out(credential, visitor=VISITOR)
+        [line] = (await authenticator.log_out(credential, visitor=VISITOR)).cookies
 
         assert line.startswith(f"{credential.cookie_name}=deleted; ")
         assert "Max-Age=0" in line

@@ -72,6 +72,7 @@ async def login_status(visit: Visit) -> web.Response:
 
 async def log_out(visit: Visit) -> web.Response:
     """End the session if the query holds its logout token."""
+    await visit.site.work(visit.site.options.times.logout)
     check_logout_token(visit)
     visit.log_out(Ending.LOGGED_OUT)
     return visit.empty(HTTPStatus.NO_CONTENT)
