@@ -29,6 +29,16 @@ def network_of(address: str) -> str:
     return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
 
 
+@lru_cache(1024)
+def subscriber_of(address: str) -> str:
+    """Return what one subscriber has: an IPv4 address, or the /56 of an IPv6 address.
+
+    A /56 holds 256 networks of `network_of`. Providers give one to each home (RIPE-690).
+    """
+    parsed = ip_address(address)
+    return str(ip_network((parsed, 56), strict=False)) if isinstance(parsed, IPv6Address) else address
+
+
 def network_or_none(address: str | None) -> str:
     """Return the `network_of` *address*; empty without an address."""
     return network_of(address) if address else ""

@@ -6,6 +6,7 @@ store, as replicas do.
 
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import re
@@ -35,6 +36,9 @@ SERVER_KEY = "an-api-key-of-a-server-side-frontend"
 SEAL_KEY = "k1:" + base64.b64encode(b"s" * 32).decode()
 INDEX_KEY = base64.b64encode(b"i" * 32).decode()
 CODE = re.compile(r"\b\d{6,8}\b")
+# Drupal's name for its session cookie at http://localhost, where every simulated one listens.
+SESSION_NAME = "SESS" + hashlib.sha256(b"localhost").hexdigest()[:32]
+MADE_UP_COOKIE = f"{SESSION_NAME}=made-up"
 PASSWORDS = {"alice": "alice-pass-1", "bob": "bob-pass-1", "dave": "dave-pass-1", "admin": "admin-pass-1"}
 
 

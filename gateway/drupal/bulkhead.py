@@ -1,15 +1,16 @@
 """Limits on the calls to Drupal (promise 13).
 
-The bulkhead limits how many run at once, in all and for one address. The circuit breaker refuses calls while Drupal
-does not answer.
+The bulkhead limits how many run at once, in all and for one network. It serves the networks that wait in turn, so that
+a few of them can't keep all others out. The circuit breaker refuses calls while Drupal does not answer.
 """
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import structlog
 
@@ -22,18 +23,25 @@ BUSY_SECONDS = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Waiting:
-    """A call in the queue. *turn* is done when the call may run, or is refused."""
+    """A call that waits in *line*. *turn* is done when the call may run, is refused, or was given up."""
 
     network: str
-    turn: asyncio.Future[None]
-    follow_up: bool
+    line: "deque[Waiting]"
+    turn: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+Line: TypeAlias = deque[Waiting]
 
 
 class Bulkhead:
-    """Lets *most* calls run at once, and as many wait. One address gets a quarter of each.
+    """Lets *most* calls run at once, and as many wait. One network gets a quarter of each.
 
-    A call that follows up a login goes before new logins: it runs first, and takes the place of one in a full queue. If
-    it were refused, the session that Drupal has opened would be lost; a login that waits has opened nothing yet.
+    The networks that wait get the free slots in turn, for one call each. When the queue is full, the network that waits
+    most loses its newest call to a network that waits less.
+
+    A call that follows up a login goes before all others: it runs first, and takes the place of another one in a full
+    queue. If it were refused, the session that Drupal has opened would be lost; a login that waits has opened nothing
+    yet.
     """
 
     def __init__(self, most: int, *, queue_seconds: float) -> None:
@@ -43,8 +51,9 @@ class Bulkhead:
         self._busy = 0
         self._busy_of: Counter[str] = Counter()
         self._waiting_of: Counter[str] = Counter()
-        # Follow-ups in front.
-        self._queue: deque[Waiting] = deque()
+        self._follow_ups: Line = deque()
+        # All other calls that wait, by network. The first network is the next in turn.
+        self._lines: OrderedDict[str, Line] = OrderedDict()
 
     @asynccontextmanager
     async def slot(self, network: str, *, follow_up: bool = False) -> AsyncGenerator[None]:
@@ -79,7 +88,7 @@ class Bulkhead:
             async with asyncio.timeout(self._queue_seconds):
                 await entry.turn
         except BaseException as error:
-            if entry in self._queue:
+            if entry in entry.line:
                 self._unqueue(entry)
             elif not entry.turn.cancelled() and entry.turn.exception() is None:
                 # It got its slot in the moment in which it gave up.
@@ -89,41 +98,62 @@ class Bulkhead:
             raise
 
     def _enqueue(self, network: str, *, follow_up: bool) -> Waiting:
-        full_here = bool(network) and self._waiting_of[network] >= self._quarter
-        if full_here or len(self._queue) >= self._most:
-            last = self._last_login(network if full_here else None) if follow_up else None
-            if last is None:
-                raise DrupalBusy("queue", retry_after=BUSY_SECONDS)
-            self._unqueue(last)
-            last.turn.set_exception(DrupalBusy("follow_up", retry_after=BUSY_SECONDS))
-        entry = Waiting(network=network, turn=asyncio.get_running_loop().create_future(), follow_up=follow_up)
-        self._queue.insert(sum(each.follow_up for each in self._queue) if follow_up else len(self._queue), entry)
+        if network and self._waiting_of[network] >= self._quarter:
+            self._evict(self._lines.get(network) if follow_up else None)
+        elif self._waiting_of.total() >= self._most:
+            # With the new call, its own network must still wait less than the one that loses a call.
+            self._evict(self._longest_line(above=0 if follow_up else len(self._lines.get(network, ())) + 1))
+        line = self._follow_ups if follow_up else self._lines.setdefault(network, deque())
+        entry = Waiting(network=network, line=line)
+        line.append(entry)
         self._waiting_of[network] += 1
         return entry
 
-    def _last_login(self, network: str | None) -> Waiting | None:
-        """The newest login in the queue, of *network* or of any address. The gateway's own calls are no logins."""
-        for entry in reversed(self._queue):
-            if entry.network and not entry.follow_up and not entry.turn.done() and network in (None, entry.network):
-                return entry
-        return None
+    def _longest_line(self, *, above: int) -> Line | None:
+        """Return the line of the network that waits most, if more than *above* calls wait there.
+
+        Of several, the one whose turn comes last. The gateway's own calls end sessions, so they keep their places.
+        """
+        lines = (line for network, line in reversed(self._lines.items()) if network)
+        longest = max(lines, key=len, default=None)
+        return longest if longest and len(longest) > above else None
+
+    def _evict(self, line: Line | None) -> None:
+        """Refuse the newest call in *line*, so that another one gets its place. Raises DrupalBusy if there is none."""
+        if not line:
+            raise DrupalBusy("queue", retry_after=BUSY_SECONDS)
+        newest = line[-1]
+        self._unqueue(newest)
+        if not newest.turn.done():
+            newest.turn.set_exception(DrupalBusy("evicted", retry_after=BUSY_SECONDS))
 
     def _unqueue(self, entry: Waiting) -> None:
-        self._queue.remove(entry)
+        entry.line.remove(entry)
+        if not entry.line and entry.line is not self._follow_ups:
+            del self._lines[entry.network]
         _less(self._waiting_of, entry.network)
 
     def _let_in(self) -> None:
-        """Start the calls that may run, in the order of the queue. An address at its quarter is passed over."""
-        for entry in list(self._queue):
-            if self._busy >= self._most:
-                return
+        """Start the calls that may run."""
+        while self._busy < self._most and (entry := self._next()):
+            # Now, and not when its task runs: until then it would count as waiting, and keep others out.
+            self._unqueue(entry)
             if entry.turn.done():
                 continue
+            if entry.line is self._lines.get(entry.network):
+                self._lines.move_to_end(entry.network)
+            self._enter(entry.network)
+            entry.turn.set_result(None)
+
+    def _next(self) -> Waiting | None:
+        """Return the call whose turn it is. Networks at their quarter are passed over; there are only a few of them."""
+        for entry in self._follow_ups:
             if self._is_free(entry.network):
-                # Now, and not when its task runs: until then it would count as waiting, and keep others out.
-                self._unqueue(entry)
-                self._enter(entry.network)
-                entry.turn.set_result(None)
+                return entry
+        for network, line in self._lines.items():
+            if self._is_free(network):
+                return line[0]
+        return None
 
 
 def _less(counter: Counter[str], network: str) -> None:

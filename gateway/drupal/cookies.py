@@ -4,8 +4,8 @@ Values are passed on byte for byte: they may hold `%2C`, which Drupal expects ba
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,8 +15,6 @@ from gateway.interfaces import SessionCookie, UnusableCookie
 _NAME: Final = r"S?SESS[0-9a-f]{32}"
 _IN_ANSWER: Final = re.compile(rf"({_NAME})=([^;\s]*)")
 _IN_REQUEST: Final = re.compile(rf"(?:^|;)\s*({_NAME})=([^;\s\"]{{1,256}})")
-# No browser sends more.
-_MOST_IN_REQUEST: Final = 4
 
 _DELETED: Final = "deleted"
 _EXPIRED: Final = "expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"
@@ -44,10 +42,27 @@ def opened_cookie(set_cookies: Sequence[str]) -> SessionCookie | None:
     return live[-1] if live else None
 
 
-def sent_cookies(cookie_header: str) -> Iterator[tuple[str, str]]:
-    """Name and value of each session cookie that a browser sent, up to four."""
-    for match in islice(_IN_REQUEST.finditer(cookie_header), _MOST_IN_REQUEST):
-        yield match[1], match[2]
+def session_name(public_url: str) -> str:
+    """The name that Drupal gives its session cookie at *public_url*, as `SessionConfiguration` of core makes it.
+
+    A site can have another one: by $cookie_domain, by session.storage.options, or in a subdirectory.
+    """
+    seen = urlsplit(public_url)
+    prefix = "SSESS" if seen.scheme == "https" else "SESS"
+    return prefix + sha256((seen.hostname or "").encode()).hexdigest()[:32]
+
+
+def sent_cookie(cookie_header: str, names: Sequence[str | None], *, any_name: bool = False) -> tuple[str, str] | None:
+    """Name and value of the session cookie that a browser sent: the first that has one of *names*.
+
+    Of two cookies with one name, PHP takes the first, too. *any_name*: if there is none, the first session cookie.
+    """
+    first = None
+    for match in _IN_REQUEST.finditer(cookie_header):
+        first = first or (match[1], match[2])
+        if match[1] in names:
+            return match[1], match[2]
+    return first if any_name else None
 
 
 def deletions(set_cookies: Sequence[str], name: str, *, host: str) -> tuple[str, ...]:

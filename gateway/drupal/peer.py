@@ -13,7 +13,7 @@ from yarl import URL
 from gateway.drupal.answers import Answer
 from gateway.drupal.bulkhead import Breaker, Bulkhead
 from gateway.errors import DrupalInvalid, DrupalUnavailable
-from gateway.networks import network_of
+from gateway.networks import subscriber_of
 
 # The account form has some 55 kB (measured). Anything much larger is something else.
 MOST_BYTES = 1 << 20
@@ -77,7 +77,7 @@ class Peer:
 
         Raises DrupalBusy, DrupalUnavailable or DrupalInvalid.
         """
-        network = network_or_none(headers.get("X-Forwarded-For"))
+        network = subscriber_or_none(headers.get("X-Forwarded-For"))
         self._breaker.demand_closed()
         async with self._bulkhead.slot(network, follow_up=follow_up):
             try:
@@ -105,12 +105,15 @@ class Peer:
 
     def timed_out(self, address: str) -> None:
         """Count a call for *address* that the caller has given up."""
-        self._breaker.failed(network_or_none(address))
+        self._breaker.failed(subscriber_or_none(address))
 
 
-def network_or_none(address: str | None) -> str:
-    """The network that shares a quarter of Drupal: an IPv4 address or an IPv6 /64. Empty for no address."""
-    return network_of(address) if address else ""
+def subscriber_or_none(address: str | None) -> str:
+    """The network that shares a quarter of Drupal: an IPv4 address or an IPv6 /56. Empty for no address.
+
+    With /64s, one subscriber would have 256 quarters and 256 turns, and could open the breaker alone.
+    """
+    return subscriber_of(address) if address else ""
 
 
 async def _whole(response: aiohttp.ClientResponse) -> Answer:

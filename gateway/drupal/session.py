@@ -54,6 +54,9 @@ class SessionDrupal:
         self._host = options.host
         self._contacts = Contacts(way=options.contacts, phone_field=options.phone_field, profile=options.profile_fields)
         self._reading_on = ReadingOn()
+        self._computed_name = cookies.session_name(options.public_url or options.url)
+        # What Drupal called its cookie in the last login. None before the first login of this process.
+        self._seen_name: str | None = None
 
     async def authenticate(self, *, name: str, password: str, visitor: Visitor, late: Late) -> DrupalSession:
         login = asyncio.create_task(self._log_in(name, password, visitor, late))
@@ -90,10 +93,14 @@ class SessionDrupal:
         self, *, cookie_header: str, authorization: str, logout_token: str | None
     ) -> list[DrupalSession]:
         del authorization  # A bearer token is of another mode.
-        sent = list(cookies.sent_cookies(cookie_header))
-        if sent and logout_token is None:
+        sent = cookies.sent_cookie(
+            cookie_header, (self._seen_name, self._computed_name), any_name=self._seen_name is None
+        )
+        if sent is None:
+            return []
+        if logout_token is None:
             raise Malformed("logout_token")
-        return [nameless(name, value, logout_token=logout_token or "") for name, value in sent]
+        return [nameless(*sent, logout_token=logout_token)]
 
     def session_cookies(self, set_cookies: Sequence[str]) -> list[SessionCookie]:
         return cookies.session_cookies(set_cookies)
@@ -126,7 +133,7 @@ class SessionDrupal:
         headers = visitor_headers(visitor) | {"Content-Type": "application/json", "Accept": "application/json"}
         set_cookies: list[str] = []
         try:
-            return opened_session(
+            session = opened_session(
                 await self._drupal.ask("POST", "/user/login?_format=json", headers, body, cookies=set_cookies)
             )
         except (GatewayError, asyncio.CancelledError) as error:
@@ -137,6 +144,8 @@ class SessionDrupal:
             # In a task of its own: when this one is cancelled, the session must be ended nevertheless.
             self._reading_on.keep(late(nameless(opened.name, opened.value, set_cookie=opened.line)))
             raise error if isinstance(error, GatewayError) else DrupalTimeout("body") from None
+        self._seen_name = session.cookie_name
+        return session
 
 
 def cookie_header(session: DrupalSession) -> dict[str, str]:

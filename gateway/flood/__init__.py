@@ -5,6 +5,7 @@
     a code         wrong codes                               account                    locked: it waits
                    wrong codes                               address                    429 flood
                    wrong codes                               the whole site             nothing: an alert
+    a log-out      log-outs that ended no session           address (IPv6: /56)        429 flood, before Drupal
     a message      messages                                  destination                429 flood
     enrolment      secrets, recovery codes, changes          account                    429 flood
 

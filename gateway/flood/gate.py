@@ -112,6 +112,16 @@ class Floodgate:
         if limits:
             await self._reserve(limits, now=now)
 
+    async def logout(self, address: str) -> Reserved | None:
+        """Reserve a log-out that ends no session. Raises Flood.
+
+        Without the store it is not counted, and None is returned: users must be able to log out.
+        """
+        try:
+            return await self._reserve([self._limits.logouts(address)], now=self._clock())
+        except StoreUnavailable:
+            return None
+
     async def proposal(self, uid: str) -> None:
         """Count a secret, or a set of recovery codes, that is made for the account. Raises Flood."""
         await self._reserve([proposals(uid)], now=self._clock())

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from gateway.collation import fold
 from gateway.limit import KNOWN_NETWORK, Limit
-from gateway.networks import network_of
+from gateway.networks import network_of, subscriber_of
 from gateway.options import Options
 
 # Wrong codes of one account, by uid (promise 2). The hard limit is stricter than NIST SP 800-63B-4 §3.2.2, which counts
@@ -47,6 +47,7 @@ class FloodOptions(Options):
     name: LimitOptions = LimitOptions(most=4, seconds=21_600)
     address: LimitOptions = LimitOptions(most=40, seconds=3_600)
     codes: LimitOptions = LimitOptions(most=60, seconds=3_600)
+    logouts: LimitOptions = LimitOptions(most=60, seconds=3_600)
     everywhere: LimitOptions = LimitOptions(most=200, seconds=600)
     mail: LimitOptions = LimitOptions(most=30, seconds=86_400)
     phone: LimitOptions = LimitOptions(most=10, seconds=86_400)
@@ -92,6 +93,10 @@ class Limits:
         """Return a limit that is full while the network of *address* is known: a code from there was right lately."""
         key = f"{KNOWN_NETWORK}:{self._index(KNOWN_NETWORK, uid, network_of(address))}"
         return Limit(name=KNOWN_NETWORK, key=key, most=1, seconds=KNOWN_NETWORK_SECONDS)
+
+    def logouts(self, address: str) -> Limit:
+        """Limit log-outs from one subscriber that end no session. A cookie is made up as easily as a /64 is changed."""
+        return self._limit("flood.logouts", self._options.logouts, subscriber_of(address))
 
     def everywhere(self) -> Limit:
         """Count wrong codes of the whole site. This refuses nothing; reaching it means an attack."""

@@ -25,7 +25,7 @@ from gateway.errors import (
     WrongOtp,
 )
 from gateway.flood.gate import Floodgate, Reserved
-from gateway.interfaces import Authenticator, Backend
+from gateway.interfaces import Authenticator, Backend, LoggedOut
 from gateway.login.methods import awaited, destinations, message_ids, messages, was_sent
 from gateway.login.outcome import Checked, Granted, Pending, Progress, as_pending, progress
 from gateway.login.parking import Parking
@@ -366,15 +366,31 @@ class LoginFlow:
         await self._parking.end_now(key)
 
     async def logout(self, session: Credential, *, visitor: Visitor) -> tuple[str, ...]:
-        """End a session that was handed over; return the Set-Cookie lines that delete its cookie."""
+        """End a session that was handed over; return the Set-Cookie lines that delete its cookie.
+
+        Raises Flood for a network from which too many log-outs ended no session.
+        """
         # What a log-out waits for must not tell how long Drupal takes for the logins of the same network.
         async with self._turns.turn(visitor.address):
+            reserved = await self._flood.logout(visitor.address)
             began = asyncio.get_running_loop().time()
-            done = await self._drupal.log_out(session, visitor=visitor)
+            done = await self._log_out(session, visitor, reserved=reserved)
             if not done.ended:
                 # Anybody can make up a session. Only its owner can end one, and only once.
                 await self._refusal_timing.wait(since=began)
         return done.cookies
+
+    async def _log_out(self, session: Credential, visitor: Visitor, *, reserved: Reserved | None) -> LoggedOut:
+        """End the session at Drupal. *reserved* stays counted if there was none, or nobody knows."""
+        try:
+            done = await self._drupal.log_out(session, visitor=visitor)
+        except Unavailable:
+            if reserved:
+                await self._flood.release(reserved)
+            raise
+        if done.ended and reserved:
+            await self._flood.release(reserved)
+        return done
 
     def drupal_state(self) -> str:
         """Return `ok`, or what an operator should know: `breaker_open` or `counts_gateway`."""

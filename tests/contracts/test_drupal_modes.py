@@ -1,13 +1,17 @@
 """Every Drupal mode keeps the contract of Authenticator."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
+from gateway.demo.drupal.server import SimulatedDrupal, running
+from gateway.demo.drupal.site import DrupalOptions
 from gateway.drupal import SessionOptions
 from gateway.errors import Malformed
 from gateway.interfaces import HandOver
 from tests.contracts.authenticator_contract import ALICE, NOTHING_SENT, VISITOR, AuthenticatorContract
+from tests.world import SESSION_NAME
 
 NAME = "SESS" + "0a" * 16
 
@@ -45,15 +49,36 @@ class TestSession(AuthenticatorContract):
         with pytest.raises(Malformed):
             authenticator.credentials_in(**NOTHING_SENT | {"cookie_header": f"{NAME}=value"})
 
-    async def test_a_browser_with_several_session_cookies_is_logged_out_of_each(self, authenticator):
-        found = authenticator.credentials_in(
-            **NOTHING_SENT | {"cookie_header": f"{NAME}=one; lang=de; S{NAME}=two", "logout_token": "token"}
-        )
+    def found(self, authenticator, *cookies: str) -> list[tuple[str, str, str]]:
+        sent = NOTHING_SENT | {"cookie_header": "; ".join(cookies), "logout_token": "token"}
+        return [(one.cookie_name, one.cookie_value, one.logout_token) for one in authenticator.credentials_in(**sent)]
 
-        assert [(one.cookie_name, one.cookie_value, one.logout_token) for one in found] == [
-            (NAME, "one", "token"),
-            (f"S{NAME}", "two", "token"),
-        ]
+    async def test_of_several_session_cookies_the_one_with_drupals_own_name_counts(self, authenticator):
+        sent = (f"{NAME}=one", "lang=de", f"{SESSION_NAME}=two", f"S{SESSION_NAME}=three", f"{SESSION_NAME}=four")
+
+        assert self.found(authenticator, *sent) == [(SESSION_NAME, "two", "token")]
+
+    async def test_before_the_first_login_one_cookie_of_another_name_may_be_the_sites(self, authenticator):
+        """A site can name its cookie as it likes."""
+        assert self.found(authenticator, f"{NAME}=one", f"S{NAME}=two") == [(NAME, "one", "token")]
+
+    async def test_after_a_login_only_the_sites_names_count(self, authenticator, credential):
+        assert credential.cookie_name == SESSION_NAME
+        assert self.found(authenticator, f"{NAME}=one", f"S{NAME}=two") == []
+        assert self.found(authenticator, f"{SESSION_NAME}=three") == [(SESSION_NAME, "three", "token")]
+
+    async def test_a_name_that_only_a_login_has_shown_counts_too(self):
+        """For an address of https, `SSESS…` is expected. This Drupal does not trust the gateway, and calls it `SESS…`."""
+        async with running(SimulatedDrupal(DrupalOptions())) as url:
+            options = SessionOptions(url=url, public_url=url.replace("http:", "https:"))
+            async with options.open() as authenticator:
+                await authenticator.authenticate(**ALICE, visitor=VISITOR, late=lambda _: asyncio.sleep(0))
+
+                sent = self.found(authenticator, f"{NAME}=one", f"{SESSION_NAME}=two")
+                expected = self.found(authenticator, f"S{SESSION_NAME}=three")
+
+        assert sent == [(SESSION_NAME, "two", "token")]
+        assert expected == [(f"S{SESSION_NAME}", "three", "token")]
 
     async def test_a_cookie_that_the_browser_must_reject_is_said_with_what_to_change(self, authenticator, credential):
         handed = authenticator.hand_over(credential)

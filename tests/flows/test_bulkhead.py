@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
 from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
+from gateway.demo.drupal.site import Times
 from gateway.drupal.bulkhead import Breaker
 from gateway.login.turns import IN_FLIGHT
 from tests.ports import free_port
-from tests.world import KEY, PASSWORDS
+from tests.world import KEY, MADE_UP_COOKIE, PASSWORDS
 
 AT_ONCE_SECONDS = 0.3
 
@@ -164,7 +166,7 @@ async def test_made_up_cookies_to_log_out_take_no_more_than_a_quarter_of_drupal(
     async with world.open_gateway(drupal={"max_concurrent": 8}) as frontend:
         attacker = world.visit(frontend.url, headers={"X-Forwarded-For": "203.0.113.66"})
         visitor = world.visit(frontend.url, headers={"X-Forwarded-For": "198.51.100.7"})
-        attempts = [asyncio.create_task(attacker.logout("SESS" + "a" * 32 + "=made-up", "token")) for _ in range(40)]
+        attempts = [asyncio.create_task(attacker.logout(MADE_UP_COOKIE, "token")) for _ in range(40)]
         await world.eventually(lambda: world.drupal.called("/user/logout"))
 
         answer = await visitor.authenticate()
@@ -173,6 +175,23 @@ async def test_made_up_cookies_to_log_out_take_no_more_than_a_quarter_of_drupal(
         codes = [attempt.code for attempt in await asyncio.gather(*attempts)]
         assert codes.count("drupal_busy") == 36
         assert len(world.drupal.called("/user/logout")) == 4
+
+
+async def test_made_up_log_outs_from_four_subscribers_keep_nobody_else_out(world):
+    """Each has several /64s of its /56. Together they fill the slots and the queue."""
+    world.drupal.options = replace(world.drupal.options, times=Times(logout=0.3))
+    networks = [f"2001:db8:{subscriber}:{number}::1" for subscriber in range(1, 5) for number in range(6)]
+    async with world.open_gateway(drupal={"max_concurrent": 16}) as frontend:
+        attackers = [world.visit(frontend.url, headers={"X-Forwarded-For": network}) for network in networks]
+        attempts = [
+            asyncio.create_task(attacker.logout(MADE_UP_COOKIE, "token")) for _ in range(2) for attacker in attackers
+        ]
+        await world.eventually(lambda: len(world.drupal.called("/user/logout")) == 16)
+
+        answers = await asyncio.gather(*(attempt(frontend, number) for number in range(1, 5)))
+
+        assert [answer.code for answer in answers] == [None] * 4
+        await asyncio.gather(*attempts)
 
 
 # The circuit breaker

@@ -1,4 +1,4 @@
-"""How much of Drupal one gateway, and one address, may use at once; and that no slot is ever lost."""
+"""How much of Drupal one gateway, and one network, may use at once; who waits how long; and that no slot is lost."""
 
 import asyncio
 import random
@@ -38,7 +38,15 @@ async def calls(bulkhead: Bulkhead, networks, log: list[str], until: asyncio.Eve
 
 
 def is_empty(bulkhead: Bulkhead) -> bool:
-    return not (bulkhead._busy or bulkhead._busy_of or bulkhead._waiting_of or bulkhead._queue)
+    return not (bulkhead._busy or bulkhead._busy_of or bulkhead._waiting_of or bulkhead._lines or bulkhead._follow_ups)
+
+
+def waiting_in(bulkhead: Bulkhead) -> int:
+    return sum(map(len, bulkhead._lines.values())) + len(bulkhead._follow_ups)
+
+
+def refused(tasks: list[asyncio.Task]) -> list[bool]:
+    return [task.done() and isinstance(task.exception(), DrupalBusy) for task in tasks]
 
 
 async def test_no_more_than_most_are_in_at_once():
@@ -150,6 +158,90 @@ async def test_a_new_call_does_not_run_before_one_that_waits():
     assert log == ["b", "c"]
 
 
+async def test_networks_that_wait_are_served_in_turn():
+    bulkhead, log, end = Bulkhead(8, queue_seconds=5), [], asyncio.Event()
+    inside = await calls(bulkhead, map(str, range(8)), [], end)
+    waiting = await calls(bulkhead, ["a", "a", "b", "b", HERE, "c", "c"], log)
+    end.set()
+    await asyncio.gather(*inside, *waiting)
+
+    assert log == ["a", "b", HERE, "c", "a", "b", "c"]
+    assert is_empty(bulkhead)
+
+
+async def full(*networks: str) -> tuple[Bulkhead, list[asyncio.Task], list[asyncio.Task], list[str], asyncio.Event]:
+    """A bulkhead of 8 with as many calls inside, and one call of each of *networks* in the queue."""
+    bulkhead, log, end = Bulkhead(8, queue_seconds=60), [], asyncio.Event()
+    inside = await calls(bulkhead, map(str, range(8)), [], end)
+    return bulkhead, inside, await calls(bulkhead, networks, log), log, end
+
+
+async def test_in_a_full_queue_the_network_that_waits_most_loses_its_newest_call():
+    bulkhead, inside, waiting, log, end = await full("a", "b", "b", "c", "d", "e", "f", "g")
+    newcomer = await calls(bulkhead, [HERE], log)
+
+    assert refused(waiting) == [False, False, True] + [False] * 5
+    assert waiting_in(bulkhead) == 8
+    end.set()
+    await asyncio.gather(*inside, *newcomer, *waiting, return_exceptions=True)
+    assert log == ["a", "b", "c", "d", "e", "f", "g", HERE]
+    assert is_empty(bulkhead)
+
+
+async def test_four_networks_that_fill_the_queue_keep_no_other_out():
+    bulkhead, inside, waiting, log, end = await full(*"aabbccdd")
+    newcomers = await calls(bulkhead, "efgh", log)
+
+    assert refused(newcomers) == [False] * 4
+    assert refused(waiting) == [False, True] * 4
+    end.set()
+    await asyncio.gather(*inside, *newcomers, *waiting, return_exceptions=True)
+    assert log == list("abcdefgh")
+
+
+@pytest.mark.parametrize("newcomer", ["a", "c"])
+async def test_in_a_full_queue_a_network_that_would_wait_as_long_as_any_is_refused(newcomer):
+    bulkhead, inside, waiting, log, end = await full(*"aabbcdef")
+    [refused_call] = await calls(bulkhead, [newcomer], log)
+
+    assert isinstance(refused_call.exception(), DrupalBusy)
+    assert refused(waiting) == [False] * 8
+    end.set()
+    await asyncio.gather(*inside, *waiting)
+
+
+async def test_no_follow_up_is_refused_for_a_login():
+    bulkhead, inside, _, log, end = await full()
+    followed = await follow(bulkhead, "aabbccdd", log)
+    [newcomer] = await calls(bulkhead, [HERE], log)
+
+    assert isinstance(newcomer.exception(), DrupalBusy)
+    assert refused(followed) == [False] * 8
+    end.set()
+    await asyncio.gather(*inside, *followed)
+    assert is_empty(bulkhead)
+
+
+async def test_the_gateways_own_calls_are_not_refused_for_a_login():
+    bulkhead, inside, waiting, log, end = await full(*[OURS] * 8)
+    [newcomer] = await calls(bulkhead, [HERE], log)
+
+    assert isinstance(newcomer.exception(), DrupalBusy)
+    assert refused(waiting) == [False] * 8
+    end.set()
+    await asyncio.gather(*inside, *waiting)
+
+
+async def test_a_call_that_was_given_up_takes_no_turn():
+    bulkhead, inside, [given_up, *waiting], log, end = await full("b", "c")
+    given_up.cancel()
+    end.set()
+    await asyncio.gather(*inside, *waiting)
+
+    assert log == ["c"]
+    assert is_empty(bulkhead)
+
+
 async def test_a_call_that_was_just_started_does_not_count_as_waiting():
     """A login asks twice, for the password and for the account; its second call must not be refused for the next login."""
     bulkhead, log = Bulkhead(4, queue_seconds=5), []
@@ -227,7 +319,7 @@ async def test_follow_ups_are_bounded_like_everything_else():
     assert isinstance(followed[2].exception(), DrupalBusy)
     others = await follow(bulkhead, [str(number) for number in range(7)], log)
     assert sum(task.done() for task in others) == 1
-    assert len(bulkhead._queue) == 8
+    assert waiting_in(bulkhead) == 8
     end.set()
     results = await asyncio.gather(*inside, *followed, *others, return_exceptions=True)
     assert len([result for result in results if isinstance(result, DrupalBusy)]) == 2
@@ -285,7 +377,7 @@ async def test_no_slot_is_lost_or_given_twice_when_calls_come_end_and_give_up(se
                 await asyncio.sleep(0)
             case "wait":
                 await asyncio.sleep(0.002)
-        assert len(bulkhead._queue) <= most
+        assert waiting_in(bulkhead) <= most
         assert all(bulkhead._waiting_of[network] <= max(1, most // 4) for network in bulkhead._waiting_of if network)
     results = await asyncio.gather(*running, return_exceptions=True)
 

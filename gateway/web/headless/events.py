@@ -110,6 +110,7 @@ LOGOUT = EndpointEvents(
         TooLarge: "logout.too_large",
         errors.UnknownApiKey: "logout.api_key",
         errors.ForeignOrigin: "logout.origin",
+        errors.Flood: "logout.flood",
         errors.DrupalInvalid: "logout.drupal_invalid",
         errors.DrupalTimeout: "logout.drupal_timeout",
         errors.DrupalUnavailable: "logout.drupal_unavailable",
