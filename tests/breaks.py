@@ -67,6 +67,14 @@ BREAKS = (
         test="tests/flows/test_login.py::test_the_reaper_ends_what_nobody_finished",
     ),
     Break(
+        promise=3,
+        says="a firewall's refusal counts as a log-out",
+        function="gateway.drupal.logout.is_drupals_own",
+        old='isinstance(refusal.json().get("message"), str)',
+        new="True",
+        test="tests/flows/test_cancel.py::TestAFirewallInFrontOfDrupal::test_its_refusal_does_not_count_as_logged_out",
+    ),
+    Break(
         promise=4,
         says="another name may use the transaction",
         function="gateway.transaction.Transaction.demand_bound",
