@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from gateway.cli.store import remove_factors
 from gateway.demo.drupal.accounts import User
@@ -268,6 +269,18 @@ async def keys_that_are_gone(stage: Stage) -> None:
             await world.eventually(lambda: stage.has("courier.unreadable"))
 
 
+async def a_store_that_somebody_writes_to(stage: Stage) -> None:
+    stage.redis.flush()
+    async with stage.world(redis=stage.redis.url) as world, world.open_gateway() as web:
+        opened = await web.authenticate()
+        with Redis.from_url(stage.redis.url) as writer:
+            [key] = writer.keys("headgate:tx:*")
+            unused = writer.get(key)
+            await fail(web, opened)
+            writer.set(key, unused, keepttl=True)
+        await web.status(opened)
+
+
 @asynccontextmanager
 async def a_store_that_goes_away_at(step: tuple[bytes, ...], stage: Stage):
     """A login that waits for its code, and the store is away from *step* on."""
@@ -400,6 +413,7 @@ SCENES = (
     a_drupal_that_is_busy_or_badly_set_up,
     mail_that_does_not_arrive,
     keys_that_are_gone,
+    a_store_that_somebody_writes_to,
     a_store_that_goes_away,
     a_session_that_nobody_can_keep,
     who_is_exempted_and_who_is_remembered,
