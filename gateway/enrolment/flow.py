@@ -164,7 +164,7 @@ class EnrolmentFlow:
     async def _count_mail(self, grant: Grant) -> None:
         """Count the mail about a change, so that repeated requests can't fill the user's mailbox. Raises Flood."""
         destinations = [("email", grant.mail)] if grant.mail else []
-        await self._flood.deliveries(destinations, known_network=False, now=self._clock())
+        await self._flood.deliveries(grant.uid, destinations, known_network=False, now=self._clock())
 
 
 def unrevoked(found: Enrolment | None, grant: Grant) -> Enrolment:

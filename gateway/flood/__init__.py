@@ -5,7 +5,8 @@
     a code         wrong codes                               account                    locked: it waits
                    wrong codes                               address                    429 flood
                    wrong codes                               the whole site             nothing: an alert
-    a message      messages                                  destination                429 flood
+    a message      messages                                  account and destination    429 flood
+                   messages to phones                        number                     429 flood
     enrolment      secrets, recovery codes, changes          account                    429 flood
 
 `limits` lists every limit with its key. `gate` reserves a try before it happens, and gives it back if it did not

@@ -13,7 +13,7 @@ import structlog
 
 from gateway.errors import AccountLocked, Flood, StoreUnavailable, TransactionClosed
 from gateway.flood.limits import Limits, changes, failures, guesses, proposals
-from gateway.interfaces import Counters
+from gateway.interfaces import Counters, Message
 from gateway.limit import Limit
 from gateway.telemetry.logs import OncePerMinute
 
@@ -96,10 +96,14 @@ class Floodgate:
             raise AccountLocked(checked.refused.name, retry_after=checked.retry_after)
         return is_known_network
 
-    async def deliveries(self, destinations: Sequence[tuple[str, str]], *, known_network: bool, now: float) -> None:
-        """Count a message of *now* to each destination, by channel. Raises Flood."""
+    async def deliveries(
+        self, uid: str, destinations: Sequence[tuple[str, str]], *, known_network: bool, now: float
+    ) -> None:
+        """Count a message of *now* of the account to each destination, by channel. Raises Flood."""
         limits = [
-            limit for where in destinations for limit in self._limits.deliveries(*where, known_network=known_network)
+            limit
+            for channel, to in destinations
+            for limit in self._limits.deliveries(uid, channel, to, known_network=known_network)
         ]
         if limits:
             await self._reserve(limits, now=now)
@@ -112,9 +116,13 @@ class Floodgate:
         """Count an asking to confirm or remove the account's app, whatever comes of it. Raises Flood."""
         await self._reserve([changes(uid)], now=self._clock())
 
-    async def counted(self, channel: str, to: str, *, known_network: bool, at: float) -> bool:
-        """Return whether the message asked for at *at* was counted, so that it may be sent."""
-        return await self._counters.holds(self._limits.deliveries(channel, to, known_network=known_network), at=at)
+    async def counted(self, message: Message) -> bool:
+        """Return whether *message* was counted when it was asked for, so that it may be sent."""
+        if not message.uid:
+            # An older release counted it, under other keys. If that refused it, its transaction was ended.
+            return True
+        limits = self._limits.deliveries(message.uid, message.channel, message.to, known_network=message.known_network)
+        return await self._counters.holds(limits, at=message.asked_at)
 
     async def guess(self, uid: str, address: str, *, known_network: bool) -> Reserved:
         """Reserve a wrong code. Raises Flood for the address, and TransactionClosed for a locked account."""

@@ -49,6 +49,8 @@ class FloodOptions(Options):
     mail: LimitOptions = LimitOptions(most=30, seconds=86_400)
     phone: LimitOptions = LimitOptions(most=10, seconds=86_400)
     phone_burst: LimitOptions = LimitOptions(most=5, seconds=900)
+    # Five times `phone`: a family may share a number, and whoever wants to use it up needs five accounts.
+    phone_total: LimitOptions = LimitOptions(most=50, seconds=86_400)
     drupal: DrupalFloodOptions = DrupalFloodOptions()
 
     @model_validator(mode="after")
@@ -95,14 +97,19 @@ class Limits:
         """Count wrong codes of the whole site. This refuses nothing; reaching it means an attack."""
         return self._limit("attack.second_factor", self._options.everywhere)
 
-    def deliveries(self, channel: str, to: str, *, known_network: bool) -> tuple[Limit, ...]:
-        """Limit messages to one destination. Channels that cost money per message have a second limit."""
-        counted = (to.casefold(), "known_network") if known_network else (to.casefold(),)
+    def deliveries(self, uid: str, channel: str, to: str, *, known_network: bool) -> tuple[Limit, ...]:
+        """Limit messages of one account to one destination.
+
+        Drupal does not demand that a number is unique or verified, so another account may have the same one. It has
+        counts of its own. Messages to phones cost money, so a number has a limit for all accounts together, too.
+        """
+        counted = (uid, to.casefold(), "known_network") if known_network else (uid, to.casefold())
         if channel == "email":
             return (self._limit("flood.mail", self._options.mail, *counted),)
         return (
             self._limit("flood.phone", self._options.phone, *counted),
             self._limit("flood.phone_burst", self._options.phone_burst, *counted),
+            self._limit("flood.phone_total", self._options.phone_total, to),
         )
 
     def _limit(self, name: str, options: LimitOptions, *counted: str) -> Limit:

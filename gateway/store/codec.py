@@ -247,11 +247,11 @@ _CREDENTIAL: Final = _Union[Credential](_SESSION)
 
 _MESSAGE: Final = _Table(
     Message,
-    version=2,
-    fields="id subject transaction channel to language username browser asked_at deadline known_network",
+    version=3,
+    fields="id subject transaction channel to language username browser asked_at deadline known_network uid",
     forms={},
-    # As with transactions.
-    older={1: lambda items: [*items, False]},
+    # Version 1 knew no networks, version 2 no account.
+    older={1: lambda items: [*items, False], 2: lambda items: [*items, ""]},
 )
 
 _ENROLMENT: Final = _Table(

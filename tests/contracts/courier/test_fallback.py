@@ -51,7 +51,7 @@ def count(backend, limits):
     flood = Floodgate(backend.counters, limits, clock=time.time)
 
     async def counted(message):
-        await flood.deliveries([(message.channel, message.to)], known_network=False, now=message.asked_at)
+        await flood.deliveries(message.uid, [(message.channel, message.to)], known_network=False, now=message.asked_at)
 
     return counted
 
