@@ -274,7 +274,14 @@ _ENROLMENT: Final = _Table(
     },
 )
 
-_GRANT: Final = _Table(Grant, version=1, fields="uid username mail language at", forms={})
+_GRANT: Final = _Table(
+    Grant,
+    version=2,
+    fields="uid username mail language at method",
+    forms={},
+    # Version 1 knew no method. Its grants are worth no enrolled factor.
+    older={1: lambda items: [*items, ""]},
+)
 
 encode_transaction, decode_transaction = _PackedCodec(_TRANSACTION).pair()
 encode_credential, decode_credential = _PackedCodec(_CREDENTIAL).pair()

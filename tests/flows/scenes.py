@@ -23,7 +23,7 @@ from gateway.telemetry import event_webhook
 from gateway.web.headless import handlers
 from gateway.web.http.connections import MOST_WAITING
 from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
-from tests.flows.apps import ON, RECOVERY, enrol
+from tests.flows.apps import ON, RECOVERY, ask, by_mail, enrol
 from tests.redis_server import RedisServer
 from tests.wire import line, request
 from tests.world import (
@@ -378,6 +378,10 @@ async def who_has_an_app(stage: Stage) -> None:
         alice = await enrol(world, web)
         stage.secrets |= {alice.secret, alice.token, *alice.codes}
         await web.login(await web.authenticate(authType=RECOVERY), alice.codes[0])
+        token = (await by_mail(world, web))["manageToken"]
+        renewed = await ask(web, "recovery-codes", token, currentOtp=alice.codes[2])
+        assert (await ask(web, "recovery-codes", token, currentOtp="000000")).code == "wrong_otp"
+        stage.secrets |= {token, *renewed["recoveryCodes"]}
         with stage.patch.context() as patch:
             patch.setattr(recovery, "AT_ONCE", 0)
             await web.login(await web.authenticate(authType=RECOVERY), alice.codes[1])

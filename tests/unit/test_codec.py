@@ -94,7 +94,7 @@ enrolments = st.builds(
     version=st.integers(0, 2**32),
 )
 
-grants = st.builds(Grant, uid=text, username=text, mail=st.none() | text, language=text, at=numbers)
+grants = st.builds(Grant, uid=text, username=text, mail=st.none() | text, language=text, at=numbers, method=text)
 
 PAIRS = [
     (codec.encode_transaction, codec.decode_transaction, transactions),
@@ -108,7 +108,7 @@ EXAMPLES = [
         ["uid", "cookie_name", "cookie_value", "set_cookie", "csrf_token", "logout_token"], "x"
     ))),
     (codec.encode_enrolment, codec.decode_enrolment, Enrolment(uid="17")),
-    (codec.encode_grant, codec.decode_grant, Grant(uid="17", username="alice", at=1)),
+    (codec.encode_grant, codec.decode_grant, Grant(uid="17", username="alice", at=1, method="EMAIL")),
     (codec.encode_message, codec.decode_message, Message(
         id="m", uid="17", channel="sms", to="1", asked_at=1, deadline=2
     )),
@@ -282,6 +282,10 @@ def test_a_message_of_an_older_release_is_read_and_names_no_account(rest):
     read = codec.decode_message(json.dumps(fields).encode())
 
     assert (read.id, read.to, read.known_network, read.uid) == ("m", "1", bool(network), "")
+
+
+def test_a_grant_of_an_older_release_names_no_method():
+    assert codec.decode_grant(b'[1,"17","alice",null,"en",1.0]').method == ""
 
 
 def test_a_messages_length_tells_nothing_of_what_its_parts_have_in_common():
