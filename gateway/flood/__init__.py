@@ -2,6 +2,8 @@
 
     event          counted                                   by                         refused
     a login        refused passwords                         name and address, address  429 flood, before Drupal
+                   (IPv6: by /64, and by /56 and /48 with higher limits)
+                   refused passwords                         name                       nothing: an alert
     a code         wrong codes                               account                    locked: it waits
                    wrong codes                               address                    429 flood
                    wrong codes                               the whole site             nothing: an alert

@@ -5,12 +5,13 @@
 
 from collections.abc import Callable
 from typing import Self
+from zlib import crc32
 
 from pydantic import Field, model_validator
 
 from gateway.collation import fold
 from gateway.limit import KNOWN_NETWORK, Limit
-from gateway.networks import network_of
+from gateway.networks import network_of, wider_networks_of
 from gateway.options import Options
 
 # Wrong codes of one account, by uid (promise 2). The hard limit is stricter than NIST SP 800-63B-4 §3.2.2, which counts
@@ -22,6 +23,13 @@ PROPOSALS, PROPOSAL_SECONDS = 20, 600
 # A network stays known for this long. NIST SP 800-63B, revision 3 (§5.2.2), names known networks as a way to keep an
 # attacker from locking the user out.
 KNOWN_NETWORK_SECONDS = 30 * 24 * 3600
+
+
+# Names share this many counts of what is refused everywhere, so that a list of made-up names occupies 2 MB at most. Two
+# names of one group only matter to each other above 100,000 refused passwords an hour.
+NAME_GROUPS = 16_384
+# The name of the limit that a right password clears.
+NAME = "flood.name"
 
 
 class LimitOptions(Options):
@@ -44,6 +52,12 @@ class FloodOptions(Options):
 
     name: LimitOptions = LimitOptions(most=4, seconds=21_600)
     address: LimitOptions = LimitOptions(most=40, seconds=3_600)
+    # A subscriber may have all 256 /64s of a /56, a site all of a /48. Where several users share one, at work or at a
+    # mobile carrier, they share one address in IPv4, and so one count.
+    times_per_56: int = Field(default=4, ge=1, le=256)
+    times_per_48: int = Field(default=16, ge=1, le=65_536)
+    # More than a dozen networks that each use up their four tries: no user mistypes in so many.
+    name_everywhere: LimitOptions = LimitOptions(most=50, seconds=3_600)
     codes: LimitOptions = LimitOptions(most=60, seconds=3_600)
     everywhere: LimitOptions = LimitOptions(most=200, seconds=600)
     mail: LimitOptions = LimitOptions(most=30, seconds=86_400)
@@ -74,13 +88,39 @@ class Limits:
         """Return what events carry in place of *name*: 64 bits of HMAC over the folded name."""
         return self._index("account", fold(name))[:11]
 
-    def passwords(self, name: str, address: str) -> tuple[Limit, Limit]:
-        """Limit refused passwords of a name from one address (or of a name, if Drupal does so), and of one address."""
-        seen_from = network_of(address)
-        counted = (fold(name),) if self._options.drupal.uid_only else (fold(name), seen_from)
-        return (
-            self._limit("flood.name", self._options.name, *counted),
-            self._limit("flood.address", self._options.address, seen_from),
+    def passwords(self, name: str, address: str) -> tuple[Limit, ...]:
+        """Limit refused passwords: first of the name from one address (or of the name), second of the address.
+
+        The same limits for the wider networks of an IPv6 address follow.
+        """
+        limits = [*self._passwords_from(network_of(address), name)]
+        widths = (self._options.times_per_56, self._options.times_per_48)
+        # Without wider networks, as in IPv4, nothing follows.
+        for network, times in zip(wider_networks_of(address), widths, strict=False):
+            limits += self._passwords_from(network, name, times=times)
+        return tuple(limits)
+
+    def _passwords_from(self, network: str, name: str, *, times: int = 1) -> tuple[Limit, ...]:
+        by_address = self._limit("flood.address", self._options.address, network, times=times)
+        if not self._options.drupal.uid_only:
+            return self._limit(NAME, self._options.name, fold(name), network, times=times), by_address
+        # Then a name has one count for all networks, which is taken once.
+        return (self._limit(NAME, self._options.name, fold(name)), by_address) if times == 1 else (by_address,)
+
+    def guessed(self, name: str) -> Limit:
+        """Count refused passwords of a name from everywhere. This refuses nothing; reaching it means an attack.
+
+        It waits as long as it counts, so that it is reached once within that time.
+        """
+        options = self._options.name_everywhere
+        group = crc32(self._index("attack.name", fold(name)).encode()) % NAME_GROUPS
+        return Limit(
+            name="attack.name",
+            key=f"attack.name:{group}",
+            most=options.most,
+            seconds=options.seconds,
+            wait_first=options.seconds,
+            wait_most=options.seconds,
         )
 
     def codes(self, uid: str, address: str, *, known_network: bool) -> tuple[Limit, Limit, Limit]:
@@ -112,9 +152,9 @@ class Limits:
             self._limit("flood.phone_total", self._options.phone_total, to),
         )
 
-    def _limit(self, name: str, options: LimitOptions, *counted: str) -> Limit:
+    def _limit(self, name: str, options: LimitOptions, *counted: str, times: int = 1) -> Limit:
         key = f"{name}:{self._index(name, *counted)}"
-        return Limit(name=name, key=key, most=options.most, seconds=options.seconds)
+        return Limit(name=name, key=key, most=options.most * times, seconds=options.seconds)
 
 
 def guesses(uid: str, *, known_network: bool) -> tuple[Limit, Limit]:

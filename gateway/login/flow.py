@@ -144,6 +144,7 @@ class LoginFlow:
                 name=username, password=password, visitor=visitor, late=self._parking.end_unparked
             )
         except BadCredentials:
+            await self._flood.password_rejected(username, reserved)
             await self._refusal_timing.wait(since=began)
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:

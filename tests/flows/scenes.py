@@ -175,11 +175,16 @@ async def what_is_no_http_and_what_is_a_bug(stage: Stage) -> None:
 
 async def who_guesses(stage: Stage) -> None:
     """Ten wrong codes, and ninety more, each after its wait."""
-    everywhere = {"everywhere": {"most": 5, "seconds": 600}, "codes": {"most": 1000, "seconds": 3600}}
+    everywhere = {
+        "everywhere": {"most": 5, "seconds": 600},
+        "name_everywhere": {"most": 1, "seconds": 600},
+        "codes": {"most": 1000, "seconds": 3600},
+    }
     async with stage.world(flood=everywhere, code={"attempts": 20, "lifetime_seconds": 3600}) as world:
         hook = {"url": "http://127.0.0.1:1/hook", "secret": "whsec_" + "A" * 44}
         stage.patch.setattr(event_webhook, "TRIES_AFTER_SECONDS", (0,))
         async with world.open_gateway(webhook=hook) as web:
+            await web.authenticate("alice", "nope")
             await fail(web, await web.authenticate(), 10)
             assert (await web.authenticate()).code == "account_locked"
             for _ in range(45):
