@@ -156,7 +156,7 @@ class Floodgate:
         await self._reserve([proposals(uid)], now=self._clock())
 
     async def change(self, uid: str) -> None:
-        """Count an asking to confirm or remove the account's app, whatever comes of it. Raises Flood."""
+        """Count a request to confirm or remove the account's app, whatever comes of it. Raises Flood."""
         await self._reserve([changes(uid)], now=self._clock())
 
     async def counted(self, message: Message) -> bool:

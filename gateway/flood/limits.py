@@ -93,19 +93,19 @@ class Limits:
 
         The same limits for the wider networks of an IPv6 address follow.
         """
-        limits = [*self._passwords_from(network_of(address), name)]
-        widths = (self._options.times_per_56, self._options.times_per_48)
-        # Without wider networks, as in IPv4, nothing follows.
-        for network, times in zip(wider_networks_of(address), widths, strict=False):
-            limits += self._passwords_from(network, name, times=times)
-        return tuple(limits)
-
-    def _passwords_from(self, network: str, name: str, *, times: int = 1) -> tuple[Limit, ...]:
-        by_address = self._limit("flood.address", self._options.address, network, times=times)
-        if not self._options.drupal.uid_only:
-            return self._limit(NAME, self._options.name, fold(name), network, times=times), by_address
-        # Then a name has one count for all networks, which is taken once.
-        return (self._limit(NAME, self._options.name, fold(name)), by_address) if times == 1 else (by_address,)
+        options, folded = self._options, fold(name)
+        widths = (1, options.times_per_56, options.times_per_48)
+        # An IPv4 address has no wider networks.
+        networks = list(zip((network_of(address), *wider_networks_of(address)), widths, strict=False))
+        by_address = [
+            self._limit("flood.address", options.address, network, times=times) for network, times in networks
+        ]
+        by_name = (
+            [self._limit(NAME, options.name, folded)]
+            if options.drupal.uid_only
+            else [self._limit(NAME, options.name, folded, network, times=times) for network, times in networks]
+        )
+        return by_name[0], by_address[0], *by_name[1:], *by_address[1:]
 
     def guessed(self, name: str) -> Limit:
         """Count refused passwords of a name from everywhere. This refuses nothing; reaching it means an attack.

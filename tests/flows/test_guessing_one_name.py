@@ -56,6 +56,13 @@ class TestNetworksOfOneSubscriber:
 
             assert [answer.code for answer in answers] == ["credentials"] * 4 + ["flood"] * 2
 
+    async def test_where_drupal_counts_by_account_alone_a_guess_is_one_guess(self, world):
+        limits = {"times_per_56": 1, "times_per_48": 1, "drupal": {"uid_only": True}}
+        async with world.open_gateway(flood=limits) as frontend:
+            answers = [await guess(frontend, where=from_network(number)) for number in range(6)]
+
+            assert [answer.code for answer in answers] == ["credentials"] * 4 + ["flood"] * 2
+
     async def test_an_ipv4_address_has_no_neighbours(self, world):
         async with world.open_gateway(flood=STRICT) as frontend:
             answers = [await guess(frontend, where=elsewhere(number)) for number in range(6)]
