@@ -191,11 +191,12 @@ class Message:
 
     *subject* names what it is about: `code`, `locked` (too many wrong codes), `replayed` (the token of a remembered
     device), `password_used` (a right password after which no code was sent), or a change of the account's factors.
-    *transaction* is the key of the transaction whose code it carries.
-    *known_network* is the transaction's: it says under which limit the message was counted.
+    *transaction* is the key of the transaction whose code it carries. *uid* and *known_network* say under which limit
+    the message was counted. Older releases wrote no uid: it is empty in what they have written.
     """
 
     id: str
+    uid: str
     subject: Subject = "code"
     transaction: str | None = None
     channel: str

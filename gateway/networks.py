@@ -29,6 +29,18 @@ def network_of(address: str) -> str:
     return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
 
 
+@lru_cache(1024)
+def wider_networks_of(address: str) -> tuple[str, ...]:
+    """Return the /56 and the /48 of an IPv6 address: what one subscriber or one site may have (RFC 6177).
+
+    None for IPv4: the neighbours of an IPv4 address are strangers to each other.
+    """
+    parsed = ip_address(address)
+    if not isinstance(parsed, IPv6Address):
+        return ()
+    return tuple(str(ip_network((parsed, length), strict=False)) for length in (56, 48))
+
+
 def network_or_none(address: str | None) -> str:
     """Return the `network_of` *address*; empty without an address."""
     return network_of(address) if address else ""

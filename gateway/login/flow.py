@@ -172,6 +172,7 @@ class LoginFlow:
         try:
             session = await self._drupal.authenticate(name=username, password=password, visitor=visitor, late=late)
         except BadCredentials:
+            await self._flood.password_rejected(username, reserved)
             await self._refusal_timing.wait(since=began)
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:
@@ -220,7 +221,9 @@ class LoginFlow:
         try:
             displaced, _, _ = await asyncio.gather(
                 self._transactions.create(key, pending, most=self._rules.per_account, now=now),
-                self._flood.deliveries(destinations(pending), known_network=pending.known_network, now=now),
+                self._flood.deliveries(
+                    pending.uid, destinations(pending), known_network=pending.known_network, now=now
+                ),
                 self._send(key, pending, caller.visitor, now=now),
             )
         except GatewayError:
@@ -341,7 +344,7 @@ class LoginFlow:
         # Tried on what was read before: a message that is not sent must not be counted.
         tried = reissue(seen)
         if tried.messages == ids:
-            await self._flood.deliveries(destinations(tried), known_network=seen.known_network, now=now)
+            await self._flood.deliveries(seen.uid, destinations(tried), known_network=seen.known_network, now=now)
         after = await self._transactions.update(key, reissue, seen=seen)
         if after.messages == ids:
             await self._send(key, after, caller.visitor, now=now)

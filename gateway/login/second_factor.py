@@ -128,7 +128,11 @@ class SecondFactor:
 
     def manage_token(self, won: Transaction, *, client: Client) -> str:
         """Return the token by which the user of *won* may change their factors for a while."""
-        return self._tokens.give(grant_of(won, at=self._clock()), client=client.id)
+        return self.seal_grant(grant_of(won, at=self._clock()), client=client)
+
+    def seal_grant(self, grant: Grant, *, client: Client) -> str:
+        """Return the manageToken of *grant*."""
+        return self._tokens.give(grant, client=client.id)
 
     def read_manage_token(self, token: str, *, client: Client) -> Grant:
         """Return what a manageToken grants. Raises TransactionClosed for a token that is not good."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from gateway.cli.store import remove_factors
 from gateway.demo.drupal.accounts import User
@@ -23,7 +24,7 @@ from gateway.telemetry import event_webhook
 from gateway.web.headless import handlers
 from gateway.web.http.connections import MOST_WAITING
 from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
-from tests.flows.apps import ON, RECOVERY, enrol
+from tests.flows.apps import ON, RECOVERY, ask, by_mail, enrol
 from tests.redis_server import RedisServer
 from tests.wire import line, request
 from tests.world import (
@@ -175,11 +176,16 @@ async def what_is_no_http_and_what_is_a_bug(stage: Stage) -> None:
 
 async def who_guesses(stage: Stage) -> None:
     """Ten wrong codes, and ninety more, each after its wait."""
-    everywhere = {"everywhere": {"most": 5, "seconds": 600}, "codes": {"most": 1000, "seconds": 3600}}
+    everywhere = {
+        "everywhere": {"most": 5, "seconds": 600},
+        "name_everywhere": {"most": 1, "seconds": 600},
+        "codes": {"most": 1000, "seconds": 3600},
+    }
     async with stage.world(flood=everywhere, code={"attempts": 20, "lifetime_seconds": 3600}) as world:
         hook = {"url": "http://127.0.0.1:1/hook", "secret": "whsec_" + "A" * 44}
         stage.patch.setattr(event_webhook, "TRIES_AFTER_SECONDS", (0,))
         async with world.open_gateway(webhook=hook) as web:
+            await web.authenticate("alice", "nope")
             await fail(web, await web.authenticate(), 10)
             assert (await web.authenticate()).code == "account_locked"
             for _ in range(45):
@@ -267,6 +273,18 @@ async def keys_that_are_gone(stage: Stage) -> None:
         async with world.open_gateway(keys=[OTHER_SEAL_KEY]) as web:
             await web.status(opened)
             await world.eventually(lambda: stage.has("courier.unreadable"))
+
+
+async def a_store_that_somebody_writes_to(stage: Stage) -> None:
+    stage.redis.flush()
+    async with stage.world(redis=stage.redis.url) as world, world.open_gateway() as web:
+        opened = await web.authenticate()
+        with Redis.from_url(stage.redis.url) as writer:
+            [key] = writer.keys("headgate:tx:*")
+            unused = writer.get(key)
+            await fail(web, opened)
+            writer.set(key, unused, keepttl=True)
+        await web.status(opened)
 
 
 @asynccontextmanager
@@ -370,6 +388,10 @@ async def who_has_an_app(stage: Stage) -> None:
         for _ in range(PASSWORD_TESTS):
             assert (await web.authenticate("dave", authType=RECOVERY)).code == "not_enrolled"
         await web.login(await web.authenticate(authType=RECOVERY), alice.codes[0])
+        token = (await by_mail(world, web))["manageToken"]
+        renewed = await ask(web, "recovery-codes", token, currentOtp=alice.codes[2])
+        assert (await ask(web, "recovery-codes", token, currentOtp="000000")).code == "wrong_otp"
+        stage.secrets |= {token, *renewed["recoveryCodes"]}
         with stage.patch.context() as patch:
             patch.setattr(recovery, "AT_ONCE", 0)
             await web.login(await web.authenticate(authType=RECOVERY), alice.codes[1])
@@ -405,6 +427,7 @@ SCENES = (
     a_drupal_that_is_busy_or_badly_set_up,
     mail_that_does_not_arrive,
     keys_that_are_gone,
+    a_store_that_somebody_writes_to,
     a_store_that_goes_away,
     a_session_that_nobody_can_keep,
     who_is_exempted_and_who_is_remembered,

@@ -441,7 +441,7 @@ async def test_of_several_confirmations_at_once_one_is_done(world, frontend):
 async def test_a_confirmation_puts_the_new_app_in_the_place_of_the_old_one(world, frontend):
     old = await enrol(world, frontend)
     world.clock.ahead += 2 * STEP
-    new = await enrol(world, frontend)
+    new = await enrol(world, frontend, current=app_code(old.secret, world.clock()))
 
     assert (
         await frontend.login(await frontend.authenticate(), app_code(old.secret, world.clock()))
