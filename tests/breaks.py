@@ -164,6 +164,14 @@ BREAKS = (
         test="tests/flows/test_bad_input.py::test_a_malformed_body_is_400_and_drupal_hears_nothing",
     ),
     Break(
+        promise=13,
+        says="idle connections keep others out",
+        function="gateway.web.http.connection_limit.ConnectionLimit.admit",
+        old="not self._close_another(origin, reason)",
+        new="True",
+        test="tests/flows/test_limits.py::test_idle_connections_from_many_addresses_keep_nobody_out",
+    ),
+    Break(
         promise=14,
         says="it stays ready while it goes down",
         function="gateway.process.serve",
