@@ -110,7 +110,7 @@ class SessionDrupal:
             raise DrupalTimeout("logout") from None
         return cookies.deletions(answer.cookies, credential.cookie_name, host=self._host)
 
-    def answers(self) -> bool:
+    def answers(self) -> bool | None:
         return self._drupal.answers
 
     async def finish(self, *, most_seconds: float) -> None:
