@@ -347,6 +347,16 @@ class TestOrigins:
             assert not [name for name in foreign.headers if name.startswith("Access-Control-")]
 
 
+@pytest.mark.parametrize(("public_url", "code"), [(None, "transaction_closed"), ("https://www.example.org", "origin")])
+async def test_only_with_a_public_url_a_page_can_not_give_the_gateway_a_name_of_its_own(world, public_url, code):
+    """DNS rebinding: `evil.test` leads to the gateway, and so the browser sends it as Host and as Origin."""
+    rebound = request("status", VALID, "Origin: http://evil.test").replace(b"Host: localhost", b"Host: evil.test")
+    async with world.open_gateway(public_url=public_url) as frontend:
+        reply = await ask(frontend.url, rebound)
+
+    assert reply.code == code
+
+
 class TestTheListenerForOperators:
     def test_livez_and_readyz(self, served):
         live = served.run(ask(served.world.admin_url, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"))
