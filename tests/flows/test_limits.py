@@ -267,6 +267,22 @@ async def test_idle_connections_from_many_addresses_keep_nobody_out(world, event
     assert not [event for event in events if "internal" in event["event"]]
 
 
+async def test_a_connection_that_makes_way_before_its_body_is_read_is_no_bug(world, events, monkeypatch):
+    receive = connections.Connection.data_received
+
+    def receive_and_make_way(connection, data):
+        receive(connection, data)
+        # Once the request has been taken up, and before its handler runs.
+        asyncio.get_running_loop().call_soon(connection.abort)
+
+    monkeypatch.setattr(connections.Connection, "data_received", receive_and_make_way)
+    async with world.open_gateway() as frontend, line(frontend.url) as open_line:
+        await open_line.send(IDLE["half a body"])
+        await world.eventually(lambda: named(events, "authenticate.client_gone"), seconds=2)
+
+    assert not [event for event in events if "internal" in event["event"]]
+
+
 async def ends(one: Line) -> bool:
     """Whether the other side closes it."""
     with contextlib.suppress(ConnectionError):
