@@ -94,8 +94,8 @@ BREAKS = (
         promise=6,
         says="the name stands in the log",
         function="gateway.web.http.middleware.outcome",
-        old="log.info(events.ok, address=address)",
-        new='log.info(events.ok, address=address, username=request.get(ECHO, {}).get("username"))',
+        old="log.info(events.ok, **common())",
+        new='log.info(events.ok, **common(), username=request.get(ECHO, {}).get("username"))',
         test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
     ),
     Break(
