@@ -115,8 +115,8 @@ class Authenticator(Protocol):
         """Wait for logins that are still being read, then give them up. Afterwards nothing is passed to *late*."""
         ...
 
-    def answers(self) -> bool:
-        """Return False while Drupal is taken for unreachable."""
+    def answers(self) -> bool | None:
+        """Return False while Drupal is taken for unreachable, and None until it has answered once."""
         ...
 
 

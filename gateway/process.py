@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.app import gateway
 from gateway.settings import Settings
 from gateway.web.http.client_ip import Addresses
-from gateway.web.http.connections import ConnectionLimit
+from gateway.web.http.connection_limit import ConnectionLimit
 from gateway.web.http.server import Runner
 
 log = structlog.get_logger()

@@ -126,8 +126,8 @@ BREAKS = (
         promise=6,
         says="the name stands in the log",
         function="gateway.web.http.middleware.outcome",
-        old="log.info(events.ok, address=address)",
-        new='log.info(events.ok, address=address, username=request.get(ECHO, {}).get("username"))',
+        old="log.info(events.ok, **common())",
+        new='log.info(events.ok, **common(), username=request.get(ECHO, {}).get("username"))',
         test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
     ),
     Break(
@@ -210,6 +210,14 @@ BREAKS = (
         old="except (ValueError, RecursionError):",
         new="except ValueError:",
         test="tests/flows/test_bad_input.py::test_a_malformed_body_is_400_and_drupal_hears_nothing",
+    ),
+    Break(
+        promise=13,
+        says="idle connections keep others out",
+        function="gateway.web.http.connection_limit.ConnectionLimit.admit",
+        old="not self._close_another(origin, reason)",
+        new="True",
+        test="tests/flows/test_limits.py::test_idle_connections_from_many_addresses_keep_nobody_out",
     ),
     Break(
         promise=14,

@@ -380,10 +380,14 @@ class LoginFlow:
         return done.cookies
 
     def drupal_state(self) -> str:
-        """Return `ok`, or what an operator should know: `breaker_open` or `counts_gateway`."""
-        if not self._drupal.answers():
-            return "breaker_open"
-        return "counts_gateway" if self._flood.drupal_counts_gateway else "ok"
+        """Return `ok`, or what an operator should know: `unknown`, `breaker_open` or `counts_gateway`."""
+        match self._drupal.answers():
+            case None:
+                return "unknown"
+            case False:
+                return "breaker_open"
+            case True:
+                return "counts_gateway" if self._flood.drupal_counts_gateway else "ok"
 
 
 def result_of(outcome: Value | BaseException) -> Value:

@@ -26,11 +26,12 @@ from gateway.web.http.connections import MOST_WAITING
 from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
 from tests.flows.apps import ON, RECOVERY, ask, by_mail, enrol
 from tests.redis_server import RedisServer
-from tests.wire import line, request
+from tests.wire import Line, line, request
 from tests.world import (
     KEY,
     PASSWORDS,
     Frontend,
+    World,
     a_world,
     code_in,
     cookie_pair,
@@ -149,8 +150,23 @@ async def what_is_refused_by_configuration(stage: Stage) -> None:
             with world.mailbox.held("MAIL"):
                 for name in ("alice", "dave"):
                     await web.authenticate(name)
-        async with world.open_gateway(listen={"max_connections": 1}) as web, line(web.url), line(web.url) as second:
-            await second.rest()
+        async with world.open_gateway(listen={"max_connections": 1}) as web, line(web.url) as first:
+            await too_many(stage, world, web.url, first)
+
+
+async def too_many(stage: Stage, world: World, url: str, idle: Line) -> None:
+    """There is place for one connection. An idle one makes way, one with a request does not."""
+    gate = world.drupal.gate = Gate(after_birth=False)
+    async with line(url) as working:
+        await idle.rest()
+        await working.send(
+            request("authenticate", {"username": "alice", "password": PASSWORDS["alice"], "apiKey": KEY})
+        )
+        await gate.reached()
+        async with line(url) as refused:
+            await refused.rest()
+        gate.release()
+        await working.reply()
 
 
 async def what_is_no_http_and_what_is_a_bug(stage: Stage) -> None:
