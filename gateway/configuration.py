@@ -18,7 +18,7 @@ import yaml
 from pydantic import ValidationError
 
 from gateway.options import Options, UnusableSecret
-from gateway.settings import Settings
+from gateway.settings import SHORT_API_KEY, Settings
 
 PREFIX = "HEADGATE_"
 # Variables that are not keys of the tree: the command reads the first, `from_environment` makes a client of the others.
@@ -49,7 +49,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] 
     settings = validated(tree, problems)
     # A value that is wrong is not reported a second time for a conflict that its default causes.
     wrong = {outermost_key(key) for key, _ in problems}
-    problems += [(key, sentence) for key, sentence in settings.conflicts() if outermost_key(key) not in wrong]
+    conflicts = [*settings.conflicts(), *short_api_keys(settings, environ)]
+    problems += [(key, sentence) for key, sentence in conflicts if outermost_key(key) not in wrong]
     if only is not None:
         problems = file_problems + [(key, sentence) for key, sentence in problems if outermost_key(key) in only]
     if problems:
@@ -109,6 +110,14 @@ def add_only_client(tree: dict[str, object], environ: Mapping[str, str]) -> None
     headless = tree.setdefault("headless", {}) if key else None
     if isinstance(headless, dict):
         headless["clients"] = [{"id": "default", **key}]
+
+
+def short_api_keys(settings: Settings, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the clients whose apiKey is too short. The one of HEADGATE_API_KEY, for first tries, is only a warning."""
+    if {f"{PREFIX}API_KEY", f"{PREFIX}API_KEY_FILE"} & environ.keys():
+        return []
+    clients = enumerate(settings.headless.clients)
+    return [(f"headless.clients.{at}.api_key", SHORT_API_KEY) for at, client in clients if client.has_short_key]
 
 
 def merge(onto: dict[str, object], other: Mapping[str, object]) -> None:

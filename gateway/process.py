@@ -36,6 +36,8 @@ async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None)
             connection_limit=connection_limit(settings),
         ),
     ):
+        for key, why in settings.warnings():
+            log.warning("configuration.warning", key=key, why=why)
         log.info("serve.started", port=settings.listen.port, admin_port=settings.admin.port)
         ready()
         await stop.wait()

@@ -20,7 +20,7 @@ from gateway.drupal import DrupalOptions, SessionOptions
 from gateway.factors import CodeOptions, TotpOptions
 from gateway.flood.limits import FloodOptions
 from gateway.login.methods import fallback_problems
-from gateway.options import NamedNetwork, Options, http_address, split_url
+from gateway.options import NamedNetwork, Options, http_address, is_plain_http_to_another_host, split_url
 from gateway.policy.options import PolicyOptions
 from gateway.store import MemoryOptions, Sealer, SealKey, StoreOptions, parse_secret
 from gateway.telemetry.event_webhook import EventWebhookOptions
@@ -29,6 +29,11 @@ from gateway.texts.messages import TextOptions
 Port = Annotated[int, Field(ge=0, le=65535)]
 # `method: user choice`: the client chooses one of policy.methods; by default, the first that reaches the account.
 USER_CHOICE = "user choice"
+
+
+# A server's apiKey lets it speak for its visitors, so nobody may guess it. `headgate new-key api` makes 43 characters.
+SHORTEST_API_KEY = 16
+SHORT_API_KEY = f"has fewer than {SHORTEST_API_KEY} characters; `headgate new-key api` makes one"
 
 
 class ListenOptions(Options):
@@ -86,6 +91,13 @@ class ClientOptions(Options):
         if (self.api_key is None) == (self.api_key_sha256 is None):
             raise ValueError("exactly one of api_key_sha256 and api_key_file")
         return self
+
+    @property
+    def has_short_key(self) -> bool:
+        return self.api_key is not None and len(self.api_key.get_secret_value()) < SHORTEST_API_KEY
+
+    def risks(self) -> list[tuple[str, str]]:
+        return [("api_key", SHORT_API_KEY)] if self.has_short_key else []
 
     def digest(self) -> bytes:
         """Return the SHA-256 of the apiKey."""
@@ -177,6 +189,15 @@ class Settings(Options):
     def drupal_with_public_url(self) -> DrupalOptions:
         """Return Drupal's options; without a `public_url` of its own, Drupal has the gateway's."""
         return self.drupal.model_copy(update={"public_url": self.drupal.public_url or self.public_url})
+
+    def risks(self) -> list[tuple[str, str]]:
+        """Return what works but is risky about visitors' addresses of the gateway, as pairs of key and sentence."""
+        if self.public_url is not None:
+            http = "is http: others in the network can read passwords, codes and sessions"
+            return [("public_url", http)] if is_plain_http_to_another_host(self.public_url) else []
+        if self.headless.enabled and any(client.kind == "browser" for client in self.headless.clients):
+            return [("public_url", "is not set: any host name counts as the gateway's own (DNS rebinding)")]
+        return []
 
     def conflicts(self) -> list[tuple[str, str]]:
         """Return the problems between keys, as pairs of key and sentence."""

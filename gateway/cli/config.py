@@ -8,6 +8,7 @@ import sys
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from gateway.cli.command import ConfigFile, fail, out, settings_or_exit
 
@@ -15,10 +16,18 @@ commands = typer.Typer()
 
 
 @commands.command()
-def check_config(config: ConfigFile = None) -> None:
-    """Report every problem of the configuration; start nothing."""
-    settings_or_exit(config)
+def check_config(
+    config: ConfigFile = None,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 if there are warnings.")] = False,
+) -> None:
+    """Report every problem of the configuration, and what is risky about it; start nothing."""
+    warnings = settings_or_exit(config).warnings()
+    for key, sentence in warnings:
+        out.print(f"[yellow]warning:[/] [bold]{escape(key)}[/] {escape(sentence)}", soft_wrap=True, highlight=False)
     out.print("[green]The configuration is valid.[/]")
+    if warnings and strict:
+        raise typer.Exit(1)
 
 
 @commands.command()

@@ -153,7 +153,7 @@ def test_an_empty_api_key_is_refused():
 
 
 def test_a_server_side_frontend_needs_trusted_proxies(write):
-    path = write("gateway.yaml", "headless: {clients: [{id: next, kind: server, api_key: k}]}\n")
+    path = write("gateway.yaml", "headless: {clients: [{id: next, kind: server, api_key: key-of-16-letters}]}\n")
 
     assert list(problems_of({}, path)) == ["trusted_proxies"]
     assert load(path, {"HEADGATE_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}).trusted_proxies

@@ -19,6 +19,7 @@ from gateway.delivery.channels.mail import MailWriter, Sender
 from gateway.delivery.channels.smtp_connections import Connections, drop
 from gateway.errors import Delayed, DeliveryError, Undeliverable
 from gateway.interfaces import Channel, Text
+from gateway.networks import is_loopback
 from gateway.options import Options
 
 # RFC 5321 §4.2.1: the server will refuse the same mail again.
@@ -56,6 +57,11 @@ class SmtpOptions(Options):
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password go together: give both, or neither")
         return self
+
+    def risks(self) -> list[tuple[str, str]]:
+        if self.password is None or self.security != "none" or is_loopback(self.host):
+            return []
+        return [("security", "is none: others in the network can read the password of the mail relay")]
 
     @asynccontextmanager
     async def open(self, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Channel]:
