@@ -12,8 +12,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: setup ## start the demo; with DRUPAL_URL=…, in front of that site
-	@exec $(BIN)/headgate demo $(if $(DRUPAL_URL),--drupal-url "$(DRUPAL_URL)")
+run: setup ## start the demo; PORT=… is its port, DRUPAL_URL=… puts it in front of that site
+	@exec $(BIN)/headgate demo $(if $(PORT),--port "$(PORT)") $(if $(DRUPAL_URL),--drupal-url "$(DRUPAL_URL)")
 
 setup: .venv/.runtime ## make .venv with the headgate command and its demo
 

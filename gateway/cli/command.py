@@ -55,7 +55,7 @@ def exit_with_problems(problems: list[tuple[str, str]]) -> NoReturn:
 
 def fail(message: str) -> NoReturn:
     """Print *message*, which may hold rich's markup, and exit with status 1."""
-    err.print(message)
+    err.print(message, soft_wrap=True, highlight=False)
     raise typer.Exit(1)
 
 
@@ -66,3 +66,13 @@ def run(work: Coroutine[None, None, T]) -> T:
     except ModuleNotFoundError:
         return asyncio.run(work)
     return uvloop.run(work)
+
+
+def run_listeners(work: Coroutine[None, None, None]) -> None:
+    """Run *work*, which listens; if it can't, say which setting to change and exit with status 1."""
+    from gateway.process import CantListen
+
+    try:
+        run(work)
+    except CantListen as error:
+        fail(f"[red]{error.key}:[/] {error.sentence}.")

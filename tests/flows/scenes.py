@@ -17,12 +17,14 @@ from gateway.drupal import reading_on
 from gateway.drupal.bulkhead import Breaker
 from gateway.factors import recovery
 from gateway.login import parking
+from gateway.process import warn
 from gateway.settings import Settings
 from gateway.telemetry import event_webhook
 from gateway.web.headless import handlers
 from gateway.web.http.connections import MOST_WAITING
 from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
 from tests.flows.apps import ON, RECOVERY, enrol
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 from tests.wire import line, request
 from tests.world import (
@@ -381,6 +383,12 @@ async def who_sends_more_than_is_taken(stage: Stage) -> None:
             await world.eventually(lambda: stage.has("http.pipelined"))
 
 
+async def a_drupal_that_is_not_there_at_start(stage: Stage) -> None:
+    async with stage.world() as world:
+        nowhere = world.configuration(drupal={"url": f"http://127.0.0.1:{free_port()}"})
+        await warn(Settings.model_validate(nowhere))
+
+
 async def a_process_from_start_to_end(stage: Stage) -> None:
     async with stage.world() as world, start_gateway(world, stage.tmp_path) as process:
         await world.visit(process.url).authenticate()
@@ -406,5 +414,6 @@ SCENES = (
     a_code_that_goes_another_way,
     who_has_an_app,
     who_sends_more_than_is_taken,
+    a_drupal_that_is_not_there_at_start,
     a_process_from_start_to_end,
 )
