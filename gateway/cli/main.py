@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
+from gateway.cli.accounts import commands as account_commands
 from gateway.cli.command import ConfigFile, fail, run_listeners, settings_or_exit
 from gateway.cli.config import commands as config_commands
 from gateway.cli.messages import commands as message_commands
@@ -90,6 +91,7 @@ def demo(
 
 app.add_typer(config_commands)
 app.add_typer(message_commands)
+app.add_typer(account_commands)
 app.add_typer(store_commands)
 
 

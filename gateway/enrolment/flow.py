@@ -89,6 +89,7 @@ class EnrolmentFlow:
             await self._count_mail(grant)
             codes, hashes = await self._recovery.make()
         await self._update(grant, lambda enrolment: enrolment.confirm(secret, step=step, recovery_hashes=hashes))
+        await self._second_factor.keep_name(grant)
         await self._second_factor.tell("authenticator_added", grant, visitor=caller.visitor)
         return codes
 

@@ -1,7 +1,7 @@
 """Transactions, in Redis."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -96,6 +96,11 @@ class RedisTransactions:
             current = self._read(name, stands if lost == 0 else await read_later(self._server, name, lost))
         raise StoreUnavailable("contended")
 
+    async def count_open(self, uid: str, *, now: float) -> int:
+        name = f"headgate:open:{uid}"
+        kept = await self._server.ask_all([("GET", name), ("GET", f"{name}:known")])
+        return sum(expires_at > now for of in kept for expires_at in _expiries(of or b""))
+
     async def _swap(self, key: str, current: Transaction, changed: Transaction) -> Reply:
         name = _name(key)
         if changed.state is State.OPEN:
@@ -115,6 +120,14 @@ class RedisTransactions:
         if transaction is None:
             raise TransactionClosed("unsealable")
         return transaction
+
+
+def _expiries(opened: bytes) -> Iterator[float]:
+    at = 0
+    while at < len(opened):
+        expires_at, length = _expiry_and_length.unpack_from(opened, at)
+        yield expires_at
+        at += _expiry_and_length.size + length
 
 
 def _name(key: str) -> str:
