@@ -52,11 +52,13 @@ class Options(BaseModel):
             return build(given)
         read, files = dict(given), dict[str, Path]()
         for name, field in cls.model_fields.items():
-            path = read.pop(f"{name}_file", None) if _is_secret(field.annotation) else None
+            path = read.pop(f"{name}_file", None) if is_secret(field.annotation) else None
             if path is None:
                 continue
             files[name] = Path(str(path))
             read[name] = UnusableSecret(f"{name} is given, too") if read.get(name) else _content(files[name])
+        _fill_in(cls, read)
+        _refuse_truth_for_numbers(cls, read)
         built = build(read)
         built._secret_files.update(files)  # noqa: SLF001  # our own
         return built
@@ -131,22 +133,50 @@ def risk_of_file(path: Path) -> str | None:
     return f"others can read this file: chmod {mode & 0o740:o}" if mode & stat.S_IROTH else None
 
 
-class UnusableSecret:
-    """Takes the place of a secret whose file can't be used. No field accepts it; its *reason* goes into the problem."""
+class Unusable:
+    """Takes the place of a value that can't be used. No field accepts it; its *reason* goes into the problem."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
 
-def _is_secret(annotation: object) -> bool:
-    return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
+class UnusableSecret(Unusable):
+    """Takes the place of a secret whose file can't be used."""
+
+
+def _fill_in(options: type[Options], given: dict[str, object]) -> None:
+    """Give a part that names only some of its keys the others of its default: `flood.name` has such a default."""
+    for name, field in options.model_fields.items():
+        part, default = given.get(name), field.default
+        if isinstance(part, Mapping) and isinstance(default, Options) and field.annotation is type(default):
+            given[name] = {key: getattr(default, key) for key in default.model_fields_set} | dict(part)
+
+
+def _refuse_truth_for_numbers(options: type[Options], given: dict[str, object]) -> None:
+    """Refuse true and false where a number belongs: pydantic takes them for 1 and 0."""
+    for name, field in options.model_fields.items():
+        if isinstance(given.get(name), bool) and _is_number(field.annotation):
+            given[name] = Unusable("must be a number, not true or false")
+
+
+def _is_number(annotation: object) -> bool:
+    return annotation in (int, float) or any(_is_number(part) for part in get_args(annotation))
+
+
+def is_secret(annotation: object) -> bool:
+    """Return whether a field of this type is a secret, which may come from a file."""
+    return annotation is SecretStr or any(is_secret(part) for part in get_args(annotation))
 
 
 def _content(path: Path) -> str | UnusableSecret:
+    # Base64 ends with "=": somebody may have given the secret itself where its file belongs.
+    shown = f" {path}" if path.is_absolute() and not path.name.endswith("=") else ""
     try:
         return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return UnusableSecret("can't be read")
+    except OSError as error:
+        return UnusableSecret(f"can't read{shown} ({error.strerror})")
+    except UnicodeDecodeError:
+        return UnusableSecret(f"can't read{shown} (not UTF-8)")
 
 
 def _valid_signing_secret(secret: SecretStr) -> SecretStr:

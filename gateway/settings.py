@@ -20,6 +20,7 @@ from gateway.drupal import DrupalOptions, SessionOptions
 from gateway.factors import CodeOptions, TotpOptions
 from gateway.flood.limits import FloodOptions
 from gateway.login.methods import fallback_problems
+from gateway.networks import Network
 from gateway.options import NamedNetwork, Options, http_address, is_plain_http_to_another_host, split_url
 from gateway.policy.options import PolicyOptions
 from gateway.store import MemoryOptions, Sealer, SealKey, StoreOptions, parse_secret
@@ -27,6 +28,7 @@ from gateway.telemetry.event_webhook import EventWebhookOptions
 from gateway.texts.messages import TextOptions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # what a listener is compared with
 # `method: user choice`: the client chooses one of policy.methods; by default, the first that reaches the account.
 USER_CHOICE = "user choice"
 
@@ -146,12 +148,22 @@ class Settings(Options):
     @field_validator("public_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
-        return http_address(url)
+        address = http_address(url)
+        if address and split_url(address).path:
+            raise ValueError("must be without a path: the gateway answers /headless at the root of a host")
+        return address
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split_words(cls, given: object) -> object:
         return given.replace(",", " ").split() if isinstance(given, str) else given
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _is_not_everybody(cls, networks: tuple[Network, ...]) -> tuple[Network, ...]:
+        if any(network.prefixlen == 0 for network in networks):
+            raise ValueError("must not hold every address: each visitor could then claim any address")
+        return networks
 
     @field_validator("keys", mode="before")
     @classmethod
@@ -201,10 +213,17 @@ class Settings(Options):
 
     def conflicts(self) -> list[tuple[str, str]]:
         """Return the problems between keys, as pairs of key and sentence."""
-        problems = [*self._conflicts_of_clients(), *self._missing_keys()]
+        problems = [*self._conflicts_of_listeners(), *self._conflicts_of_clients(), *self._missing_keys()]
         problems += [*self._conflicts_of_methods(), *self.policy.conflicts()]
         problems += fallback_problems(self.fallback, channels=configured(self.channels).keys())
         return problems
+
+    def _conflicts_of_listeners(self) -> list[tuple[str, str]]:
+        """Two listeners can't have one port, unless each has an address of its own. Port 0 chooses a free one."""
+        hosts = {self.listen.host, self.admin.host}
+        if self.admin.port != self.listen.port or not self.admin.port or (len(hosts) > 1 and not hosts & EVERY_ADDRESS):
+            return []
+        return [("admin.port", "is listen.port, too; give each listener a port of its own")]
 
     def _conflicts_of_clients(self) -> list[tuple[str, str]]:
         problems: list[tuple[str, str]] = []

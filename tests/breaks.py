@@ -174,9 +174,9 @@ BREAKS = (
     Break(
         promise=15,
         says="a value that is wrong is shown",
-        function="gateway.configuration.described",
-        old='return key, message.removeprefix("Value error, ")',
-        new='return key, f"{message} ({given})"',
+        function="gateway.problems.described",
+        old="    return key, sentence(error)",
+        new='    return key, f"{sentence(error)} ({given})"',
         test="tests/unit/test_settings.py::test_every_problem_is_told_at_once_by_key_and_none_shows_its_value",
     ),
 )

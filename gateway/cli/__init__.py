@@ -3,7 +3,7 @@
 | file | commands |
 |---|---|
 | `main` | `serve`, `demo`, `version`; the list of all commands |
-| `config` | `check-config`, `new-key`, `hash-key` |
+| `config` | `check-config`, `schema`, `new-key`, `hash-key` |
 | `accounts` | `account`, `unlock`, `forget-devices`, `reset-factors`; `account_state` reads what they show |
 | `store` | `init-store`, `reseal` |
 | `messages` | `send-test`, `preview` |

@@ -1,7 +1,8 @@
-"""The configuration and its keys: check-config, new-key, hash-key."""
+"""The configuration and its keys: check-config, schema, new-key, hash-key."""
 
 import base64
 import hashlib
+import json
 import os
 import secrets
 import sys
@@ -28,6 +29,14 @@ def check_config(
     out.print("[green]The configuration is valid.[/]")
     if warnings and strict:
         raise typer.Exit(1)
+
+
+@commands.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from gateway.cli.schema import configuration_schema
+
+    print(json.dumps(configuration_schema(), indent=2))
 
 
 @commands.command()

@@ -8,10 +8,11 @@ from typing import Annotated, Literal, get_args
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 
-from gateway.configuration import ConfigurationError, kinds_in, load, options_in
+from gateway.configuration import ConfigurationError, load
 from gateway.delivery.channels import MailOptions, PhoneOptions
 from gateway.drupal import DrupalOptions
 from gateway.options import Options
+from gateway.problems import kinds_in, options_in
 from gateway.settings import ClientOptions
 from gateway.store import StoreOptions, Unsealable
 

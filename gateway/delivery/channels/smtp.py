@@ -8,11 +8,12 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPServerDisconnected
-from pydantic import AfterValidator, Field, FilePath, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from gateway.delivery.addresses import Address, one_address
 from gateway.delivery.channels.mail import MailWriter, Sender
@@ -29,6 +30,14 @@ FINAL = range(500, 600)
 def _sender(text: str) -> str:
     Sender(text)
     return text
+
+
+def _file(path: Path) -> Path:
+    # Unlike pydantic's FilePath, which lets the error of a path that is too long pass.
+    with suppress(OSError, ValueError):
+        if path.is_file():
+            return path
+    raise ValueError("is not a file that can be read")
 
 
 class SmtpOptions(Options):
@@ -50,7 +59,7 @@ class SmtpOptions(Options):
     connections: Annotated[int, Field(ge=1, le=64)] = 4
     idle_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
     local_hostname: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]+$")] | None = None
-    ca_file: FilePath | None = None
+    ca_file: Annotated[Path, AfterValidator(_file)] | None = None
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
