@@ -40,7 +40,7 @@ audit: .venv/.dev ## look for known vulnerabilities in what requirements.lock pi
 
 sbom: .venv/.dev ## write dist/headgate.cdx.json: what the production image installs, as CycloneDX
 	@mkdir -p dist
-	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
 		--output-reproducible --of JSON --output-file dist/headgate.cdx.json
 	@echo "dist/headgate.cdx.json"
 

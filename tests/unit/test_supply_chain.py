@@ -64,7 +64,7 @@ def test_make_check_audits():
 
 def test_the_bill_of_materials_lists_what_the_lock_pins(tmp_path):
     shown = subprocess.run(["make", "--dry-run", "sbom"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    [line] = [line for line in shown.replace("\\\n", "").splitlines() if "cyclonedx-py" in line]
+    [line] = [line for line in shown.replace("\\\n", "").splitlines() if "cyclonedx_py" in line]
     path = tmp_path / "sbom.json"
 
     subprocess.run(line.replace("dist/headgate.cdx.json", str(path)).split(), cwd=ROOT, check=True)
