@@ -230,10 +230,18 @@ BREAKS = (
     Break(
         promise=15,
         says="a value that is wrong is shown",
-        function="gateway.configuration.described",
-        old='return key, message.removeprefix("Value error, ")',
-        new='return key, f"{message} ({given})"',
+        function="gateway.problems.described",
+        old="    return key, sentence(error)",
+        new='    return key, f"{sentence(error)} ({given})"',
         test="tests/unit/test_settings.py::test_every_problem_is_told_at_once_by_key_and_none_shows_its_value",
+    ),
+    Break(
+        promise=15,
+        says="a taken port is a traceback",
+        function="gateway.process.bound",
+        old="except OSError as error:",
+        new="except KeyError as error:",
+        test="tests/flows/test_start.py::test_a_taken_port_is_one_line_with_the_key_to_change",
     ),
 )
 

@@ -267,8 +267,14 @@ class LoginFlow:
             profile=won.profile,
             manage_token=self._second_factor.manage_token(won, client=caller.client),
             reserved=reserved,
-            remembered=await self._policy.remember(won.uid, client=caller.client) if remember else None,
+            remembered=await self._remember(won, caller) if remember else None,
         )
+
+    async def _remember(self, won: Transaction, caller: Caller) -> Remembered | None:
+        remembered = await self._policy.remember(won.uid, client=caller.client)
+        if remembered:
+            await self._second_factor.keep_name(won)
+        return remembered
 
     async def _bound(self, key: str, *, username: str, caller: Caller, auth_type: str | None = None) -> Transaction:
         """Return the open transaction that the caller may use. Raises TransactionClosed for any other."""

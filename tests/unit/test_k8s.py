@@ -400,7 +400,7 @@ def test_the_gateway_accepts_its_configuration(documents, tmp_path):
     made = {
         "keys": "k1:" + base64.b64encode(b"s" * 32).decode(),
         "index-key": base64.b64encode(b"i" * 32).decode(),
-        "api-key-web": "an-api-key",
+        "api-key-web": "an-api-key-of-the-web-frontend",
         "redis-url": "rediss://:secret@redis.example.org/0",
         "smtp-password": "secret",
     }
