@@ -126,7 +126,8 @@ class Enrolment:
     def confirm(self, secret: bytes, *, step: int, recovery_hashes: tuple[str, ...]) -> "Enrolment":
         """Replace what was enrolled by the confirmed *secret*. The code that confirmed it is used up.
 
-        Raises NotEnrolled when *secret* was confirmed before, or when another one was proposed since.
+        Remembered devices are forgotten: they were remembered without this app. Raises NotEnrolled when *secret* was
+        confirmed before, or when another one was proposed since.
         """
         if self.pending != secret:
             raise NotEnrolled("nothing_to_confirm")
@@ -135,6 +136,7 @@ class Enrolment:
             totp_secret=secret,
             last_step=step,
             recovery_hashes=recovery_hashes,
+            devices=(),
             pending=None,
             pending_until=0.0,
         )
@@ -161,12 +163,13 @@ class Enrolment:
         return replace(self, recovery_hashes=tuple(each for each in self.recovery_hashes if each != recovery_hash))
 
     def remove(self, *, now: float) -> "Enrolment":
-        """Remove authenticator and recovery codes, and make every earlier grant void."""
+        """Remove authenticator, recovery codes and remembered devices, and make every earlier grant void."""
         return replace(
             self,
             totp_secret=None,
             last_step=0,
             recovery_hashes=(),
+            devices=(),
             pending=None,
             pending_until=0.0,
             revoked_at=now,
@@ -175,13 +178,17 @@ class Enrolment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grant:
-    """What a manageToken says: which user passed a second factor *at* that time, and where notices to them go."""
+    """What a manageToken says: which user passed a second factor *at* that time, and where notices to them go.
+
+    *method* is the authType that they passed it by.
+    """
 
     uid: str
     username: str = field(repr=False)
     mail: str | None = field(default=None, repr=False)
     language: str = "en"
     at: float
+    method: str
 
 
 def undescribed(session: DrupalSession) -> Account:

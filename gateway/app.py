@@ -104,7 +104,12 @@ async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: C
         log.warning("totp.not_kept")
     issuer = settings.totp.issuer or settings.texts.site or "Headgate"
     factors = stack.enter_context(open_factors(settings.code, issuer=issuer))
-    flood = Floodgate(backend.counters, Limits(settings.flood, sealer.index), clock=clock)
+    flood = Floodgate(
+        backend.counters,
+        Limits(settings.flood, sealer.index),
+        clock=clock,
+        login_seconds=settings.drupal.timeout_seconds,
+    )
     tokens, notices = ManageTokens(sealer, clock=clock), Notices(backend.outbox, channels.keys())
     return Components(
         settings=settings,

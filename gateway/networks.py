@@ -21,6 +21,15 @@ def within(address: str, networks: Iterable[Network]) -> bool:
     return any(parsed in network for network in networks)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether *host* is this machine: `localhost`, a name under it (RFC 6761 §6.3), or a loopback address."""
+    name = host.lower().strip("[]").removesuffix(".")
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
 # A login needs the network of its address four times.
 @lru_cache(1024)
 def network_of(address: str) -> str:
@@ -30,13 +39,23 @@ def network_of(address: str) -> str:
 
 
 @lru_cache(1024)
+def wider_networks_of(address: str) -> tuple[str, ...]:
+    """Return the /56 and the /48 of an IPv6 address: what one subscriber or one site may have (RFC 6177).
+
+    None for IPv4: the neighbours of an IPv4 address are strangers to each other.
+    """
+    parsed = ip_address(address)
+    if not isinstance(parsed, IPv6Address):
+        return ()
+    return tuple(str(ip_network((parsed, length), strict=False)) for length in (56, 48))
+
+
 def subscriber_of(address: str) -> str:
     """Return what one subscriber has: an IPv4 address, or the /56 of an IPv6 address.
 
     A /56 holds 256 networks of `network_of`. Providers give one to each home (RIPE-690).
     """
-    parsed = ip_address(address)
-    return str(ip_network((parsed, 56), strict=False)) if isinstance(parsed, IPv6Address) else address
+    return next(iter(wider_networks_of(address)), address)
 
 
 def network_or_none(address: str | None) -> str:

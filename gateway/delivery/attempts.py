@@ -19,9 +19,9 @@ POISON = 5
 
 
 class Counted(Protocol):
-    """Flood control's answer about a message of *at*: false for one that it refused. That one may be in the outbox."""
+    """Flood control's answer about a message: false for one that it refused. That one may be in the outbox."""
 
-    async def __call__(self, channel: str, to: str, *, known_network: bool, at: float) -> bool: ...
+    async def __call__(self, message: Message) -> bool: ...
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -111,8 +111,7 @@ class Attempts:
         """Raise TooLate for a code that flood control refused, before it waits for a channel that is away."""
         message = progress.message
         if message.subject == "code" and not progress.is_counted:
-            at = message.asked_at
-            if not await self._counted(message.channel, message.to, known_network=message.known_network, at=at):
+            if not await self._counted(message):
                 raise TooLate("flood")
             # Asked once: the count may expire before a peer that is away comes back.
             progress.is_counted = True

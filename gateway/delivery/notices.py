@@ -49,6 +49,7 @@ def notice(
         return None
     return Message(
         id=secrets.token_urlsafe(12),
+        uid=of.uid,
         subject=subject,
         channel="email",
         to=of.mail,

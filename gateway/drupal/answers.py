@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from gateway.account import DrupalSession
-from gateway.drupal.cookies import opened_cookie
+from gateway.drupal.cookies import opened_cookies
 from gateway.errors import BadCredentials, DrupalInvalid, DrupalMaintenance, Flood, GatewayError
 
 # Drupal's flood window for an address is an hour (user.flood: ip_window 3600) and it sends no Retry-After.
@@ -52,9 +52,10 @@ def opened_session(answer: Answer) -> DrupalSession:
     document = answer.json()
     user = document.get("current_user")
     uid = user.get("uid") if isinstance(user, dict) else None
-    cookie = opened_cookie(answer.cookies)
-    if not isinstance(user, dict) or not isinstance(uid, str) or not uid.isdecimal() or cookie is None:
+    opened = opened_cookies(answer.cookies)
+    if not isinstance(user, dict) or not isinstance(uid, str) or not uid.isdecimal() or len(opened) != 1:
         raise DrupalInvalid("login_200")
+    (cookie,) = opened
     roles = user.get("roles")
     return DrupalSession(
         uid=uid,

@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Literal, TypeAlias
 
 import structlog
-from selectolax.lexbor import LexborHTMLParser
 
 from gateway.account import Account, DrupalSession, Profile
 from gateway.drupal.answers import Answer, unusable
+from gateway.drupal.forms import forms_of, value_of
 from gateway.errors import DrupalInvalid
 
 log = structlog.get_logger()
@@ -23,6 +23,8 @@ WAYS: tuple[Way, ...] = ("jsonapi", "rest", "form")
 # Asks Drupal for a path, with an Accept header, as the user.
 Get: TypeAlias = Callable[[str, str], Awaitable[Answer]]
 
+# The form_id of the account form (measured, Drupal 10.6 and 11.4).
+ACCOUNT_FORM = "user_form"
 ACCEPT: Mapping[Way, str] = {"jsonapi": "application/vnd.api+json", "rest": "application/json", "form": "text/html"}
 
 
@@ -125,15 +127,15 @@ def from_form(answer: Answer, uid: str, phone_field: str | None) -> Profile | No
     del uid  # Drupal has checked it: only one's own form is 200 and has a `mail` input.
     if answer.status != HTTPStatus.OK or answer.content_type != "text/html":
         return None
-    page = LexborHTMLParser(answer.body.decode(errors="replace"))
-    mail = page.css_first('input[name="mail"]')
+    forms = forms_of(answer, ACCOUNT_FORM)
+    # Nowhere else on the page: a block above the form could send the code to another address.
+    mail = value_of(forms[0], "mail") if len(forms) == 1 else None
     if mail is None:
         return None
-    fields = {"mail": _items(mail.attributes.get("value"))}
+    fields = {"mail": _items(mail)}
     if phone_field:
-        phone = page.css_first(f'input[name="{phone_field}[0][value]"]')
-        fields[phone_field] = _items(phone.attributes.get("value")) if phone is not None else []
-    language = page.css_first('select[name="preferred_langcode"] option[selected]')
+        fields[phone_field] = _items(value_of(forms[0], f"{phone_field}[0][value]"))
+    language = forms[0].css_first('select[name="preferred_langcode"] option[selected]')
     if language is not None:
         fields["preferred_langcode"] = _items(language.attributes.get("value"))
     return fields

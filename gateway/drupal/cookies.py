@@ -36,10 +36,11 @@ def session_cookies(set_cookies: Sequence[str]) -> list[SessionCookie]:
     ]
 
 
-def opened_cookie(set_cookies: Sequence[str]) -> SessionCookie | None:
-    """The cookie of the session that an answer opened: the last one that is no deletion, as in a browser."""
+def opened_cookies(set_cookies: Sequence[str]) -> list[SessionCookie]:
+    """The cookies of the sessions that an answer opened, each once: a login opens one."""
     live = [cookie for cookie in session_cookies(set_cookies) if not cookie.is_deletion]
-    return live[-1] if live else None
+    # A cookie that is set again counts as a browser takes it: the last line of its name and value.
+    return list({(cookie.name, cookie.value): cookie for cookie in live}.values())
 
 
 def session_name(public_url: str) -> str:

@@ -9,7 +9,8 @@ def site_headers(url: str, public_url: str | None) -> dict[str, str]:
     """Host and scheme as visitors see them, the same on every call: Drupal names and scopes its cookie by them."""
     seen = urlsplit(public_url or url)
     scheme = {"X-Forwarded-Proto": seen.scheme} if public_url else {}
-    return {"Host": seen.netloc} | scheme
+    # Firewalls refuse requests without a User-Agent. A visitor's own takes its place.
+    return {"Host": seen.netloc, "User-Agent": "Headgate"} | scheme
 
 
 def visitor_headers(visitor: Visitor | None) -> dict[str, str]:

@@ -9,15 +9,13 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from selectolax.lexbor import LexborHTMLParser
-
 from gateway.drupal.answers import Answer, unusable
+from gateway.drupal.forms import forms_of
 from gateway.drupal.peer import Peer
 from gateway.errors import DrupalInvalid
 
-# Both mean that the session is gone (measured, Drupal 10.6 and 11.4).
-_GONE: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.FORBIDDEN})
-_GONE_BY_FORM: Final = _GONE | {HTTPStatus.FOUND, HTTPStatus.SEE_OTHER}
+# Drupal has ended the session: by the token, or by its page (measured, Drupal 10.6 and 11.4).
+_ENDED: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
 
 
 async def log_out(drupal: Peer, logout_token: str, headers: Mapping[str, str], *, is_visitors: bool) -> Answer:
@@ -30,12 +28,18 @@ async def log_out(drupal: Peer, logout_token: str, headers: Mapping[str, str], *
     # The token must stand in the query, and is called `token` (measured).
     path = f"/user/logout?_format=json&token={quote(logout_token, safe='')}"
     answer = await drupal.ask("POST", path, headers)
-    if is_visitors and answer.status == HTTPStatus.FORBIDDEN:
-        # Either the session is dead, or the token is not the session's: Drupal's page tells them apart.
+    if answer.status == HTTPStatus.FORBIDDEN and (is_visitors or not is_drupals_own(answer)):
+        # The session is dead, or the token is not the session's, or a firewall has refused the request. Drupal's page
+        # tells them apart.
         return await log_out_by_form(drupal, headers)
-    if answer.status not in _GONE:
+    if answer.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.FORBIDDEN}:
         raise unusable(answer)
     return answer
+
+
+def is_drupals_own(refusal: Answer) -> bool:
+    """Whether Drupal itself sent *refusal*: its JSON has a message, a firewall's page has not."""
+    return isinstance(refusal.json().get("message"), str)
 
 
 async def log_out_by_form(drupal: Peer, headers: Mapping[str, str]) -> Answer:
@@ -51,19 +55,21 @@ async def log_out_by_form(drupal: Peer, headers: Mapping[str, str]) -> Answer:
         answer = await drupal.ask("POST", "/user/logout/confirm", headers | form_type, form)
     else:
         answer = question
-    if answer.status not in _GONE_BY_FORM:
-        raise unusable(answer)
-    return answer
+    if answer.status in _ENDED or (answer.status == HTTPStatus.FORBIDDEN and await is_anonymous(drupal, headers)):
+        return answer
+    raise unusable(answer)
+
+
+async def is_anonymous(drupal: Peer, headers: Mapping[str, str]) -> bool:
+    """Whether Drupal says that nobody is logged in with the cookie in *headers* (measured, Drupal 10.6 and 11.4)."""
+    answer = await drupal.ask("GET", "/user/login_status?_format=json", headers)
+    return answer.status == HTTPStatus.OK and answer.body.strip() == b"0"
 
 
 def logout_form(page: Answer) -> list[tuple[str, str]]:
     """The fields of the form that asks whether to log out. Raises DrupalInvalid where there is none."""
-    html = LexborHTMLParser(page.body.decode(errors="replace"))
-    marker = html.css_first('form input[name="form_id"][value="user_logout_confirm"]')
-    form = marker.parent if marker else None
-    while form is not None and form.tag != "form":
-        form = form.parent
-    if form is None:
+    forms = forms_of(page, "user_logout_confirm")
+    if not forms:
         raise DrupalInvalid("logout_form")
-    inputs = [field.attributes for field in form.css("input[name]")]
+    inputs = [field.attributes for field in forms[0].css("input[name]")]
     return [(field["name"] or "", field.get("value") or "") for field in inputs]

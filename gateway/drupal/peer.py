@@ -17,6 +17,10 @@ from gateway.networks import subscriber_of
 
 # The account form has some 55 kB (measured). Anything much larger is something else.
 MOST_BYTES = 1 << 20
+# The reason where an answer is not HTTP, or has more headers than this: Drupal sends some thirty (measured).
+UNREADABLE = "unreadable"
+HEADER_BYTES = 64 * 1024
+MOST_HEADERS = 1000
 # The web server's answers for a Drupal that does not answer. A 500 comes from Drupal itself.
 ABSENT = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 
@@ -40,6 +44,9 @@ async def peer_at(
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
         skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
+        max_line_size=HEADER_BYTES,
+        max_field_size=HEADER_BYTES,
+        max_headers=MOST_HEADERS,
     ) as http:
         yield Peer(http, url, headers=headers, bulkhead=Bulkhead(max_concurrent, queue_seconds=queue_seconds))
 
@@ -57,8 +64,8 @@ class Peer:
         self._breaker = Breaker()
 
     @property
-    def answers(self) -> bool:
-        return not self._breaker.is_open
+    def answers(self) -> bool | None:
+        return False if self._breaker.is_open else self._breaker.has_answered or None
 
     async def ask(
         self,
@@ -95,8 +102,8 @@ class Peer:
                 # `from None`: aiohttp's text may quote headers, which hold cookies.
                 self._breaker.failed(network)
                 raise DrupalUnavailable(type(error).__name__) from None
-            except (aiohttp.ClientError, ValueError) as error:
-                raise DrupalInvalid(type(error).__name__) from None
+            except (aiohttp.ClientError, ValueError):
+                raise DrupalInvalid(UNREADABLE) from None
         if answer.status in ABSENT:
             self._breaker.failed(network)
         else:

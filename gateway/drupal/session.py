@@ -11,16 +11,20 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Literal
 
+import structlog
+
 from gateway.account import Account, DrupalSession, Visitor
 from gateway.drupal import cookies, logout
 from gateway.drupal.answers import Answer, opened_session
 from gateway.drupal.contacts import Contacts
 from gateway.drupal.headers import site_headers, visitor_headers
 from gateway.drupal.options import SiteOptions
-from gateway.drupal.peer import Peer, peer_at
+from gateway.drupal.peer import UNREADABLE, Peer, peer_at
 from gateway.drupal.reading_on import ReadingOn
-from gateway.errors import DrupalTimeout, GatewayError, Malformed
+from gateway.errors import DrupalInvalid, DrupalTimeout, GatewayError, Malformed
 from gateway.interfaces import HandOver, Late, LoggedOut, SessionCookie, UnusableCookie
+
+log = structlog.get_logger()
 
 
 class SessionOptions(SiteOptions):
@@ -122,7 +126,7 @@ class SessionDrupal:
             ended=answer.status != HTTPStatus.FORBIDDEN,
         )
 
-    def answers(self) -> bool:
+    def answers(self) -> bool | None:
         return self._drupal.answers
 
     async def finish(self, *, most_seconds: float) -> None:
@@ -138,11 +142,14 @@ class SessionDrupal:
             )
         except (GatewayError, asyncio.CancelledError) as error:
             # A login can answer 500 or break off, and have opened a session all the same.
-            opened = cookies.opened_cookie(set_cookies)
-            if opened is None:
+            opened = cookies.opened_cookies(set_cookies)
+            if isinstance(error, DrupalInvalid) and error.reason == UNREADABLE:
+                log.warning("drupal.orphan", reason=UNREADABLE)
+            if not opened:
                 raise
-            # In a task of its own: when this one is cancelled, the session must be ended nevertheless.
-            self._reading_on.keep(late(nameless(opened.name, opened.value, set_cookie=opened.line)))
+            for cookie in opened:
+                # In a task of its own: when this one is cancelled, the session must be ended nevertheless.
+                self._reading_on.keep(late(nameless(cookie.name, cookie.value, set_cookie=cookie.line)))
             raise error if isinstance(error, GatewayError) else DrupalTimeout("body") from None
         self._seen_name = session.cookie_name
         return session

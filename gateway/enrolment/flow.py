@@ -1,14 +1,14 @@
 """Adding and removing an authenticator app and its recovery codes, for a user with a fresh second factor."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
 from gateway.account import Caller, Enrolment, Grant, Visitor
-from gateway.auth_types import AuthType
+from gateway.auth_types import ENROLLED, AuthType
 from gateway.errors import Disabled, NotEnrolled, TransactionClosed, WrongOtp
 from gateway.factors import Factors, digits_of, qr_of, text_of
 from gateway.flood.gate import Floodgate
@@ -32,6 +32,14 @@ class Proposed:
     secret: str = field(repr=False)
     otpauth: str = field(repr=False)
     qr: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confirmed:
+    """The recovery codes of a new app, and a manageToken that says that the app was there."""
+
+    codes: tuple[str, ...] = field(repr=False)
+    manage_token: str = field(repr=False)
 
 
 class EnrolmentFlow:
@@ -70,27 +78,36 @@ class EnrolmentFlow:
         uri = self._totp.uri(secret, grant.username)
         return Proposed(secret=text_of(secret), otpauth=uri, qr=qr_of(uri))
 
-    async def confirm(self, *, token: str, otp: str, caller: Caller) -> tuple[str, ...]:
-        """Enrol the proposed secret for its first code, and return ten recovery codes.
+    async def confirm(self, *, token: str, otp: str, current_otp: str | None, caller: Caller) -> Confirmed:
+        """Enrol the proposed secret for its first code, and make ten recovery codes.
 
-        Raises NotEnrolled when nothing was proposed, WrongOtp, Flood or FactorBusy.
+        Raises NotEnrolled when nothing was proposed, or when *current_otp* is needed. Raises WrongOtp for a wrong code
+        of either kind, Flood or FactorBusy.
         """
         grant = await self._read_grant(token, caller)
         # Every request is counted, since a refused one takes capacity for a moment, too.
         await self._flood.change(grant.uid)
         now = self._clock()
         with self._recovery.capacity():
-            secret = (await self._enrolment(grant)).proposed(now=now)
+            enrolment = await self._enrolment(grant)
+            secret = enrolment.proposed(now=now)
+            demand_current(enrolment, grant, current_otp)
 
             async def first_code() -> int | None:
                 return self._totp.step(secret, otp, now=now, after=0)
 
+            # First: a mistyped code of the new app must not cost a recovery code.
             step = await self._demand(first_code, grant, caller.visitor)
+            grant = await self._prove_current(grant, current_otp, caller.visitor)
             await self._count_mail(grant)
             codes, hashes = await self._recovery.make()
-        await self._update(grant, lambda enrolment: enrolment.confirm(secret, step=step, recovery_hashes=hashes))
+        await self._update(
+            grant, lambda found: unreplaced(found, grant).confirm(secret, step=step, recovery_hashes=hashes)
+        )
+        await self._second_factor.keep_name(grant)
         await self._second_factor.tell("authenticator_added", grant, visitor=caller.visitor)
-        return codes
+        by_app = replace(grant, method=AuthType.AUTHENTICATOR)
+        return Confirmed(codes=codes, manage_token=self._second_factor.seal_grant(by_app, client=caller.client))
 
     async def remove(self, *, token: str, otp: str, caller: Caller) -> None:
         """Remove app and recovery codes, for a code of either.
@@ -105,11 +122,7 @@ class EnrolmentFlow:
             if enrolment.totp_secret is None:
                 raise NotEnrolled("no_authenticator")
 
-            async def spent() -> Enrolment | None:
-                # No login is open here, so there is no transaction's secret.
-                return await self._second_factor.spend(method, otp, secret=b"", enrolment=enrolment)
-
-            after = await self._demand(spent, grant, caller.visitor)
+            after = await self._demand(self._spending(method, otp, enrolment), grant, caller.visitor)
         if method == AuthType.RECOVERY_CODE:
             # It needs no mail of its own: one about the removal follows.
             log.warning("totp_remove.recovery_code_used", uid=grant.uid, left=len(after.recovery_hashes))
@@ -117,15 +130,21 @@ class EnrolmentFlow:
         await self._update(grant, lambda enrolment: enrolment.remove(now=now))
         await self._second_factor.tell("authenticator_removed", grant, visitor=caller.visitor)
 
-    async def recovery_codes(self, *, token: str, caller: Caller) -> tuple[str, ...]:
-        """Replace the recovery codes by ten new ones. Raises NotEnrolled when there is no app, Flood or FactorBusy."""
+    async def recovery_codes(self, *, token: str, current_otp: str | None, caller: Caller) -> tuple[str, ...]:
+        """Replace the recovery codes by ten new ones.
+
+        Raises NotEnrolled when there is no app, or when *current_otp* is needed, WrongOtp, Flood or FactorBusy.
+        """
         grant = await self._read_grant(token, caller)
         await self._flood.proposal(grant.uid)
         with self._recovery.capacity():
-            (await self._enrolment(grant)).renew(())
+            enrolment = await self._enrolment(grant)
+            enrolment.renew(())
+            demand_current(enrolment, grant, current_otp)
+            grant = await self._prove_current(grant, current_otp, caller.visitor)
             await self._count_mail(grant)
             codes, hashes = await self._recovery.make()
-        await self._update(grant, lambda enrolment: enrolment.renew(hashes))
+        await self._update(grant, lambda found: unreplaced(found, grant).renew(hashes))
         await self._second_factor.tell("recovery_new", grant, visitor=caller.visitor)
         return codes
 
@@ -146,6 +165,26 @@ class EnrolmentFlow:
     async def _update(self, grant: Grant, change: Callable[[Enrolment], Enrolment]) -> None:
         await self._enrolments.update(grant.uid, lambda found: change(unrevoked(found, grant)))
 
+    async def _prove_current(self, grant: Grant, current_otp: str | None, visitor: Visitor) -> Grant:
+        """Use *current_otp* up; return *grant* as one that was given for it. Called while capacity is held.
+
+        A grant that needs no such proof is returned as it is. Raises as `_demand` does.
+        """
+        enrolment = await self._enrolment(grant)
+        if current_otp is None or not needs_current(enrolment, grant):
+            return grant
+        method = method_of(current_otp)
+        after = await self._demand(self._spending(method, current_otp, enrolment), grant, visitor)
+        if method == AuthType.RECOVERY_CODE:
+            # It needs no mail of its own: one about the change follows.
+            log.warning("enrolment.recovery_code_used", uid=grant.uid, left=len(after.recovery_hashes))
+        return replace(grant, method=method)
+
+    def _spending(self, method: AuthType, otp: str, enrolment: Enrolment) -> Callable[[], Awaitable[Enrolment | None]]:
+        """Return a check for `_demand` that uses *otp* up in *enrolment*."""
+        # No login is open here, so there is no transaction's secret.
+        return lambda: self._second_factor.spend(method, otp, secret=b"", enrolment=enrolment)
+
     async def _demand(self, check: Callable[[], Awaitable[Value | None]], grant: Grant, visitor: Visitor) -> Value:
         """Return what *check* finds. It is counted first, with the account's wrong codes.
 
@@ -164,7 +203,7 @@ class EnrolmentFlow:
     async def _count_mail(self, grant: Grant) -> None:
         """Count the mail about a change, so that repeated requests can't fill the user's mailbox. Raises Flood."""
         destinations = [("email", grant.mail)] if grant.mail else []
-        await self._flood.deliveries(destinations, known_network=False, now=self._clock())
+        await self._flood.deliveries(grant.uid, destinations, known_network=False, now=self._clock())
 
 
 def unrevoked(found: Enrolment | None, grant: Grant) -> Enrolment:
@@ -172,6 +211,23 @@ def unrevoked(found: Enrolment | None, grant: Grant) -> Enrolment:
     enrolment = found or Enrolment(uid=grant.uid)
     if grant.at <= enrolment.revoked_at:
         raise TransactionClosed("revoked")
+    return enrolment
+
+
+def needs_current(enrolment: Enrolment, grant: Grant) -> bool:
+    """Return whether *grant* proves too little to replace what is enrolled: it was given for a code that was sent."""
+    return enrolment.totp_secret is not None and grant.method not in ENROLLED
+
+
+def demand_current(enrolment: Enrolment, grant: Grant, current_otp: str | None) -> None:
+    """Raise NotEnrolled when *current_otp* is needed and missing."""
+    if current_otp is None and needs_current(enrolment, grant):
+        raise NotEnrolled("current_otp")
+
+
+def unreplaced(enrolment: Enrolment, grant: Grant) -> Enrolment:
+    """Return *enrolment*. Raises NotEnrolled when an app was added meanwhile that *grant* does not prove."""
+    demand_current(enrolment, grant, None)
     return enrolment
 
 

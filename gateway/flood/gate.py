@@ -13,6 +13,7 @@ import structlog
 
 from gateway.errors import AccountLocked, Flood, StoreUnavailable, TransactionClosed
 from gateway.flood.limits import (
+    NAME,
     Limits,
     changes,
     failures,
@@ -21,7 +22,7 @@ from gateway.flood.limits import (
     password_tests,
     proposals,
 )
-from gateway.interfaces import Counters
+from gateway.interfaces import Counters, Message
 from gateway.limit import Limit
 from gateway.telemetry.logs import OncePerMinute
 
@@ -41,14 +42,51 @@ class Reserved:
     counts: tuple[int, ...]
     at: float
 
+    @property
+    def locks_for_good(self) -> bool:
+        """Whether this wrong code is the one that locks the account until an operator unlocks it."""
+        return self.counts[1] == self.limits[1].most
+
+
+class InFlight:
+    """The passwords that this process has sent to Drupal, and whose result it does not know yet.
+
+    After *seconds*, a password counts as settled even if nothing was said of it: its login was given up.
+    """
+
+    def __init__(self, *, seconds: float) -> None:
+        self.seconds = seconds
+        # By identity, the oldest first: comparing their limits would take longer than everything else here.
+        self._reserved: dict[int, Reserved] = {}
+
+    def begin(self, reserved: Reserved) -> None:
+        self._forget_given_up(now=reserved.at)
+        self._reserved[id(reserved)] = reserved
+
+    def end(self, reserved: Reserved) -> None:
+        self._reserved.pop(id(reserved), None)
+
+    def fills(self, limit: Limit, *, now: float) -> bool:
+        """Return whether one of them is counted under *limit*, and so may soon be given back."""
+        self._forget_given_up(now=now)
+        return any(limit.key == counted.key for reserved in self._reserved.values() for counted in reserved.limits)
+
+    def _forget_given_up(self, *, now: float) -> None:
+        while self._reserved and (oldest := next(iter(self._reserved.values()))).at <= now - self.seconds:
+            self.end(oldest)
+
 
 class Floodgate:
-    """Applies the limits to the counters, which every process shares."""
+    """Applies the limits to the counters, which every process shares.
 
-    def __init__(self, counters: Counters, limits: Limits, *, clock: Callable[[], float]) -> None:
+    *login_seconds* is how long Drupal may take to say whether a password is right.
+    """
+
+    def __init__(self, counters: Counters, limits: Limits, *, clock: Callable[[], float], login_seconds: float) -> None:
         self._counters = counters
         self._limits = limits
         self._clock = clock
+        self._in_flight = InFlight(seconds=login_seconds)
         # When Drupal last refused an address that we had counted too seldom for that.
         self._drupal_counted_us_at: float | None = None
         self._counted_us = OncePerMinute()
@@ -65,18 +103,29 @@ class Floodgate:
 
     async def password(self, name: str, address: str) -> Reserved:
         """Reserve a refused password. Raises Flood."""
-        return await self._reserve(self._limits.passwords(name, address), now=self._clock())
+        reserved = await self._reserve(self._limits.passwords(name, address), now=self._clock())
+        self._in_flight.begin(reserved)
+        return reserved
 
     async def password_accepted(self, reserved: Reserved) -> None:
-        """Clear the name's count, as Drupal does after a right password, and give back the address's."""
-        by_name, by_address = reserved.limits
+        """Clear the name's counts, as Drupal does after a right password, and give back those of the networks."""
+        self._in_flight.end(reserved)
+        of_name = [limit for limit in reserved.limits if limit.name == NAME]
+        others = [limit for limit in reserved.limits if limit.name != NAME]
         with contextlib.suppress(StoreUnavailable):
-            await asyncio.gather(
-                self._counters.clear([by_name]), self._counters.give_back([by_address], now=reserved.at)
-            )
+            await asyncio.gather(self._counters.clear(of_name), self._counters.give_back(others, now=reserved.at))
+
+    async def password_rejected(self, name: str, reserved: Reserved) -> None:
+        """Keep what was reserved: Drupal refused the password. Tell of a name that is guessed from many networks."""
+        self._in_flight.end(reserved)
+        guessed = self._limits.guessed(name)
+        with contextlib.suppress(StoreUnavailable):
+            if (await self._counters.take([guessed], now=self._clock())).counts == (guessed.most,):
+                log.warning("attack.name", count=guessed.most)
 
     async def release(self, reserved: Reserved) -> None:
         """Give back what was reserved: it did not happen."""
+        self._in_flight.end(reserved)
         with contextlib.suppress(StoreUnavailable):
             await self._counters.give_back(reserved.limits, now=reserved.at)
 
@@ -104,10 +153,14 @@ class Floodgate:
             raise AccountLocked(checked.refused.name, retry_after=checked.retry_after)
         return is_known_network
 
-    async def deliveries(self, destinations: Sequence[tuple[str, str]], *, known_network: bool, now: float) -> None:
-        """Count a message of *now* to each destination, by channel. Raises Flood."""
+    async def deliveries(
+        self, uid: str, destinations: Sequence[tuple[str, str]], *, known_network: bool, now: float
+    ) -> None:
+        """Count a message of *now* of the account to each destination, by channel. Raises Flood."""
         limits = [
-            limit for where in destinations for limit in self._limits.deliveries(*where, known_network=known_network)
+            limit
+            for channel, to in destinations
+            for limit in self._limits.deliveries(uid, channel, to, known_network=known_network)
         ]
         if limits:
             await self._reserve(limits, now=now)
@@ -127,7 +180,7 @@ class Floodgate:
         await self._reserve([proposals(uid)], now=self._clock())
 
     async def change(self, uid: str) -> None:
-        """Count an asking to confirm or remove the account's app, whatever comes of it. Raises Flood."""
+        """Count a request to confirm or remove the account's app, whatever comes of it. Raises Flood."""
         await self._reserve([changes(uid)], now=self._clock())
 
     async def password_tested(self, uid: str) -> None:
@@ -142,9 +195,13 @@ class Floodgate:
         taken = await self._counters.take([password_notices(uid)], now=self._clock())
         return taken.refused is None
 
-    async def counted(self, channel: str, to: str, *, known_network: bool, at: float) -> bool:
-        """Return whether the message asked for at *at* was counted, so that it may be sent."""
-        return await self._counters.holds(self._limits.deliveries(channel, to, known_network=known_network), at=at)
+    async def counted(self, message: Message) -> bool:
+        """Return whether *message* was counted when it was asked for, so that it may be sent."""
+        if not message.uid:
+            # An older release counted it, under other keys. If that refused it, its transaction was ended.
+            return True
+        limits = self._limits.deliveries(message.uid, message.channel, message.to, known_network=message.known_network)
+        return await self._counters.holds(limits, at=message.asked_at)
 
     async def guess(self, uid: str, address: str, *, known_network: bool) -> Reserved:
         """Reserve a wrong code. Raises Flood for the address, and TransactionClosed for a locked account."""
@@ -167,7 +224,7 @@ class Floodgate:
             if site.counts == (everywhere.most,):
                 log.warning("attack.second_factor", count=everywhere.most)
             soft = account.counts == (failed.most,)
-            hard = reserved.counts[1] == reserved.limits[1].most
+            hard = reserved.locks_for_good
             if soft:
                 log.warning("lock.soft", uid=uid)
             if hard:
@@ -190,5 +247,9 @@ class Floodgate:
     async def _reserve(self, limits: Sequence[Limit], *, now: float) -> Reserved:
         taken = await self._counters.take(limits, now=now)
         if taken.refused:
-            raise Flood(taken.refused.name, retry_after=taken.retry_after)
+            wait = taken.retry_after
+            if self._in_flight.fills(taken.refused, now=now):
+                # By then Drupal has answered. A right password is given back, and then the limit is not full.
+                wait = min(wait, self._in_flight.seconds)
+            raise Flood(taken.refused.name, retry_after=wait)
         return Reserved(limits=tuple(limits), counts=taken.counts, at=now)

@@ -5,12 +5,13 @@
 
 from collections.abc import Callable
 from typing import Self
+from zlib import crc32
 
 from pydantic import Field, model_validator
 
 from gateway.collation import fold
 from gateway.limit import KNOWN_NETWORK, Limit
-from gateway.networks import network_of, subscriber_of
+from gateway.networks import network_of, subscriber_of, wider_networks_of
 from gateway.options import Options
 
 # Wrong codes of one account, by uid (promise 2). The hard limit is stricter than NIST SP 800-63B-4 §3.2.2, which counts
@@ -24,6 +25,13 @@ PASSWORD_TESTS, PASSWORD_TEST_SECONDS = 5, 24 * 3600
 # A network stays known for this long. NIST SP 800-63B, revision 3 (§5.2.2), names known networks as a way to keep an
 # attacker from locking the user out.
 KNOWN_NETWORK_SECONDS = 30 * 24 * 3600
+
+
+# Names share this many counts of what is refused everywhere, so that a list of made-up names occupies 2 MB at most. Two
+# names of one group only matter to each other above 100,000 refused passwords an hour.
+NAME_GROUPS = 16_384
+# The name of the limit that a right password clears.
+NAME = "flood.name"
 
 
 class LimitOptions(Options):
@@ -46,12 +54,20 @@ class FloodOptions(Options):
 
     name: LimitOptions = LimitOptions(most=4, seconds=21_600)
     address: LimitOptions = LimitOptions(most=40, seconds=3_600)
+    # A subscriber may have all 256 /64s of a /56, a site all of a /48. Where several users share one, at work or at a
+    # mobile carrier, they share one address in IPv4, and so one count.
+    times_per_56: int = Field(default=4, ge=1, le=256)
+    times_per_48: int = Field(default=16, ge=1, le=65_536)
+    # More than a dozen networks that each use up their four tries: no user mistypes in so many.
+    name_everywhere: LimitOptions = LimitOptions(most=50, seconds=3_600)
     codes: LimitOptions = LimitOptions(most=60, seconds=3_600)
     logouts: LimitOptions = LimitOptions(most=60, seconds=3_600)
     everywhere: LimitOptions = LimitOptions(most=200, seconds=600)
     mail: LimitOptions = LimitOptions(most=30, seconds=86_400)
     phone: LimitOptions = LimitOptions(most=10, seconds=86_400)
     phone_burst: LimitOptions = LimitOptions(most=5, seconds=900)
+    # Five times `phone`: a family may share a number, and whoever wants to use it up needs five accounts.
+    phone_total: LimitOptions = LimitOptions(most=50, seconds=86_400)
     drupal: DrupalFloodOptions = DrupalFloodOptions()
 
     @model_validator(mode="after")
@@ -75,13 +91,39 @@ class Limits:
         """Return what events carry in place of *name*: 64 bits of HMAC over the folded name."""
         return self._index("account", fold(name))[:11]
 
-    def passwords(self, name: str, address: str) -> tuple[Limit, Limit]:
-        """Limit refused passwords of a name from one address (or of a name, if Drupal does so), and of one address."""
-        seen_from = network_of(address)
-        counted = (fold(name),) if self._options.drupal.uid_only else (fold(name), seen_from)
-        return (
-            self._limit("flood.name", self._options.name, *counted),
-            self._limit("flood.address", self._options.address, seen_from),
+    def passwords(self, name: str, address: str) -> tuple[Limit, ...]:
+        """Limit refused passwords: first of the name from one address (or of the name), second of the address.
+
+        The same limits for the wider networks of an IPv6 address follow.
+        """
+        options, folded = self._options, fold(name)
+        widths = (1, options.times_per_56, options.times_per_48)
+        # An IPv4 address has no wider networks.
+        networks = list(zip((network_of(address), *wider_networks_of(address)), widths, strict=False))
+        by_address = [
+            self._limit("flood.address", options.address, network, times=times) for network, times in networks
+        ]
+        by_name = (
+            [self._limit(NAME, options.name, folded)]
+            if options.drupal.uid_only
+            else [self._limit(NAME, options.name, folded, network, times=times) for network, times in networks]
+        )
+        return by_name[0], by_address[0], *by_name[1:], *by_address[1:]
+
+    def guessed(self, name: str) -> Limit:
+        """Count refused passwords of a name from everywhere. This refuses nothing; reaching it means an attack.
+
+        It waits as long as it counts, so that it is reached once within that time.
+        """
+        options = self._options.name_everywhere
+        group = crc32(self._index("attack.name", fold(name)).encode()) % NAME_GROUPS
+        return Limit(
+            name="attack.name",
+            key=f"attack.name:{group}",
+            most=options.most,
+            seconds=options.seconds,
+            wait_first=options.seconds,
+            wait_most=options.seconds,
         )
 
     def codes(self, uid: str, address: str, *, known_network: bool) -> tuple[Limit, Limit, Limit]:
@@ -102,19 +144,24 @@ class Limits:
         """Count wrong codes of the whole site. This refuses nothing; reaching it means an attack."""
         return self._limit("attack.second_factor", self._options.everywhere)
 
-    def deliveries(self, channel: str, to: str, *, known_network: bool) -> tuple[Limit, ...]:
-        """Limit messages to one destination. Channels that cost money per message have a second limit."""
-        counted = (to.casefold(), "known_network") if known_network else (to.casefold(),)
+    def deliveries(self, uid: str, channel: str, to: str, *, known_network: bool) -> tuple[Limit, ...]:
+        """Limit messages of one account to one destination.
+
+        Drupal does not demand that a number is unique or verified, so another account may have the same one. It has
+        counts of its own. Messages to phones cost money, so a number has a limit for all accounts together, too.
+        """
+        counted = (uid, to.casefold(), "known_network") if known_network else (uid, to.casefold())
         if channel == "email":
             return (self._limit("flood.mail", self._options.mail, *counted),)
         return (
             self._limit("flood.phone", self._options.phone, *counted),
             self._limit("flood.phone_burst", self._options.phone_burst, *counted),
+            self._limit("flood.phone_total", self._options.phone_total, to),
         )
 
-    def _limit(self, name: str, options: LimitOptions, *counted: str) -> Limit:
+    def _limit(self, name: str, options: LimitOptions, *counted: str, times: int = 1) -> Limit:
         key = f"{name}:{self._index(name, *counted)}"
-        return Limit(name=name, key=key, most=options.most, seconds=options.seconds)
+        return Limit(name=name, key=key, most=options.most * times, seconds=options.seconds)
 
 
 def guesses(uid: str, *, known_network: bool) -> tuple[Limit, Limit]:

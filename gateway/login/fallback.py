@@ -47,7 +47,8 @@ class Fallback:
     async def _send(self, key: str, failed: Message) -> None:
         seen = await self._transactions.find(key)
         method = self._next(seen, failed)
-        if method is None or not await self._all_failed(seen, failed) or not await self._was_counted(failed):
+        if method is None or not await self._all_failed(seen, failed) or not await self._flood.counted(failed):
+            # What flood control refused must not go by another method either.
             return
         ids = message_ids(method)
 
@@ -58,7 +59,7 @@ class Fallback:
 
         now = self._clock()
         # Tried on what was read before, as in a resend: a message that is not sent must not be counted.
-        await self._flood.deliveries(destinations(change(seen)), known_network=seen.known_network, now=now)
+        await self._flood.deliveries(seen.uid, destinations(change(seen)), known_network=seen.known_network, now=now)
         after = await self._transactions.update(key, change, seen=seen)
         for message in messages(key, after, browser=failed.browser, now=now, fallback=self._methods):
             await self._outbox.put(message)
@@ -68,12 +69,6 @@ class Fallback:
         """Return the next method; None if a resend or another courier has replaced the failed message."""
         pending.demand_open(now=self._clock())
         return next_method(pending, self._methods) if failed.id in awaited(pending) else None
-
-    async def _was_counted(self, failed: Message) -> bool:
-        """Return whether flood control let it be sent. What it refused must not go by another method either."""
-        return await self._flood.counted(
-            failed.channel, failed.to, known_network=failed.known_network, at=failed.asked_at
-        )
 
     async def _all_failed(self, pending: Transaction, failed: Message) -> bool:
         others = [id for id in pending.messages if id != failed.id]

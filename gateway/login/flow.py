@@ -172,6 +172,7 @@ class LoginFlow:
         try:
             session = await self._drupal.authenticate(name=username, password=password, visitor=visitor, late=late)
         except BadCredentials:
+            await self._flood.password_rejected(username, reserved)
             await self._refusal_timing.wait(since=began)
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:
@@ -220,7 +221,9 @@ class LoginFlow:
         try:
             displaced, _, _ = await asyncio.gather(
                 self._transactions.create(key, pending, most=self._rules.per_account, now=now),
-                self._flood.deliveries(destinations(pending), known_network=pending.known_network, now=now),
+                self._flood.deliveries(
+                    pending.uid, destinations(pending), known_network=pending.known_network, now=now
+                ),
                 self._send(key, pending, caller.visitor, now=now),
             )
         except GatewayError:
@@ -264,8 +267,14 @@ class LoginFlow:
             profile=won.profile,
             manage_token=self._second_factor.manage_token(won, client=caller.client),
             reserved=reserved,
-            remembered=await self._policy.remember(won.uid, client=caller.client) if remember else None,
+            remembered=await self._remember(won, caller) if remember else None,
         )
+
+    async def _remember(self, won: Transaction, caller: Caller) -> Remembered | None:
+        remembered = await self._policy.remember(won.uid, client=caller.client)
+        if remembered:
+            await self._second_factor.keep_name(won)
+        return remembered
 
     async def _bound(self, key: str, *, username: str, caller: Caller, auth_type: str | None = None) -> Transaction:
         """Return the open transaction that the caller may use. Raises TransactionClosed for any other."""
@@ -341,7 +350,7 @@ class LoginFlow:
         # Tried on what was read before: a message that is not sent must not be counted.
         tried = reissue(seen)
         if tried.messages == ids:
-            await self._flood.deliveries(destinations(tried), known_network=seen.known_network, now=now)
+            await self._flood.deliveries(seen.uid, destinations(tried), known_network=seen.known_network, now=now)
         after = await self._transactions.update(key, reissue, seen=seen)
         if after.messages == ids:
             await self._send(key, after, caller.visitor, now=now)
@@ -393,10 +402,14 @@ class LoginFlow:
         return done
 
     def drupal_state(self) -> str:
-        """Return `ok`, or what an operator should know: `breaker_open` or `counts_gateway`."""
-        if not self._drupal.answers():
-            return "breaker_open"
-        return "counts_gateway" if self._flood.drupal_counts_gateway else "ok"
+        """Return `ok`, or what an operator should know: `unknown`, `breaker_open` or `counts_gateway`."""
+        match self._drupal.answers():
+            case None:
+                return "unknown"
+            case False:
+                return "breaker_open"
+            case True:
+                return "counts_gateway" if self._flood.drupal_counts_gateway else "ok"
 
 
 def result_of(outcome: Value | BaseException) -> Value:

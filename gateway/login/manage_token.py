@@ -39,7 +39,14 @@ class ManageTokens:
 
 def grant_of(passed: Transaction, *, at: float) -> Grant:
     """Return the grant of a login whose second factor was right *at* that time."""
-    return Grant(uid=passed.uid, username=passed.username, mail=passed.mail, language=passed.language, at=at)
+    return Grant(
+        uid=passed.uid,
+        username=passed.username,
+        mail=passed.mail,
+        language=passed.language,
+        at=at,
+        method=passed.auth_type,
+    )
 
 
 def _name(client: str) -> str:

@@ -122,6 +122,7 @@ def messages(key: str, pending: Transaction, *, browser: str, now: float, fallba
     return [
         Message(
             id=id,
+            uid=pending.uid,
             transaction=key,
             channel=channel,
             to=to,

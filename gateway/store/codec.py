@@ -247,11 +247,11 @@ _CREDENTIAL: Final = _Union[Credential](_SESSION)
 
 _MESSAGE: Final = _Table(
     Message,
-    version=2,
-    fields="id subject transaction channel to language username browser asked_at deadline known_network",
+    version=3,
+    fields="id subject transaction channel to language username browser asked_at deadline known_network uid",
     forms={},
-    # As with transactions.
-    older={1: lambda items: [*items, False]},
+    # Version 1 knew no networks, version 2 no account.
+    older={1: lambda items: [*items, False], 2: lambda items: [*items, ""]},
 )
 
 _ENROLMENT: Final = _Table(
@@ -274,7 +274,14 @@ _ENROLMENT: Final = _Table(
     },
 )
 
-_GRANT: Final = _Table(Grant, version=1, fields="uid username mail language at", forms={})
+_GRANT: Final = _Table(
+    Grant,
+    version=2,
+    fields="uid username mail language at method",
+    forms={},
+    # Version 1 knew no method. Its grants are worth no enrolled factor.
+    older={1: lambda items: [*items, ""]},
+)
 
 encode_transaction, decode_transaction = _PackedCodec(_TRANSACTION).pair()
 encode_credential, decode_credential = _PackedCodec(_CREDENTIAL).pair()

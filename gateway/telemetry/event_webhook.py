@@ -26,6 +26,7 @@ URGENT_EVENTS = frozenset(
     {
         "lock.soft",
         "lock.hard",
+        "attack.name",
         "attack.second_factor",
         "attack.device_replayed",
         "attack.password_tested",

@@ -92,6 +92,7 @@ def a_message(id: str, **fields) -> Message:
     now = time.time()
     message = Message(
         id=id,
+        uid="17",
         transaction="key",
         channel="email",
         to="alice@example.org",

@@ -83,16 +83,20 @@ async def mailed_code(world: World, number: int) -> str:
     return mailed_codes(world)[number - 1]
 
 
-async def enrol(world: World, frontend: Frontend, username: str = "alice") -> Enrolled:
-    """Enrol an app with the code of the step before, so that the present one is still unspent."""
+async def enrol(world: World, frontend: Frontend, username: str = "alice", *, current: str | None = None) -> Enrolled:
+    """Enrol an app with the code of the step before, so that the present one is still unspent.
+
+    *current* is a code of the app that it replaces.
+    """
     token = (await by_mail(world, frontend, username))["manageToken"]
     secret = (await ask(frontend, "totp/enroll", token))["secret"]
     await early_in_a_step()
-    confirmed = await ask(frontend, "totp/confirm", token, otp=app_code(secret, world.clock() - STEP))
+    proof = {"currentOtp": current} if current else {}
+    confirmed = await ask(frontend, "totp/confirm", token, otp=app_code(secret, world.clock() - STEP), **proof)
     assert confirmed.status == 200, confirmed.body
     # The mail about it, so that a test which counts mails may begin here.
     await world.eventually(lambda: "app was added" in world.mailbox.mails[-1].parsed["Subject"])
-    return Enrolled(secret=secret, codes=confirmed["recoveryCodes"], token=token)
+    return Enrolled(secret=secret, codes=confirmed["recoveryCodes"], token=confirmed["manageToken"])
 
 
 async def mail_about(world: World, subject: str) -> str:

@@ -3,33 +3,39 @@
 import asyncio
 import base64
 import json
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from redis import Redis
 
-from gateway.cli.store import remove_factors
+from gateway.account import Device, Enrolment
+from gateway.cli.accounts import clear_locks, remove_devices, remove_factors
 from gateway.demo.drupal.accounts import User
 from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.drupal import reading_on
 from gateway.drupal.bulkhead import Breaker
 from gateway.factors import recovery
-from gateway.flood.limits import PASSWORD_TESTS
+from gateway.flood.limits import PASSWORD_TESTS, guesses
 from gateway.login import parking
+from gateway.process import warn
 from gateway.settings import Settings
 from gateway.telemetry import event_webhook
 from gateway.web.headless import handlers
 from gateway.web.http.connections import MOST_WAITING
 from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
-from tests.flows.apps import ON, RECOVERY, enrol
+from tests.flows.apps import ON, RECOVERY, ask, by_mail, enrol
+from tests.ports import free_port
 from tests.redis_server import RedisServer
-from tests.wire import line, request
+from tests.wire import Line, line, request
 from tests.world import (
     KEY,
     PASSWORDS,
     Frontend,
+    World,
     a_world,
     code_in,
     cookie_pair,
@@ -148,8 +154,23 @@ async def what_is_refused_by_configuration(stage: Stage) -> None:
             with world.mailbox.held("MAIL"):
                 for name in ("alice", "dave"):
                     await web.authenticate(name)
-        async with world.open_gateway(listen={"max_connections": 1}) as web, line(web.url), line(web.url) as second:
-            await second.rest()
+        async with world.open_gateway(listen={"max_connections": 1}) as web, line(web.url) as first:
+            await too_many(stage, world, web.url, first)
+
+
+async def too_many(stage: Stage, world: World, url: str, idle: Line) -> None:
+    """There is place for one connection. An idle one makes way, one with a request does not."""
+    gate = world.drupal.gate = Gate(after_birth=False)
+    async with line(url) as working:
+        await idle.rest()
+        await working.send(
+            request("authenticate", {"username": "alice", "password": PASSWORDS["alice"], "apiKey": KEY})
+        )
+        await gate.reached()
+        async with line(url) as refused:
+            await refused.rest()
+        gate.release()
+        await working.reply()
 
 
 async def what_is_no_http_and_what_is_a_bug(stage: Stage) -> None:
@@ -175,11 +196,16 @@ async def what_is_no_http_and_what_is_a_bug(stage: Stage) -> None:
 
 async def who_guesses(stage: Stage) -> None:
     """Ten wrong codes, and ninety more, each after its wait."""
-    everywhere = {"everywhere": {"most": 5, "seconds": 600}, "codes": {"most": 1000, "seconds": 3600}}
+    everywhere = {
+        "everywhere": {"most": 5, "seconds": 600},
+        "name_everywhere": {"most": 1, "seconds": 600},
+        "codes": {"most": 1000, "seconds": 3600},
+    }
     async with stage.world(flood=everywhere, code={"attempts": 20, "lifetime_seconds": 3600}) as world:
         hook = {"url": "http://127.0.0.1:1/hook", "secret": "whsec_" + "A" * 44}
         stage.patch.setattr(event_webhook, "TRIES_AFTER_SECONDS", (0,))
         async with world.open_gateway(webhook=hook) as web:
+            await web.authenticate("alice", "nope")
             await fail(web, await web.authenticate(), 10)
             assert (await web.authenticate()).code == "account_locked"
             for _ in range(45):
@@ -267,6 +293,18 @@ async def keys_that_are_gone(stage: Stage) -> None:
         async with world.open_gateway(keys=[OTHER_SEAL_KEY]) as web:
             await web.status(opened)
             await world.eventually(lambda: stage.has("courier.unreadable"))
+
+
+async def a_store_that_somebody_writes_to(stage: Stage) -> None:
+    stage.redis.flush()
+    async with stage.world(redis=stage.redis.url) as world, world.open_gateway() as web:
+        opened = await web.authenticate()
+        with Redis.from_url(stage.redis.url) as writer:
+            [key] = writer.keys("headgate:tx:*")
+            unused = writer.get(key)
+            await fail(web, opened)
+            writer.set(key, unused, keepttl=True)
+        await web.status(opened)
 
 
 @asynccontextmanager
@@ -370,12 +408,27 @@ async def who_has_an_app(stage: Stage) -> None:
         for _ in range(PASSWORD_TESTS):
             assert (await web.authenticate("dave", authType=RECOVERY)).code == "not_enrolled"
         await web.login(await web.authenticate(authType=RECOVERY), alice.codes[0])
+        token = (await by_mail(world, web))["manageToken"]
+        renewed = await ask(web, "recovery-codes", token, currentOtp=alice.codes[2])
+        assert (await ask(web, "recovery-codes", token, currentOtp="000000")).code == "wrong_otp"
+        stage.secrets |= {token, *renewed["recoveryCodes"]}
         with stage.patch.context() as patch:
             patch.setattr(recovery, "AT_ONCE", 0)
             await web.login(await web.authenticate(authType=RECOVERY), alice.codes[1])
+
+
+async def what_a_helpdesk_does(stage: Stage) -> None:
     stage.redis.flush()
-    async with stage.world(redis=stage.redis.url, **ON) as world:
-        await remove_factors(Settings.model_validate(world.configuration()), uid="2")
+    device = Device(name=b"n", digest=b"d", client="web", expires_at=time.time() + 60)
+    enrolment = Enrolment(uid="2", totp_secret=b"s" * 20, devices=(device,))
+    async with stage.world(redis=stage.redis.url) as world:
+        settings = Settings.model_validate(world.configuration())
+        async with settings.store.open(settings.sealer()) as backend:
+            await backend.enrolments.update("2", lambda _: enrolment)
+            await backend.counters.take(guesses("2", known_network=False), now=time.time())
+        await clear_locks(settings, account="2")
+        await remove_devices(settings, account="2")
+        await remove_factors(settings, account="2")
 
 
 async def who_sends_more_than_is_taken(stage: Stage) -> None:
@@ -384,6 +437,12 @@ async def who_sends_more_than_is_taken(stage: Stage) -> None:
         async with line(web.url) as flooded:
             await flooded.send(request("authenticate", {}) * 4 * MOST_WAITING)
             await world.eventually(lambda: stage.has("http.pipelined"))
+
+
+async def a_drupal_that_is_not_there_at_start(stage: Stage) -> None:
+    async with stage.world() as world:
+        nowhere = world.configuration(drupal={"url": f"http://127.0.0.1:{free_port()}"})
+        await warn(Settings.model_validate(nowhere))
 
 
 async def a_process_from_start_to_end(stage: Stage) -> None:
@@ -405,11 +464,14 @@ SCENES = (
     a_drupal_that_is_busy_or_badly_set_up,
     mail_that_does_not_arrive,
     keys_that_are_gone,
+    a_store_that_somebody_writes_to,
     a_store_that_goes_away,
     a_session_that_nobody_can_keep,
     who_is_exempted_and_who_is_remembered,
     a_code_that_goes_another_way,
     who_has_an_app,
+    what_a_helpdesk_does,
     who_sends_more_than_is_taken,
+    a_drupal_that_is_not_there_at_start,
     a_process_from_start_to_end,
 )

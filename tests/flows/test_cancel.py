@@ -1,7 +1,7 @@
 """/headless/cancel: the login is over, and Drupal's session with it."""
 
 from gateway.demo.drupal.faults import Endpoint, Fault, Kind
-from tests.flows.steps import logged_out
+from tests.flows.steps import all_ended, logged_out
 
 
 async def test_the_session_is_gone_before_the_answer(world, frontend):
@@ -62,3 +62,25 @@ async def test_a_cancelled_login_sends_no_code(world, frontend):
     await world.mailbox.mail()
     assert bob.status == 200
     assert [mail.recipients for mail in world.mailbox.mails] == [("bob@example.test",)]
+
+
+class TestAFirewallInFrontOfDrupal:
+    """A firewall's 403 looks like Drupal's answer for a session that is gone, and the session is alive."""
+
+    async def test_its_refusal_does_not_count_as_logged_out(self, world, frontend):
+        opened = await frontend.authenticate()
+        world.drupal.fault = Fault(kind=Kind.FIREWALL)
+        await frontend.cancel(opened)
+        assert len(world.drupal.ledger.alive()) == 1
+
+        world.drupal.fault = None
+        world.clock.ahead = 120
+
+        await all_ended(world)
+
+    async def test_every_request_to_drupal_has_a_user_agent(self, world, frontend):
+        opened = await frontend.authenticate()
+        await frontend.cancel(opened)
+        await all_ended(world)
+
+        assert all(call.headers.get("User-Agent") for call in world.drupal.calls)

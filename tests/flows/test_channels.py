@@ -240,7 +240,7 @@ class TestNumbers:
             await all_ended(world)
 
     async def test_spellings_of_one_number_count_as_one(self, world, phones):
-        flood = {"phone_burst": {"most": 2, "seconds": 900}}
+        flood = {"phone_total": {"most": 2, "seconds": 900}}
         changed = phones | {"flood": flood}
         async with world.open_gateway(**changed, numbers={"default_region": "DE"}, method="SMS") as frontend:
             first = await frontend.authenticate("written", "x-pass-1")

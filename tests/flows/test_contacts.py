@@ -123,3 +123,42 @@ async def test_reading_that_takes_too_long_is_504_and_the_session_ends(world):
 
         assert (answer.status, answer.code) == (504, "drupal_timeout")
         await all_ended(world)
+
+
+# A block with the same fields: a newsletter form, say, that the attacker could have placed or filled.
+SUBSCRIBE = (
+    '<form id="subscribe"><input type="hidden" name="form_id" value="subscribe">'
+    '<input type="email" name="mail" value="editor@evil.test"><input name="field_phone[0][value]" value="+12025550199">'
+    "</form>"
+)
+
+
+class TestABlockWithAForm:
+    """A block above the account form, with fields of the same names."""
+
+    @pytest.fixture
+    def drupal_options(self):
+        return DrupalOptions(block=SUBSCRIBE)
+
+    async def test_only_the_account_form_says_where_the_code_goes(self, world):
+        async with world.open_gateway(channels={"sms": {"kind": "console"}}) as frontend:
+            opened = await frontend.authenticate(authType="SMS AND EMAIL")
+
+            assert (await world.mailbox.mail()).recipients == ("alice@example.test",)
+
+        assert opened["destination"] == "+1•••••••0001 / a•••@e••••.test"
+
+
+class TestASecondAccountForm:
+    """A page with two forms that call themselves the account form: neither can be trusted."""
+
+    @pytest.fixture
+    def drupal_options(self):
+        return DrupalOptions(block=SUBSCRIBE.replace('value="subscribe"', 'value="user_form"'))
+
+    async def test_nothing_is_sent_and_the_session_ends(self, world, frontend):
+        answer = await frontend.authenticate()
+
+        assert (answer.status, answer.code) == (502, "drupal_invalid")
+        assert not world.mailbox.mails
+        await all_ended(world)

@@ -124,6 +124,7 @@ async def test_every_answer_has_the_documented_keys_in_their_order(frontend, wor
     managing = {"apiKey": KEY, "manageToken": login["manageToken"]}
     proposed = await frontend.post("totp/enroll", managing)
     confirmed = await frontend.post("totp/confirm", managing | {"otp": app_code(proposed["secret"], world.clock())})
+    managing["manageToken"] = confirmed["manageToken"]
     renewed = await frontend.post("recovery-codes", managing)
     removed = await frontend.post("totp/remove", managing | {"otp": renewed["recoveryCodes"][0]})
     logout = await frontend.logout(cookie_pair(login.cookies[0]), login["session"]["logout_token"])

@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import os
 from collections import Counter
 
 import pytest
 
-from gateway.cli.store import remove_factors
+from gateway.cli.accounts import remove_factors
 from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from gateway.settings import Settings
 from tests.flows.apps import (
@@ -441,7 +442,7 @@ async def test_of_several_confirmations_at_once_one_is_done(world, frontend):
 async def test_a_confirmation_puts_the_new_app_in_the_place_of_the_old_one(world, frontend):
     old = await enrol(world, frontend)
     world.clock.ahead += 2 * STEP
-    new = await enrol(world, frontend)
+    new = await enrol(world, frontend, current=app_code(old.secret, world.clock()))
 
     assert (
         await frontend.login(await frontend.authenticate(), app_code(old.secret, world.clock()))
@@ -619,10 +620,10 @@ class TestOnRedis:
     ):
         alice = await enrol(world, frontend)
 
-        assert await remove_factors(Settings.model_validate(world.configuration()), uid="2")
+        assert await remove_factors(Settings.model_validate(world.configuration()), account="2") == ("2", True)
 
         assert [event for event in events if event["event"] == "factors.reset"] == [
-            {"event": "factors.reset", "uid": "2", "had": True, "log_level": "info"}
+            {"event": "factors.reset", "uid": "2", "had": True, "by": os.getuid(), "log_level": "info"}
         ]
         assert await methods(world, frontend) == ["EMAIL"]
         assert (await ask(frontend, "totp/enroll", alice.token)).code == "transaction_closed"

@@ -61,6 +61,7 @@ sessions = st.builds(
 messages = st.builds(
     Message,
     id=text,
+    uid=text,
     subject=st.sampled_from(["code", "locked", "replayed"]),
     transaction=st.none() | text,
     channel=text,
@@ -93,7 +94,7 @@ enrolments = st.builds(
     version=st.integers(0, 2**32),
 )
 
-grants = st.builds(Grant, uid=text, username=text, mail=st.none() | text, language=text, at=numbers)
+grants = st.builds(Grant, uid=text, username=text, mail=st.none() | text, language=text, at=numbers, method=text)
 
 PAIRS = [
     (codec.encode_transaction, codec.decode_transaction, transactions),
@@ -107,8 +108,10 @@ EXAMPLES = [
         ["uid", "cookie_name", "cookie_value", "set_cookie", "csrf_token", "logout_token"], "x"
     ))),
     (codec.encode_enrolment, codec.decode_enrolment, Enrolment(uid="17")),
-    (codec.encode_grant, codec.decode_grant, Grant(uid="17", username="alice", at=1)),
-    (codec.encode_message, codec.decode_message, Message(id="m", channel="sms", to="1", asked_at=1, deadline=2)),
+    (codec.encode_grant, codec.decode_grant, Grant(uid="17", username="alice", at=1, method="EMAIL")),
+    (codec.encode_message, codec.decode_message, Message(
+        id="m", uid="17", channel="sms", to="1", asked_at=1, deadline=2
+    )),
     (codec.encode_transaction, codec.decode_transaction, Transaction(
         uid="17", client="web", username="alice", auth_type="EMAIL", methods=("EMAIL",), secret=b"s", opened_at=1,
         expires_at=2, attempts_left=5, resends_left=3, resend_at=1,
@@ -271,9 +274,23 @@ def test_what_is_usual_costs_little():
     assert len(codec.encode_transaction(value)) < 100
 
 
+@pytest.mark.parametrize("rest", [[1], [2, True]], ids=["version 1", "version 2"])
+def test_a_message_of_an_older_release_is_read_and_names_no_account(rest):
+    version, *network = rest
+    fields = [version, "m", "code", "t", "sms", "1", "en", "alice", "Firefox", 1.0, 2.0, *network]
+
+    read = codec.decode_message(json.dumps(fields).encode())
+
+    assert (read.id, read.to, read.known_network, read.uid) == ("m", "1", bool(network), "")
+
+
+def test_a_grant_of_an_older_release_names_no_method():
+    assert codec.decode_grant(b'[1,"17","alice",null,"en",1.0]').method == ""
+
+
 def test_a_messages_length_tells_nothing_of_what_its_parts_have_in_common():
     alike = Message(
-        id="m", channel="email", to="alice@example.org", browser="alice@example.org", asked_at=1, deadline=2
+        id="m", uid="17", channel="email", to="alice@example.org", browser="alice@example.org", asked_at=1, deadline=2
     )
     different = replace(alike, browser="bobby@anything.net")
 

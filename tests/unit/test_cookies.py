@@ -5,7 +5,7 @@ import pytest
 from gateway.drupal.cookies import (
     CHANGES,
     deletions,
-    opened_cookie,
+    opened_cookies,
     sent_cookie,
     session_cookies,
     session_name,
@@ -144,23 +144,21 @@ def test_a_deletion_is_known_by_its_value(cookie, is_deletion):
 
 
 @pytest.mark.parametrize(
-    ("lines", "value"),
+    ("lines", "opened"),
     [
-        ([f"{NAME}=one; path=/"], "one"),
-        ([f"S{NAME}=one; secure"], "one"),
-        # Drupal 11 sends two: the last one counts, as in a browser.
-        ([f"{NAME}=one", f"{NAME}=two"], "two"),
-        ([f"{NAME}=one", f"{NAME}=deleted; Max-Age=0"], "one"),
-        ([f"{NAME}=one", "other=x"], "one"),
-        ([f"{NAME}=a,b%2C=="], "a,b%2C=="),
+        ([f"{NAME}=one; path=/"], [f"{NAME}=one; path=/"]),
+        ([f"S{NAME}=one; secure"], [f"S{NAME}=one; secure"]),
+        ([f"{NAME}=one", f"{NAME}=two"], [f"{NAME}=one", f"{NAME}=two"]),
+        # The same cookie set twice is one session, with the attributes of the last line.
+        ([f"{NAME}=one", f"{NAME}=one; secure"], [f"{NAME}=one; secure"]),
+        ([f"{NAME}=one", f"{NAME}=deleted; Max-Age=0"], [f"{NAME}=one"]),
+        ([f"{NAME}=one", "other=x"], [f"{NAME}=one"]),
+        ([f"{NAME}=a,b%2C=="], [f"{NAME}=a,b%2C=="]),
+        ([f"{NAME}=deleted"], []),
     ],
 )
-def test_the_last_live_session_of_an_answer_counts(lines, value):
-    found = opened_cookie(lines)
-
-    assert found
-    assert found.value == value
-    assert found.line == next(line for line in lines if value in line)
+def test_every_session_that_an_answer_opened_is_known_once(lines, opened):
+    assert [cookie.line for cookie in opened_cookies(lines)] == opened
 
 
 def test_drupals_own_deletion_is_passed_on_as_it_is():

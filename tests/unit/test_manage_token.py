@@ -10,7 +10,7 @@ from gateway.login.manage_token import LIFETIME_SECONDS, ManageTokens
 from gateway.store import Sealer, SealKey
 
 KEY = SealKey.fresh("k1")
-GRANT = Grant(uid="17", username="alice", mail="alice@example.org", language="de", at=1000.0)
+GRANT = Grant(uid="17", username="alice", mail="alice@example.org", language="de", at=1000.0, method="EMAIL")
 
 
 def tokens(key=KEY, *, now=1000.0):

@@ -35,7 +35,9 @@ class Bench:
             self.factors,
             self.backend,
             enabled=enabled,
-            flood=Floodgate(self.backend.counters, Limits(FloodOptions(), SEALER.index), clock=time.time),
+            flood=Floodgate(
+                self.backend.counters, Limits(FloodOptions(), SEALER.index), clock=time.time, login_seconds=15
+            ),
             tokens=ManageTokens(SEALER, clock=time.time),
             notices=Notices(self.backend.outbox, {"email"}),
             clock=time.time,

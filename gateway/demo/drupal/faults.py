@@ -29,6 +29,7 @@ class Kind(StrEnum):
     GATEWAY_TIMEOUT = "gateway_timeout"  # nginx's 504
     HTML = "html"  # 200 and a page where JSON was asked for
     REDIRECT = "redirect"  # 307 to *location*
+    FIREWALL = "firewall"  # 403 and a page, as a web application firewall in front of Drupal answers
     ENDLESS = "endless"  # 200 and a body that never stops
 
 

@@ -15,13 +15,15 @@ MISSING_BYTES = 64
 CHUNK = b" " * 65_536
 
 
-async def answer_without_drupal(request: web.Request, fault: Fault) -> web.StreamResponse:
+async def answer_without_drupal(request: web.Request, fault: Fault) -> web.StreamResponse:  # noqa: PLR0911  # one per fault
     """Answer a request that Drupal does not process."""
     match fault.kind:
         case Kind.BAD_GATEWAY:
             return nginx_page(HTTPStatus.BAD_GATEWAY)
         case Kind.GATEWAY_TIMEOUT:
             return nginx_page(HTTPStatus.GATEWAY_TIMEOUT)
+        case Kind.FIREWALL:
+            return nginx_page(HTTPStatus.FORBIDDEN)
         case Kind.HTML:
             return web.Response(body=HALF_A_PAGE + b"</body></html>", content_type="text/html")
         case Kind.REDIRECT:

@@ -57,6 +57,8 @@ class DrupalOptions:
     roles_visible: bool = False
     # The machine name of the phone field, or None for a site without one.
     phone_field: str | None = "field_phone"
+    # HTML that a block puts above the content of every page.
+    block: str = ""
     # Whether every session id contains a comma, which is sent as %2C.
     commas: bool = False
     times: Times = field(default_factory=Times)

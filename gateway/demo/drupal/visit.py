@@ -121,7 +121,12 @@ class Visit:
         return self._answer(status, text, f"text/plain; charset={self.charset}")
 
     def html(self, title: str, content: str, status: int = HTTPStatus.OK) -> web.Response:
-        body = markup.page(self.site.options.name, title, content, self.account.name if self.account else None)
+        body = markup.page(
+            self.site.options.name,
+            title,
+            self.site.options.block + content,
+            self.account.name if self.account else None,
+        )
         return self._answer(status, body, f"text/html; charset={self.charset}")
 
     def redirect(self, location: str, status: int = HTTPStatus.FOUND) -> web.Response:

@@ -65,7 +65,10 @@ react("enroll", "click", async () => {
 });
 
 react("app-confirm", "submit", async () => {
-  showCodes(await change("totp/confirm", { otp: $("app-code").value }));
+  const answer = await change("totp/confirm", { otp: $("app-code").value });
+  // It says that this user has the app, so that new recovery codes need no other proof.
+  token = answer.manageToken;
+  showCodes(answer);
   forgetSecret();
 });
 

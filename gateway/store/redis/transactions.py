@@ -1,19 +1,24 @@
 """Transactions, in Redis."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
+
+import structlog
 
 from gateway.errors import StoreUnavailable, TransactionClosed
 from gateway.store.codec import decode_transaction, encode_transaction
 from gateway.store.lifetimes import TOMBSTONE_SECONDS
 from gateway.store.redis.envelope import VersionedEnvelope, front
+from gateway.store.redis.newest import NewestVersions
 from gateway.store.redis.server import Script, Server
 from gateway.store.redis.swap import AS_BEFORE, ROUNDS, SWAP, read_later
 from gateway.store.redis.wire import Reply
 from gateway.store.sealing import Sealer
 from gateway.transaction import State, Transaction
+
+log = structlog.get_logger()
 
 # The open transactions of an account are one string, in the order in which they were opened: for each its expiry as a
 # double, the length of its key, and its key. A sorted set would be twice as large.
@@ -61,6 +66,7 @@ class RedisTransactions:
         self._server = server
         self._clock = clock
         self._envelope = VersionedEnvelope(sealer, "transaction", encode=encode_transaction, decode=decode_transaction)
+        self._newest = NewestVersions()
 
     async def create(self, key: str, transaction: Transaction, *, most: int, now: float) -> list[str]:
         name = _name(key)
@@ -77,8 +83,7 @@ class RedisTransactions:
         return [other.decode() for other in beyond]
 
     async def find(self, key: str) -> Transaction:
-        name = _name(key)
-        return self._read(name, await self._server.ask("GET", name))
+        return await self._read(key, await self._server.ask("GET", _name(key)))
 
     async def update(
         self, key: str, change: Callable[[Transaction], Transaction], *, seen: Transaction | None = None
@@ -92,9 +97,15 @@ class RedisTransactions:
             changed = replace(changed, version=current.version + 1)
             stands = await self._swap(key, current, changed)
             if stands == 1:
+                self._note(key, changed)
                 return changed
-            current = self._read(name, stands if lost == 0 else await read_later(self._server, name, lost))
+            current = await self._read(key, stands if lost == 0 else await read_later(self._server, name, lost))
         raise StoreUnavailable("contended")
+
+    async def count_open(self, uid: str, *, now: float) -> int:
+        name = f"headgate:open:{uid}"
+        kept = await self._server.ask_all([("GET", name), ("GET", f"{name}:known")])
+        return sum(expires_at > now for of in kept for expires_at in _expiries(of or b""))
 
     async def _swap(self, key: str, current: Transaction, changed: Transaction) -> Reply:
         name = _name(key)
@@ -108,13 +119,35 @@ class RedisTransactions:
         stands, _ = await self._server.ask_all([swap, _LEAVE.on(_open(changed), key)])
         return stands
 
-    def _read(self, name: str, kept: Reply) -> Transaction:
+    async def _read(self, key: str, kept: Reply) -> Transaction:
+        transaction = self._unsealed(key, kept)
+        if self._newest.has_newer(key, transaction.version):
+            # Again: another task of this process may have stored a newer one after *kept* was read.
+            transaction = self._unsealed(key, await self._server.ask("GET", _name(key)))
+            if self._newest.has_newer(key, transaction.version):
+                log.error("store.rolled_back", transaction=key)
+                raise TransactionClosed("rolled_back")
+        self._note(key, transaction)
+        return transaction
+
+    def _unsealed(self, key: str, kept: Reply) -> Transaction:
         if kept is None:
             raise TransactionClosed("unknown")
-        transaction = self._envelope.open(name, kept)
+        transaction = self._envelope.open(_name(key), kept)
         if transaction is None:
             raise TransactionClosed("unsealable")
         return transaction
+
+    def _note(self, key: str, transaction: Transaction) -> None:
+        self._newest.note(key, transaction.version, until=transaction.expires_at, now=self._clock())
+
+
+def _expiries(opened: bytes) -> Iterator[float]:
+    at = 0
+    while at < len(opened):
+        expires_at, length = _expiry_and_length.unpack_from(opened, at)
+        yield expires_at
+        at += _expiry_and_length.size + length
 
 
 def _name(key: str) -> str:

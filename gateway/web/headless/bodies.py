@@ -168,7 +168,20 @@ class TotpEnroll(Managing):
     """The account that wants an app."""
 
 
-class TotpConfirm(Managing):
+class Replacing(Managing):
+    """What a request has that may replace an app or its recovery codes."""
+
+    current_otp: Otp | None = Field(
+        default=None,
+        alias="currentOtp",
+        repr=False,
+        description="A code of the app that is enrolled, or a recovery code. Needed if there is an app and "
+        "`manageToken` is from a login by another method.",
+        examples=["ZWFH-AN6X-V0WC-SKRJ"],
+    )
+
+
+class TotpConfirm(Replacing):
     """The first code of the app."""
 
     otp: Otp = Field(repr=False, description="The code that the app shows.", examples=["755224"])
@@ -182,7 +195,7 @@ class TotpRemove(Managing):
     )
 
 
-class RecoveryCodes(Managing):
+class RecoveryCodes(Replacing):
     """The account that wants new codes."""
 
 
@@ -344,6 +357,9 @@ class TotpConfirmAnswer(TypedDict):
     status: Success
     message: Annotated[str, message("Your authenticator app is set up. Keep these recovery codes in a safe place.")]
     recoveryCodes: Codes
+    manageToken: Annotated[
+        str, Field(description="Replaces the earlier one, and ends when that one ends.", examples=["AmsxK4…"])
+    ]
 
 
 class TotpRemoveAnswer(TypedDict):

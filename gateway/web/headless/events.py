@@ -191,6 +191,7 @@ RECOVERY_CODES = EndpointEvents(
         errors.Disabled: "recovery_codes.disabled",
         errors.TransactionClosed: "recovery_codes.transaction_closed",
         errors.NotEnrolled: "recovery_codes.not_enrolled",
+        errors.WrongOtp: "recovery_codes.wrong_otp",
         errors.Flood: "recovery_codes.flood",
         errors.AccountLocked: "recovery_codes.account_locked",
         errors.FactorBusy: "recovery_codes.factor_busy",

@@ -182,28 +182,31 @@ async def totp_enroll(request: web.Request) -> web.Response:
 async def totp_confirm(request: web.Request) -> web.Response:
     """Enrol the app with its first code, and get recovery codes.
 
-    The app replaces an older one. The code is used up: the next login needs the app's next one.
+    The app replaces an older one, for a proof that the user has that one. Remembered devices are forgotten. The code
+    is used up: the next login needs the app's next one.
     """
     body = await bodies.TotpConfirm.read(request)
     caller = caller_of(request, body)
     language = language_of(request)
-    codes = await request.app[ENROLMENT].confirm(
+    confirmed = await request.app[ENROLMENT].confirm(
         token=body.manage_token,
         otp=body.otp,
+        current_otp=body.current_otp,
         caller=caller,
     )
-    confirmed: bodies.TotpConfirmAnswer = {
+    enrolled: bodies.TotpConfirmAnswer = {
         "status": "SUCCESS",
         "message": language.say("Your authenticator app is set up. Keep these recovery codes in a safe place."),
-        "recoveryCodes": list(codes),
+        "recoveryCodes": list(confirmed.codes),
+        "manageToken": confirmed.manage_token,
     }
-    return answer(confirmed, language=language)
+    return answer(enrolled, language=language)
 
 
 async def totp_remove(request: web.Request) -> web.Response:
     """Remove the app and the recovery codes.
 
-    Every `manageToken` of the account is void from then on.
+    Remembered devices are forgotten, and every `manageToken` of the account is void from then on.
     """
     body = await bodies.TotpRemove.read(request)
     caller = caller_of(request, body)
@@ -223,13 +226,14 @@ async def totp_remove(request: web.Request) -> web.Response:
 async def recovery_codes(request: web.Request) -> web.Response:
     """Get ten new recovery codes.
 
-    The old ones are void from then on.
+    The old ones are void from then on. The request needs a proof that the user has the app.
     """
     body = await bodies.RecoveryCodes.read(request)
     caller = caller_of(request, body)
     language = language_of(request)
     codes = await request.app[ENROLMENT].recovery_codes(
         token=body.manage_token,
+        current_otp=body.current_otp,
         caller=caller,
     )
     renewed: bodies.RecoveryCodesAnswer = {

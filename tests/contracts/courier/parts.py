@@ -43,6 +43,7 @@ def message(id="m1", *, seconds=30.0, **changes):
     now = time.time()
     fields = {
         "id": id,
+        "uid": "17",
         "transaction": "t1",
         "channel": "email",
         "to": "alice@example.test",
@@ -54,7 +55,7 @@ def message(id="m1", *, seconds=30.0, **changes):
     return Message(**{**fields, **changes})
 
 
-async def counted(channel, to, *, known_network, at):
+async def counted(message):
     """Flood control that lets everything be sent."""
     return True
 

@@ -39,7 +39,7 @@ def limits():
 def fallback_over(limits):
 
     def over(backend):
-        flood = Floodgate(backend.counters, limits, clock=time.time)
+        flood = Floodgate(backend.counters, limits, clock=time.time, login_seconds=15)
         return Fallback(backend, flood=flood, methods=METHODS, clock=time.time)
 
     return over
@@ -48,10 +48,10 @@ def fallback_over(limits):
 @pytest.fixture
 def count(backend, limits):
     """Let flood control count a message, as a login does before it sends one."""
-    flood = Floodgate(backend.counters, limits, clock=time.time)
+    flood = Floodgate(backend.counters, limits, clock=time.time, login_seconds=15)
 
     async def counted(message):
-        await flood.deliveries([(message.channel, message.to)], known_network=False, now=message.asked_at)
+        await flood.deliveries(message.uid, [(message.channel, message.to)], known_network=False, now=message.asked_at)
 
     return counted
 

@@ -87,8 +87,8 @@ async def test_a_code_that_nobody_may_use_is_not_sent(backend, channel, mailbox,
 
 
 async def test_a_code_that_flood_control_refused_is_not_sent(backend, channel, mailbox, events):
-    async def counted(channel, to, *, known_network, at):
-        asked.append((channel, to, known_network, at))
+    async def counted(message):
+        asked.append(message)
         return False
 
     asked = []
@@ -100,7 +100,7 @@ async def test_a_code_that_flood_control_refused_is_not_sent(backend, channel, m
 
     assert word == "failed"
     assert mailbox.mails == []
-    assert asked == [("email", put.to, True, put.asked_at)]
+    assert asked == [put]
     # Nor is the server asked anything, which it may take long to answer.
     assert mailbox.seen == []
     assert [(event["event"], event["reason"]) for event in events] == [("courier.too_late", "flood")]
