@@ -1,7 +1,12 @@
 # Two images from one file. Both run one process, need no shell and write nothing but to /tmp.
 #   docker build -t headgate .                      production: without the demo and its known passwords
 #   docker build -t headgate:demo --target demo .   the demo; docker run --rm -p 8080:8080 -p 8081:8081 headgate:demo
-FROM python:3.13-slim AS build
+#
+# A tag can be moved to another image. Pin the image by its digest, which `docker buildx imagetools inspect python:3.13-slim` shows:
+#   docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:… -t headgate .
+ARG PYTHON_IMAGE=python:3.13-slim
+
+FROM ${PYTHON_IMAGE} AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -33,7 +38,7 @@ COPY gateway gateway
 RUN pip --python /opt/headgate/bin/python install --no-deps .
 
 
-FROM python:3.13-slim AS runtime
+FROM ${PYTHON_IMAGE} AS runtime
 
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="headgate" \

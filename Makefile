@@ -7,13 +7,13 @@ COMPILE := .venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run setup test check format lock bench-quick break languages chaos clean redis chromium oathtool typescript
+.PHONY: help run setup test check audit sbom format lock bench-quick break languages chaos clean redis chromium oathtool typescript
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: setup ## start the demo; with DRUPAL_URL=…, in front of that site
-	@exec $(BIN)/headgate demo $(if $(DRUPAL_URL),--drupal-url "$(DRUPAL_URL)")
+run: setup ## start the demo; PORT=… is its port, DRUPAL_URL=… puts it in front of that site
+	@exec $(BIN)/headgate demo $(if $(PORT),--port "$(PORT)") $(if $(DRUPAL_URL),--drupal-url "$(DRUPAL_URL)")
 
 setup: .venv/.runtime ## make .venv with the headgate command and its demo
 
@@ -28,11 +28,21 @@ else
 	@$(BIN)/python -m pytest -m alone
 endif
 
-check: .venv/.dev ## run ruff, mypy strict and import-linter
+check: .venv/.dev ## run ruff, mypy strict, import-linter and the audit
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.audit
+
+audit: .venv/.dev ## look for known vulnerabilities in what requirements.lock pins
+	@$(BIN)/python -m tests.audit
+
+sbom: .venv/.dev ## write dist/headgate.cdx.json: what the production image installs, as CycloneDX
+	@mkdir -p dist
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --of JSON --output-file dist/headgate.cdx.json
+	@echo "dist/headgate.cdx.json"
 
 format: .venv/.dev ## format the code with ruff
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -55,7 +65,7 @@ lock: ## write the lock files from pyproject.toml: production, demo, tests
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -qq pip-tools
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --extra demo --constraint requirements.lock --output-file requirements-demo.lock pyproject.toml
-	@$(COMPILE) --extra demo --extra test --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	@$(COMPILE) --extra demo --extra test --allow-unsafe --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	@rm -rf .venv-lock
 
 clean: ## remove .venv and caches

@@ -3,22 +3,20 @@
 1. `from_file` reads the YAML file into a tree of keys and values.
 2. `from_environment` reads the variables: `HEADGATE_DRUPAL__URL` is `drupal.url`. `merge` puts them over the file.
 3. `validated` makes Settings of the merged tree. Secrets are read from their files here (gateway/options.py).
+   gateway/problems.py has the sentence for each mistake.
 4. `Settings.conflicts` finds the problems between keys.
 
 A problem is a pair of key and sentence. A value may be a secret, so no sentence repeats one.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from typing import get_args
 
 import yaml
 from pydantic import ValidationError
 
-from gateway.options import Options, UnusableSecret
-from gateway.settings import Settings
+from gateway.problems import described, keys_of
+from gateway.settings import SHORT_API_KEY, Settings
 
 PREFIX = "HEADGATE_"
 # Variables that are not keys of the tree: the command reads the first, `from_environment` makes a client of the others.
@@ -49,7 +47,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] 
     settings = validated(tree, problems)
     # A value that is wrong is not reported a second time for a conflict that its default causes.
     wrong = {outermost_key(key) for key, _ in problems}
-    problems += [(key, sentence) for key, sentence in settings.conflicts() if outermost_key(key) not in wrong]
+    conflicts = [*settings.conflicts(), *short_api_keys(settings, environ)]
+    problems += [(key, sentence) for key, sentence in conflicts if outermost_key(key) not in wrong]
     if only is not None:
         problems = file_problems + [(key, sentence) for key, sentence in problems if outermost_key(key) in only]
     if problems:
@@ -111,6 +110,14 @@ def add_only_client(tree: dict[str, object], environ: Mapping[str, str]) -> None
         headless["clients"] = [{"id": "default", **key}]
 
 
+def short_api_keys(settings: Settings, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the clients whose apiKey is too short. The one of HEADGATE_API_KEY, for first tries, is only a warning."""
+    if {f"{PREFIX}API_KEY", f"{PREFIX}API_KEY_FILE"} & environ.keys():
+        return []
+    clients = enumerate(settings.headless.clients)
+    return [(f"headless.clients.{at}.api_key", SHORT_API_KEY) for at, client in clients if client.has_short_key]
+
+
 def merge(onto: dict[str, object], other: Mapping[str, object]) -> None:
     """Put *other* over *onto*, key by key."""
     for key, value in other.items():
@@ -134,52 +141,18 @@ def validated(tree: dict[str, object], problems: list[tuple[str, str]]) -> Setti
         try:
             return Settings.model_validate(tree)
         except ValidationError as error:
-            for item in error.errors():
-                problem = described(item["loc"], item["type"], item["msg"], item["input"])
-                if problem not in problems:
-                    problems.append(problem)
-                remove(tree, keys_of(item["loc"]))
+            found = [(item, described(item, Settings)) for item in error.errors()]
+            # Compared with the rounds before: what was removed there may be the reason for what is wrong here.
+            problems += [problem for _, problem in found if not follows(problem[0], problems)]
+            for item, _ in found:
+                remove(tree, keys_of(item["loc"], Settings))
     return Settings()
 
 
-def described(loc: tuple[int | str, ...], error_type: str, message: str, given: object) -> tuple[str, str]:
-    """Turn one of pydantic's errors into a key and a sentence. The value *given* is looked at, but never shown."""
-    key = ".".join(str(part) for part in keys_of(loc)) or "configuration"
-    if isinstance(given, UnusableSecret):
-        return f"{key}_file", given.reason
-    if error_type == "extra_forbidden":
-        return key, "unknown key"
-    if error_type == "union_tag_invalid":
-        # pydantic's own sentence repeats the value.
-        return f"{key}.kind", "unknown kind"
-    return key, message.removeprefix("Value error, ")
-
-
-def keys_of(loc: Sequence[int | str]) -> list[int | str]:
-    """Return the keys that lead to *loc*, without the kinds that pydantic puts between them.
-
-    An outermost key is never a kind, although `webhook` is the name of both.
-    """
-    return [*loc[:1], *(part for part in loc[1:] if part not in kinds_in(Settings))]
-
-
-@cache
-def kinds_in(options: type[Options]) -> frozenset[str]:
-    """Return every `kind` that a union in *options*, at any depth, can be chosen by."""
-    kinds = frozenset[str]()
-    for field in options.model_fields.values():
-        members = options_in(field.annotation)
-        if len(members) > 1:
-            kinds = kinds.union(*(get_args(member.model_fields["kind"].annotation) for member in members))
-        kinds = kinds.union(*map(kinds_in, members))
-    return kinds
-
-
-def options_in(annotation: object) -> list[type[Options]]:
-    """Return the options that an annotation names: one, or the members of a union."""
-    if isinstance(annotation, type) and issubclass(annotation, Options):
-        return [annotation]
-    return [options for part in get_args(annotation) for options in options_in(part)]
+def follows(key: str, problems: Sequence[tuple[str, str]]) -> bool:
+    """Return whether a problem with *key* follows from one of *problems*: with the same key, or one directly in it."""
+    wrong = [plain_key(other) for other, _ in problems]
+    return plain_key(key) in {part for other in wrong for part in (other, other.rpartition(".")[0])}
 
 
 def remove(tree: dict[str, object], keys: Sequence[int | str]) -> None:
@@ -202,6 +175,11 @@ def remove(tree: dict[str, object], keys: Sequence[int | str]) -> None:
             return
 
 
+def plain_key(key: str) -> str:
+    """Return *key*, which may be a variable's name or the key of a secret's file, as it stands in the tree."""
+    plain = key.removeprefix(PREFIX).lower().replace("__", ".") if key.startswith(PREFIX) else key
+    return plain.removesuffix("_file")
+
+
 def outermost_key(key: str) -> str:
-    """Return the outermost key of *key*, which may be a variable's name."""
-    return re.split(r"\.|__", key.removeprefix(PREFIX).lower())[0].removesuffix("_file")
+    return plain_key(key).partition(".")[0]

@@ -115,8 +115,8 @@ class Authenticator(Protocol):
         """Wait for logins that are still being read, then give them up. Afterwards nothing is passed to *late*."""
         ...
 
-    def answers(self) -> bool:
-        """Return False while Drupal is taken for unreachable."""
+    def answers(self) -> bool | None:
+        """Return False while Drupal is taken for unreachable, and None until it has answered once."""
         ...
 
 
@@ -244,6 +244,10 @@ class Transactions(Protocol):
         """
         ...
 
+    async def count_open(self, uid: str, *, now: float) -> int:
+        """Return how many transactions of the account are open."""
+        ...
+
 
 class Parked(Protocol):
     """Keeps credentials until they are handed over or logged out. Raises StoreUnavailable as Transactions does."""
@@ -355,14 +359,33 @@ class Enrolments(Protocol):
         ...
 
 
+class Names(Protocol):
+    """Keeps which accounts a name stands for, so that an operator can give a name instead of a uid.
+
+    A name is folded (gateway/collation.py), so several accounts may share it. Raises StoreUnavailable.
+    """
+
+    async def keep(self, name: str, uid: str, *, seconds: float | None) -> None:
+        """Keep that *name* stands for *uid*, for at least *seconds*; None: without a limit."""
+        ...
+
+    async def uids(self, name: str) -> list[str]:
+        """Return the accounts that *name* stands for; none for a name that was never kept."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backend:
-    """One opened store. *durable* is false if everything in it ends with the process."""
+    """One opened store. *durable* is false if everything in it ends with the process.
+
+    *names* is None for a store inside the process, which no operator's command can reach.
+    """
 
     transactions: Transactions
     parked: Parked
     outbox: Outbox
     counters: Counters
     enrolments: Enrolments
+    names: Names | None
     ping: Callable[[], Awaitable[None]]
     durable: bool

@@ -21,6 +21,15 @@ def within(address: str, networks: Iterable[Network]) -> bool:
     return any(parsed in network for network in networks)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether *host* is this machine: `localhost`, a name under it (RFC 6761 §6.3), or a loopback address."""
+    name = host.lower().strip("[]").removesuffix(".")
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
 # A login needs the network of its address four times.
 @lru_cache(1024)
 def network_of(address: str) -> str:

@@ -1,13 +1,27 @@
-"""The base of every part's options: frozen, without unknown keys, and silent about values."""
+"""The base of every part's options: frozen, without unknown keys, and silent about values.
 
-from collections.abc import Mapping
+A value that is never right is refused by a validator. A value that works but is risky is a warning: see `risks`.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Self, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
 
-from gateway.networks import Network, network_named
+from gateway.networks import Network, is_loopback, network_named
 from gateway.signing import signing_key
 
 # Parsed before pydantic tries the union, whose own errors would add the names of its members to the key.
@@ -28,18 +42,46 @@ class Options(BaseModel):
         validate_default=True,
     )
 
-    @model_validator(mode="before")
+    # Where the secrets were read from, by their names.
+    _secret_files: dict[str, Path] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _read_files(cls, given: object) -> object:
+    def _read_files(cls, given: object, build: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(given, Mapping):
-            return given
-        read = dict(given)
+            return build(given)
+        read, files = dict(given), dict[str, Path]()
         for name, field in cls.model_fields.items():
-            path = read.pop(f"{name}_file", None) if _is_secret(field.annotation) else None
+            path = read.pop(f"{name}_file", None) if is_secret(field.annotation) else None
             if path is None:
                 continue
-            read[name] = UnusableSecret(f"{name} is given, too") if read.get(name) else _content(path)
-        return read
+            files[name] = Path(str(path))
+            read[name] = UnusableSecret(f"{name} is given, too") if read.get(name) else _content(files[name])
+        _fill_in(cls, read)
+        _refuse_truth_for_numbers(cls, read)
+        built = build(read)
+        built._secret_files.update(files)  # noqa: SLF001  # our own
+        return built
+
+    def risks(self) -> list[tuple[str, str]]:
+        """Return what works here but is risky, as pairs of key and sentence. Each part has its own."""
+        return []
+
+    def warnings(self) -> list[tuple[str, str]]:
+        """Return what works but is risky, here and in every part inside, as pairs of key and sentence."""
+        of_files = [
+            (f"{name}_file", sentence) for name, path in self._secret_files.items() if (sentence := risk_of_file(path))
+        ]
+        inner = [(f"{name}.{key}", sentence) for name, part in self._parts() for key, sentence in part.warnings()]
+        return [*self.risks(), *of_files, *inner]
+
+    def _parts(self) -> Iterator[tuple[str, "Options"]]:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Options):
+                yield name, value
+            elif isinstance(value, tuple):
+                yield from ((f"{name}.{at}", part) for at, part in enumerate(value) if isinstance(part, Options))
 
 
 def split_url(url: str) -> SplitResult:
@@ -68,22 +110,73 @@ def http_address(url: str | None) -> str | None:
     return url.rstrip("/")
 
 
-class UnusableSecret:
-    """Takes the place of a secret whose file can't be used. No field accepts it; its *reason* goes into the problem."""
+def is_plain_http_to_another_host(url: str) -> bool:
+    """Return whether others in the network between could read what is sent to *url*."""
+    parts = split_url(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
+def risk_of_file(path: Path) -> str | None:
+    """Say who else can read or write the secret file at *path*; None if nobody can.
+
+    A read-only mount is a container's own, where nobody else is. In Kubernetes the files of a Secret belong to root, so
+    the gateway's user can read them only with the last bit (k8s/overlays).
+    """
+    try:
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            return None
+        mode = path.stat().st_mode
+    except OSError:
+        return None
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others can write this file: chmod {mode & 0o740:o}"
+    return f"others can read this file: chmod {mode & 0o740:o}" if mode & stat.S_IROTH else None
+
+
+class Unusable:
+    """Takes the place of a value that can't be used. No field accepts it; its *reason* goes into the problem."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
 
-def _is_secret(annotation: object) -> bool:
-    return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
+class UnusableSecret(Unusable):
+    """Takes the place of a secret whose file can't be used."""
 
 
-def _content(path: object) -> str | UnusableSecret:
+def _fill_in(options: type[Options], given: dict[str, object]) -> None:
+    """Give a part that names only some of its keys the others of its default: `flood.name` has such a default."""
+    for name, field in options.model_fields.items():
+        part, default = given.get(name), field.default
+        if isinstance(part, Mapping) and isinstance(default, Options) and field.annotation is type(default):
+            given[name] = {key: getattr(default, key) for key in default.model_fields_set} | dict(part)
+
+
+def _refuse_truth_for_numbers(options: type[Options], given: dict[str, object]) -> None:
+    """Refuse true and false where a number belongs: pydantic takes them for 1 and 0."""
+    for name, field in options.model_fields.items():
+        if isinstance(given.get(name), bool) and _is_number(field.annotation):
+            given[name] = Unusable("must be a number, not true or false")
+
+
+def _is_number(annotation: object) -> bool:
+    return annotation in (int, float) or any(_is_number(part) for part in get_args(annotation))
+
+
+def is_secret(annotation: object) -> bool:
+    """Return whether a field of this type is a secret, which may come from a file."""
+    return annotation is SecretStr or any(is_secret(part) for part in get_args(annotation))
+
+
+def _content(path: Path) -> str | UnusableSecret:
+    # Base64 ends with "=": somebody may have given the secret itself where its file belongs.
+    shown = f" {path}" if path.is_absolute() and not path.name.endswith("=") else ""
     try:
-        return Path(str(path)).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return UnusableSecret("can't be read")
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        return UnusableSecret(f"can't read{shown} ({error.strerror})")
+    except UnicodeDecodeError:
+        return UnusableSecret(f"can't read{shown} (not UTF-8)")
 
 
 def _valid_signing_secret(secret: SecretStr) -> SecretStr:

@@ -2,22 +2,39 @@
 
 import asyncio
 import contextlib
+import errno
+import os
 import signal
+import socket
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypeVar
 
 import structlog
 from aiohttp import web
 
 from gateway.app import gateway
+from gateway.drupal.reachable import why_unreachable
 from gateway.settings import Settings
 from gateway.web.http.client_ip import Addresses
-from gateway.web.http.connections import ConnectionLimit
+from gateway.web.http.connection_limit import ConnectionLimit
+from gateway.web.http.running import background
 from gateway.web.http.server import Runner
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class CantListen(Exception):
+    """A listener can't have its address. *key* is the setting to change, *sentence* says why, without a key's value."""
+
+    def __init__(self, key: str, sentence: str) -> None:
+        super().__init__(f"{key}: {sentence}")
+        self.key = key
+        self.sentence = sentence
 
 
 async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None) -> None:
@@ -27,14 +44,21 @@ async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None)
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
         gateway(settings) as opened,
-        listening(opened.admin, settings.admin.host, settings.admin.port, seconds=1),
-        listening(
-            opened.headless,
-            settings.listen.host,
-            settings.listen.port,
-            seconds=settings.shutdown_seconds,
-            connection_limit=connection_limit(settings),
+        bound(
+            listening(opened.admin, settings.admin.host, settings.admin.port, seconds=1),
+            keys=("admin.host", "admin.port"),
         ),
+        bound(
+            listening(
+                opened.headless,
+                settings.listen.host,
+                settings.listen.port,
+                seconds=settings.shutdown_seconds,
+                connection_limit=connection_limit(settings),
+            ),
+            keys=("listen.host", "listen.port"),
+        ),
+        background(warn(settings)),
     ):
         log.info("serve.started", port=settings.listen.port, admin_port=settings.admin.port)
         ready()
@@ -48,6 +72,14 @@ async def serve(settings: Settings, *, ready: Callable[[], None] = lambda: None)
         # Removing the handler restores the default, which kills. A second signal must not change the exit status.
         asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
+
+
+async def warn(settings: Settings) -> None:
+    """Log what is risky about the configuration, and whether nobody answers at Drupal's address."""
+    for key, why in settings.warnings():
+        log.warning("configuration.warning", key=key, why=why)
+    if reason := await why_unreachable(settings.drupal.url, seconds=settings.drupal.connect_seconds):
+        log.warning("drupal.unreachable", reason=reason, key="drupal.url")
 
 
 async def drained(stop: asyncio.Event, seconds: float) -> None:
@@ -65,6 +97,33 @@ def connection_limit(settings: Settings) -> ConnectionLimit:
         most_per_address=settings.listen.max_connections_per_address,
         addresses=Addresses(settings.trusted_proxies),
     )
+
+
+@asynccontextmanager
+async def bound(listener: AbstractAsyncContextManager[T], *, keys: tuple[str, str]) -> AsyncGenerator[T]:
+    """Open *listener*, whose host and port are configured by *keys*. Raises CantListen if it can't have them."""
+    async with AsyncExitStack() as stack:
+        try:
+            opened = await stack.enter_async_context(listener)
+        except OSError as error:
+            raise cant_listen(error, *keys) from error
+        yield opened
+
+
+def cant_listen(error: OSError, host_key: str, port_key: str) -> CantListen:
+    """Say which of the two keys to change."""
+    # A name without an address is a gaierror, whose numbers are not those of errno.
+    if isinstance(error, socket.gaierror):
+        return CantListen(host_key, "this name has no address")
+    match error.errno:
+        case errno.EADDRINUSE:
+            return CantListen(port_key, "another process listens on this port; choose another port")
+        case errno.EACCES:
+            return CantListen(port_key, "this user may not listen on this port; choose one from 1024 on")
+        case errno.EADDRNOTAVAIL:
+            return CantListen(host_key, "this machine does not have this address")
+        case other:
+            return CantListen(host_key, os.strerror(other) if other else "can't be listened on")
 
 
 @asynccontextmanager

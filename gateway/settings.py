@@ -20,15 +20,22 @@ from gateway.drupal import DrupalOptions, SessionOptions
 from gateway.factors import CodeOptions, TotpOptions
 from gateway.flood.limits import FloodOptions
 from gateway.login.methods import fallback_problems
-from gateway.options import NamedNetwork, Options, http_address, split_url
+from gateway.networks import Network
+from gateway.options import NamedNetwork, Options, http_address, is_plain_http_to_another_host, split_url
 from gateway.policy.options import PolicyOptions
 from gateway.store import MemoryOptions, Sealer, SealKey, StoreOptions, parse_secret
 from gateway.telemetry.event_webhook import EventWebhookOptions
 from gateway.texts.messages import TextOptions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # what a listener is compared with
 # `method: user choice`: the client chooses one of policy.methods; by default, the first that reaches the account.
 USER_CHOICE = "user choice"
+
+
+# A server's apiKey lets it speak for its visitors, so nobody may guess it. `headgate new-key api` makes 43 characters.
+SHORTEST_API_KEY = 16
+SHORT_API_KEY = f"has fewer than {SHORTEST_API_KEY} characters; `headgate new-key api` makes one"
 
 
 class ListenOptions(Options):
@@ -87,6 +94,13 @@ class ClientOptions(Options):
             raise ValueError("exactly one of api_key_sha256 and api_key_file")
         return self
 
+    @property
+    def has_short_key(self) -> bool:
+        return self.api_key is not None and len(self.api_key.get_secret_value()) < SHORTEST_API_KEY
+
+    def risks(self) -> list[tuple[str, str]]:
+        return [("api_key", SHORT_API_KEY)] if self.has_short_key else []
+
     def digest(self) -> bytes:
         """Return the SHA-256 of the apiKey."""
         if self.api_key is not None:
@@ -134,12 +148,22 @@ class Settings(Options):
     @field_validator("public_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
-        return http_address(url)
+        address = http_address(url)
+        if address and split_url(address).path:
+            raise ValueError("must be without a path: the gateway answers /headless at the root of a host")
+        return address
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split_words(cls, given: object) -> object:
         return given.replace(",", " ").split() if isinstance(given, str) else given
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _is_not_everybody(cls, networks: tuple[Network, ...]) -> tuple[Network, ...]:
+        if any(network.prefixlen == 0 for network in networks):
+            raise ValueError("must not hold every address: each visitor could then claim any address")
+        return networks
 
     @field_validator("keys", mode="before")
     @classmethod
@@ -178,12 +202,28 @@ class Settings(Options):
         """Return Drupal's options; without a `public_url` of its own, Drupal has the gateway's."""
         return self.drupal.model_copy(update={"public_url": self.drupal.public_url or self.public_url})
 
+    def risks(self) -> list[tuple[str, str]]:
+        """Return what works but is risky about visitors' addresses of the gateway, as pairs of key and sentence."""
+        if self.public_url is not None:
+            http = "is http: others in the network can read passwords, codes and sessions"
+            return [("public_url", http)] if is_plain_http_to_another_host(self.public_url) else []
+        if self.headless.enabled and any(client.kind == "browser" for client in self.headless.clients):
+            return [("public_url", "is not set: any host name counts as the gateway's own (DNS rebinding)")]
+        return []
+
     def conflicts(self) -> list[tuple[str, str]]:
         """Return the problems between keys, as pairs of key and sentence."""
-        problems = [*self._conflicts_of_clients(), *self._missing_keys()]
+        problems = [*self._conflicts_of_listeners(), *self._conflicts_of_clients(), *self._missing_keys()]
         problems += [*self._conflicts_of_methods(), *self.policy.conflicts()]
         problems += fallback_problems(self.fallback, channels=configured(self.channels).keys())
         return problems
+
+    def _conflicts_of_listeners(self) -> list[tuple[str, str]]:
+        """Two listeners can't have one port, unless each has an address of its own. Port 0 chooses a free one."""
+        hosts = {self.listen.host, self.admin.host}
+        if self.admin.port != self.listen.port or not self.admin.port or (len(hosts) > 1 and not hosts & EVERY_ADDRESS):
+            return []
+        return [("admin.port", "is listen.port, too; give each listener a port of its own")]
 
     def _conflicts_of_clients(self) -> list[tuple[str, str]]:
         problems: list[tuple[str, str]] = []

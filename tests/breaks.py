@@ -126,8 +126,8 @@ BREAKS = (
         promise=6,
         says="the name stands in the log",
         function="gateway.web.http.middleware.outcome",
-        old="log.info(events.ok, address=address)",
-        new='log.info(events.ok, address=address, username=request.get(ECHO, {}).get("username"))',
+        old="log.info(events.ok, **common())",
+        new='log.info(events.ok, **common(), username=request.get(ECHO, {}).get("username"))',
         test="tests/chaos/test_secrets.py::test_a_dump_and_the_logs_show_nothing_and_give_nothing_to_who_tries_everything",
     ),
     Break(
@@ -228,6 +228,14 @@ BREAKS = (
         test="tests/flows/test_bad_input.py::test_a_malformed_body_is_400_and_drupal_hears_nothing",
     ),
     Break(
+        promise=13,
+        says="idle connections keep others out",
+        function="gateway.web.http.connection_limit.ConnectionLimit.admit",
+        old="not self._close_another(origin, reason)",
+        new="True",
+        test="tests/flows/test_limits.py::test_idle_connections_from_many_addresses_keep_nobody_out",
+    ),
+    Break(
         promise=14,
         says="it stays ready while it goes down",
         function="gateway.process.serve",
@@ -238,10 +246,18 @@ BREAKS = (
     Break(
         promise=15,
         says="a value that is wrong is shown",
-        function="gateway.configuration.described",
-        old='return key, message.removeprefix("Value error, ")',
-        new='return key, f"{message} ({given})"',
+        function="gateway.problems.described",
+        old="    return key, sentence(error)",
+        new='    return key, f"{sentence(error)} ({given})"',
         test="tests/unit/test_settings.py::test_every_problem_is_told_at_once_by_key_and_none_shows_its_value",
+    ),
+    Break(
+        promise=15,
+        says="a taken port is a traceback",
+        function="gateway.process.bound",
+        old="except OSError as error:",
+        new="except KeyError as error:",
+        test="tests/flows/test_start.py::test_a_taken_port_is_one_line_with_the_key_to_change",
     ),
 )
 

@@ -3,8 +3,9 @@
 | file | commands |
 |---|---|
 | `main` | `serve`, `demo`, `version`; the list of all commands |
-| `config` | `check-config`, `new-key`, `hash-key` |
-| `store` | `unlock`, `forget-devices`, `reset-factors`, `init-store`, `reseal` |
+| `config` | `check-config`, `schema`, `new-key`, `hash-key` |
+| `accounts` | `account`, `unlock`, `forget-devices`, `reset-factors`; `account_state` reads what they show |
+| `store` | `init-store`, `reseal` |
 | `messages` | `send-test`, `preview` |
 | `command` | what all commands share: the terminal, the configuration, the event loop |
 

@@ -1,13 +1,15 @@
-"""The configuration and its keys: check-config, new-key, hash-key."""
+"""The configuration and its keys: check-config, schema, new-key, hash-key."""
 
 import base64
 import hashlib
+import json
 import os
 import secrets
 import sys
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from gateway.cli.command import ConfigFile, fail, out, settings_or_exit
 
@@ -15,10 +17,26 @@ commands = typer.Typer()
 
 
 @commands.command()
-def check_config(config: ConfigFile = None) -> None:
-    """Report every problem of the configuration; start nothing."""
-    settings_or_exit(config)
+def check_config(
+    config: ConfigFile = None,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 if there are warnings.")] = False,
+) -> None:
+    """Report every problem of the configuration, and what is risky about it; start nothing."""
+    warnings = settings_or_exit(config).warnings()
+    for key, sentence in warnings:
+        out.print(f"[yellow]warning:[/] [bold]{escape(key)}[/] {escape(sentence)}", soft_wrap=True, highlight=False)
     out.print("[green]The configuration is valid.[/]")
+    if warnings and strict:
+        raise typer.Exit(1)
+
+
+@commands.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from gateway.cli.schema import configuration_schema
+
+    print(json.dumps(configuration_schema(), indent=2))
 
 
 @commands.command()

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli.command import ConfigFile, fail, run, settings_or_exit
+from gateway.cli.accounts import commands as account_commands
+from gateway.cli.command import ConfigFile, fail, run_listeners, settings_or_exit
 from gateway.cli.config import commands as config_commands
 from gateway.cli.messages import commands as message_commands
 from gateway.cli.store import commands as store_commands
@@ -34,7 +35,7 @@ def serve(config: ConfigFile = None) -> None:
     from gateway.telemetry import logs
 
     logs.configure(format=settings.log.format, level=settings.log.level)
-    run(process.serve(settings))
+    run_listeners(process.serve(settings))
 
 
 def are_origins(origins: list[str] | None) -> list[str] | None:
@@ -50,11 +51,22 @@ def are_origins(origins: list[str] | None) -> list[str] | None:
     return origins
 
 
+def is_site(url: str | None) -> str | None:
+    """Refuse what is no address of a site. Raises typer.BadParameter."""
+    from gateway.options import http_address
+
+    try:
+        return http_address(url or None)
+    except ValueError as error:
+        raise typer.BadParameter(f"DRUPAL_URL {error}.") from None
+
+
 @app.command()
 def demo(
     port: Annotated[int, typer.Option(help="The port of the login page.")] = 8080,
     drupal_url: Annotated[
-        str | None, typer.Option(envvar="DRUPAL_URL", help="Use this site instead of the simulated one.")
+        str | None,
+        typer.Option(envvar="DRUPAL_URL", callback=is_site, help="Use this site instead of the simulated one."),
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     drupal_port: Annotated[int, typer.Option(help="The port of the simulated Drupal; 0 takes a free one.")] = 0,
@@ -74,11 +86,12 @@ def demo(
         if error.name not in DEMO_MODULES:
             raise
         fail("The demo is not installed. Run [bold]pip install 'headgate\\[demo]'[/], or use the image target `demo`.")
-    run(play(host=host, port=port, drupal_url=drupal_url, drupal_port=drupal_port, origins=origin or ()))
+    run_listeners(play(host=host, port=port, drupal_url=drupal_url, drupal_port=drupal_port, origins=origin or ()))
 
 
 app.add_typer(config_commands)
 app.add_typer(message_commands)
+app.add_typer(account_commands)
 app.add_typer(store_commands)
 
 

@@ -11,16 +11,20 @@ from pathlib import Path
 
 from aiohttp import web
 from rich.console import Console
+from rich.markup import escape
 
 from gateway.app import Gateway, gateway
 from gateway.demo.drupal.accounts import example_users
 from gateway.demo.drupal.server import SimulatedDrupal, running
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.demo.mailbox import Mail, Mailbox
-from gateway.process import listening
+from gateway.drupal.reachable import why_unreachable
+from gateway.process import bound, listening
 from gateway.settings import Settings
 from gateway.telemetry import logs
 
+# How long a Drupal may take to accept a connection at start.
+DRUPAL_SECONDS = 3
 PAGES = Path(__file__).parent / "pages"
 CONTENT_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json"}
 # The pages load nothing from other sites and have no inline script or style.
@@ -70,7 +74,8 @@ async def stage(
     # Without a language of their own, the accounts get their mails in the language of the page.
     users = tuple(replace(user, preferred_langcode="") for user in example_users())
     site = SimulatedDrupal(DrupalOptions(users=users, record_calls=False))
-    async with running(site, host=host, port=drupal_port) as simulated, mailbox.listen() as smtp_port:
+    simulation = bound(running(site, host=host, port=drupal_port), keys=("--host", "--drupal-port"))
+    async with simulation as simulated, mailbox.listen() as smtp_port:
         drupal = (drupal_url or simulated).rstrip("/")
         settings = settings_for(drupal=drupal, smtp_port=smtp_port, origins=origins)
         async with gateway(settings, clock=clock) as opened:
@@ -137,12 +142,24 @@ async def play(*, host: str, port: int, drupal_url: str | None, drupal_port: int
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
         stage(drupal_url=drupal_url, host=host, drupal_port=drupal_port, origins=origins) as (opened, _, drupal),
-        listening(opened.headless, host, port, seconds=2) as bound,
+        bound(listening(opened.headless, host, port, seconds=2), keys=("--host", "--port")) as page_port,
     ):
+        console = Console()
         print_instructions(
-            Console(), page=f"http://localhost:{bound}", drupal=drupal, real=drupal_url is not None, origins=origins
+            console,
+            page=f"http://localhost:{page_port}",
+            drupal=drupal,
+            real=drupal_url is not None,
+            origins=origins,
         )
+        await warn_if_unreachable(console, drupal)
         await stop.wait()
+
+
+async def warn_if_unreachable(console: Console, drupal: str) -> None:
+    """Say at once that nobody answers at DRUPAL_URL, not only at the first login."""
+    if reason := await why_unreachable(drupal, seconds=DRUPAL_SECONDS):
+        console.print(f"[yellow]warning:[/] nobody answers at {escape(drupal)} ({reason}).\n", soft_wrap=True)
 
 
 def print_instructions(console: Console, *, page: str, drupal: str, real: bool, origins: Sequence[str] = ()) -> None:

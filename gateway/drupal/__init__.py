@@ -12,6 +12,7 @@
 | `contacts` | mail address, number, language and roles, read in three ways |
 | `logout` | ending a session at Drupal |
 | `reading_on` | logins that were given up |
+| `reachable` | whether anybody answers at Drupal's address |
 | `cookies` | session cookies in answers and in requests |
 | `headers` · `peer` · `connections` · `bulkhead` | the way to Drupal: HTTP, and how much of it may be used at once |
 

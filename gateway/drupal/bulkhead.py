@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.errors import DrupalBusy, DrupalUnavailable
+from gateway.telemetry.durations import waiting_for_drupal
 
 log = structlog.get_logger()
 
@@ -57,7 +58,8 @@ class Bulkhead:
         else:
             self._enter(network)
         try:
-            yield
+            with waiting_for_drupal():
+                yield
         finally:
             self._leave(network)
 
@@ -148,6 +150,7 @@ class Breaker:
         self._clock = clock
         self._failed: Counter[str] = Counter()
         self._opened_at: float | None = None
+        self.has_answered = False
 
     @property
     def is_open(self) -> bool:
@@ -171,8 +174,9 @@ class Breaker:
             log.warning("drupal.breaker_open", failures=self._failed.total(), addresses=len(self._failed))
 
     def succeeded(self) -> None:
-        """Forget the failures: Drupal has answered, whatever it said."""
+        """Forget the failures: Drupal has answered, whatever it said. From now on it is known to answer."""
         if self._opened_at is not None:
             log.info("drupal.breaker_closed")
         self._opened_at = None
         self._failed.clear()
+        self.has_answered = True

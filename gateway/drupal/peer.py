@@ -64,8 +64,8 @@ class Peer:
         self._breaker = Breaker()
 
     @property
-    def answers(self) -> bool:
-        return not self._breaker.is_open
+    def answers(self) -> bool | None:
+        return False if self._breaker.is_open else self._breaker.has_answered or None
 
     async def ask(
         self,

@@ -121,7 +121,7 @@ class SessionDrupal:
             ended=answer.status != HTTPStatus.FORBIDDEN,
         )
 
-    def answers(self) -> bool:
+    def answers(self) -> bool | None:
         return self._drupal.answers
 
     async def finish(self, *, most_seconds: float) -> None:

@@ -104,6 +104,7 @@ class EnrolmentFlow:
         await self._update(
             grant, lambda found: unreplaced(found, grant).confirm(secret, step=step, recovery_hashes=hashes)
         )
+        await self._second_factor.keep_name(grant)
         await self._second_factor.tell("authenticator_added", grant, visitor=caller.visitor)
         by_app = replace(grant, method=AuthType.AUTHENTICATOR)
         return Confirmed(codes=codes, manage_token=self._second_factor.seal_grant(by_app, client=caller.client))

@@ -42,6 +42,11 @@ class Reserved:
     counts: tuple[int, ...]
     at: float
 
+    @property
+    def locks_for_good(self) -> bool:
+        """Whether this wrong code is the one that locks the account until an operator unlocks it."""
+        return self.counts[1] == self.limits[1].most
+
 
 class InFlight:
     """The passwords that this process has sent to Drupal, and whose result it does not know yet.
@@ -209,7 +214,7 @@ class Floodgate:
             if site.counts == (everywhere.most,):
                 log.warning("attack.second_factor", count=everywhere.most)
             soft = account.counts == (failed.most,)
-            hard = reserved.counts[1] == reserved.limits[1].most
+            hard = reserved.locks_for_good
             if soft:
                 log.warning("lock.soft", uid=uid)
             if hard:

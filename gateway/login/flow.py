@@ -267,8 +267,14 @@ class LoginFlow:
             profile=won.profile,
             manage_token=self._second_factor.manage_token(won, client=caller.client),
             reserved=reserved,
-            remembered=await self._policy.remember(won.uid, client=caller.client) if remember else None,
+            remembered=await self._remember(won, caller) if remember else None,
         )
+
+    async def _remember(self, won: Transaction, caller: Caller) -> Remembered | None:
+        remembered = await self._policy.remember(won.uid, client=caller.client)
+        if remembered:
+            await self._second_factor.keep_name(won)
+        return remembered
 
     async def _bound(self, key: str, *, username: str, caller: Caller, auth_type: str | None = None) -> Transaction:
         """Return the open transaction that the caller may use. Raises TransactionClosed for any other."""
@@ -380,10 +386,14 @@ class LoginFlow:
         return done.cookies
 
     def drupal_state(self) -> str:
-        """Return `ok`, or what an operator should know: `breaker_open` or `counts_gateway`."""
-        if not self._drupal.answers():
-            return "breaker_open"
-        return "counts_gateway" if self._flood.drupal_counts_gateway else "ok"
+        """Return `ok`, or what an operator should know: `unknown`, `breaker_open` or `counts_gateway`."""
+        match self._drupal.answers():
+            case None:
+                return "unknown"
+            case False:
+                return "breaker_open"
+            case True:
+                return "counts_gateway" if self._flood.drupal_counts_gateway else "ok"
 
 
 def result_of(outcome: Value | BaseException) -> Value:

@@ -5,17 +5,20 @@ steps: count the attempt, check the answer and use it up in the enrolment, win t
 the attempt stays counted and nothing is won.
 """
 
+import asyncio
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 import structlog
 
 from gateway.account import Client, Enrolment, Grant, Visitor
 from gateway.auth_types import AuthType
+from gateway.collation import fold
 from gateway.delivery.notices import Notices, notice
 from gateway.errors import NotEnrolled, StoreUnavailable, TransactionClosed
 from gateway.factors import Factors
 from gateway.flood.gate import Floodgate, Reserved
+from gateway.flood.limits import HARD_SECONDS
 from gateway.interfaces import Backend, Subject
 from gateway.login.manage_token import ManageTokens, grant_of
 from gateway.transaction import Transaction
@@ -43,6 +46,7 @@ class SecondFactor:
         self._factors = factors
         self._transactions = backend.transactions
         self._enrolments = backend.enrolments
+        self._names = backend.names
         self.enabled = enabled
         self._flood = flood
         self._tokens = tokens
@@ -123,8 +127,23 @@ class SecondFactor:
         self, whose: Transaction | Grant, reserved: Reserved, *, known_network: bool, visitor: Visitor
     ) -> None:
         """Count a wrong answer. If that locks the account, send its owner a mail."""
-        if await self._flood.code_rejected(whose.uid, reserved, known_network=known_network):
+        seconds = None if reserved.locks_for_good else HARD_SECONDS
+        # Together, in one round trip.
+        is_locked, _ = await asyncio.gather(
+            self._flood.code_rejected(whose.uid, reserved, known_network=known_network),
+            self.keep_name(whose, seconds=seconds),
+        )
+        if is_locked:
             await self.tell("locked", whose, visitor=visitor)
+
+    async def keep_name(self, whose: Transaction | Grant, *, seconds: float | None = None) -> None:
+        """Keep which account the name stands for, as long as there is something that an operator may have to remove.
+
+        Best effort: without it, an operator has to give the uid.
+        """
+        if self._names is not None:
+            with suppress(StoreUnavailable):
+                await self._names.keep(fold(whose.username), whose.uid, seconds=seconds)
 
     def manage_token(self, won: Transaction, *, client: Client) -> str:
         """Return the token by which the user of *won* may change their factors for a while."""

@@ -12,5 +12,6 @@ An event is a name and fields: never a sentence, and never a secret. Nothing her
 bounded, and an event that can't be posted is dropped, which is an event of its own (`webhook.dropped`).
 
     logs           configures the log of the process, and silences the logs of libraries
+    durations      how long a request took, and Drupal within it, for the event of its outcome
     event_webhook  posts urgent events (the webhook that carries messages is delivery/channels/webhook.py)
 """

@@ -41,6 +41,9 @@ ASKS = {
     "initialise": lambda backend: backend.enrolments.initialise(),
     "initialised": lambda backend: backend.enrolments.initialised(),
     "uids": lambda backend: anext(backend.enrolments.uids()),
+    "count_open": lambda backend: backend.transactions.count_open("17", now=1),
+    "keep name": lambda backend: backend.names.keep("alice", "17", seconds=1),
+    "uids of a name": lambda backend: backend.names.uids("alice"),
     "reseal": lambda backend: backend.enrolments.reseal("17"),
 }
 

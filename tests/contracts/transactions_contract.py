@@ -250,3 +250,17 @@ class TransactionsContract:
         with pytest.raises(Exception, match="exists"):
             await store.create("key", replace(a_transaction(), uid="18"), most=3, now=time.time())
         assert (await store.find("key")).uid == "17"
+
+    async def test_the_open_transactions_of_an_account_are_counted_until_they_close_or_expire(self, backends):
+        one, other = (backend.transactions for backend in backends)
+        now = time.time()
+        await one.create("a", a_transaction(), most=3, now=now)
+        await one.create("b", a_transaction(known_network=True, expires_at=now + 100), most=3, now=now)
+        await one.create("c", a_transaction(uid="18"), most=3, now=now)
+        assert await other.count_open("17", now=now) == 2
+        assert await other.count_open("17", now=now + 200) == 1
+
+        await one.update("a", lambda pending: pending.end(now=now))
+
+        assert await other.count_open("17", now=now) == 1
+        assert await other.count_open("19", now=now) == 0

@@ -9,12 +9,15 @@ PAGE = "docs/events.md"
 OUTCOME = "ENDPOINT."
 # What the lines of one request have in common, as far as it is known by then.
 BOUND = frozenset({"request_id", "client", "account", "uid", "method"})
+# Of an outcome alone, and only if Drupal was asked.
+ASKED = frozenset({"drupal_ms"})
 # What an outcome has of its own; a bug has no reason but a place.
-REFUSED = {"address", "reason"}
+ANSWERED = {"address", "took_ms"}
+REFUSED = ANSWERED | {"reason"}
 OUTCOMES = {
-    "ok": {"address"},
-    "client_gone": {"address"},
-    "internal": {"address", "error", "where"},
+    "ok": ANSWERED,
+    "client_gone": ANSWERED,
+    "internal": ANSWERED | {"error", "where"},
     "wrong_otp": REFUSED | {"attempts_left"},
 }
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,27 +11,31 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from gateway.cli.store import remove_factors
+from gateway.account import Device, Enrolment
+from gateway.cli.accounts import clear_locks, remove_devices, remove_factors
 from gateway.demo.drupal.accounts import User
 from gateway.demo.drupal.faults import Endpoint, Fault, Gate, Kind
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.drupal import reading_on
 from gateway.drupal.bulkhead import Breaker
 from gateway.factors import recovery
-from gateway.flood.limits import PASSWORD_TESTS
+from gateway.flood.limits import PASSWORD_TESTS, guesses
 from gateway.login import parking
+from gateway.process import warn
 from gateway.settings import Settings
 from gateway.telemetry import event_webhook
 from gateway.web.headless import handlers
 from gateway.web.http.connections import MOST_WAITING
 from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
 from tests.flows.apps import ON, RECOVERY, ask, by_mail, enrol
+from tests.ports import free_port
 from tests.redis_server import RedisServer
-from tests.wire import line, request
+from tests.wire import Line, line, request
 from tests.world import (
     KEY,
     PASSWORDS,
     Frontend,
+    World,
     a_world,
     code_in,
     cookie_pair,
@@ -149,8 +154,23 @@ async def what_is_refused_by_configuration(stage: Stage) -> None:
             with world.mailbox.held("MAIL"):
                 for name in ("alice", "dave"):
                     await web.authenticate(name)
-        async with world.open_gateway(listen={"max_connections": 1}) as web, line(web.url), line(web.url) as second:
-            await second.rest()
+        async with world.open_gateway(listen={"max_connections": 1}) as web, line(web.url) as first:
+            await too_many(stage, world, web.url, first)
+
+
+async def too_many(stage: Stage, world: World, url: str, idle: Line) -> None:
+    """There is place for one connection. An idle one makes way, one with a request does not."""
+    gate = world.drupal.gate = Gate(after_birth=False)
+    async with line(url) as working:
+        await idle.rest()
+        await working.send(
+            request("authenticate", {"username": "alice", "password": PASSWORDS["alice"], "apiKey": KEY})
+        )
+        await gate.reached()
+        async with line(url) as refused:
+            await refused.rest()
+        gate.release()
+        await working.reply()
 
 
 async def what_is_no_http_and_what_is_a_bug(stage: Stage) -> None:
@@ -395,9 +415,20 @@ async def who_has_an_app(stage: Stage) -> None:
         with stage.patch.context() as patch:
             patch.setattr(recovery, "AT_ONCE", 0)
             await web.login(await web.authenticate(authType=RECOVERY), alice.codes[1])
+
+
+async def what_a_helpdesk_does(stage: Stage) -> None:
     stage.redis.flush()
-    async with stage.world(redis=stage.redis.url, **ON) as world:
-        await remove_factors(Settings.model_validate(world.configuration()), uid="2")
+    device = Device(name=b"n", digest=b"d", client="web", expires_at=time.time() + 60)
+    enrolment = Enrolment(uid="2", totp_secret=b"s" * 20, devices=(device,))
+    async with stage.world(redis=stage.redis.url) as world:
+        settings = Settings.model_validate(world.configuration())
+        async with settings.store.open(settings.sealer()) as backend:
+            await backend.enrolments.update("2", lambda _: enrolment)
+            await backend.counters.take(guesses("2", known_network=False), now=time.time())
+        await clear_locks(settings, account="2")
+        await remove_devices(settings, account="2")
+        await remove_factors(settings, account="2")
 
 
 async def who_sends_more_than_is_taken(stage: Stage) -> None:
@@ -406,6 +437,12 @@ async def who_sends_more_than_is_taken(stage: Stage) -> None:
         async with line(web.url) as flooded:
             await flooded.send(request("authenticate", {}) * 4 * MOST_WAITING)
             await world.eventually(lambda: stage.has("http.pipelined"))
+
+
+async def a_drupal_that_is_not_there_at_start(stage: Stage) -> None:
+    async with stage.world() as world:
+        nowhere = world.configuration(drupal={"url": f"http://127.0.0.1:{free_port()}"})
+        await warn(Settings.model_validate(nowhere))
 
 
 async def a_process_from_start_to_end(stage: Stage) -> None:
@@ -433,6 +470,8 @@ SCENES = (
     who_is_exempted_and_who_is_remembered,
     a_code_that_goes_another_way,
     who_has_an_app,
+    what_a_helpdesk_does,
     who_sends_more_than_is_taken,
+    a_drupal_that_is_not_there_at_start,
     a_process_from_start_to_end,
 )

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gateway.cli.store import clear_locks
+from gateway.cli.accounts import clear_locks
 from gateway.settings import Settings
 from tests.flows.steps import alike, all_ended, closed_one
 from tests.world import code_in
@@ -160,7 +160,7 @@ class TestTheHardLock:
             assert int(refused.headers["Retry-After"]) > 86_400
             assert (await frontend.authenticate("bob")).status == 200
 
-            await clear_locks(Settings.model_validate(world.configuration()), uid="2")
+            await clear_locks(Settings.model_validate(world.configuration()), account="2")
 
             before = len(world.mailbox.mails)
             opened = await frontend.authenticate()

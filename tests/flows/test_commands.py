@@ -1,13 +1,16 @@
 """What a helpdesk does from the command line, while a gateway serves: the account is asked by mail again."""
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
 
 import gateway
 from gateway.cli.main import app
+from gateway.settings import Settings
 from tests.flows.apps import APP, ON, RECOVERY, ask, enrol, mailed_code, mailed_codes
 from tests.world import a_world
 
@@ -62,14 +65,17 @@ async def test_a_user_who_lost_the_phone_is_asked_by_mail_after_reset_factors(wo
     assert await logs_in_by_mail(world, frontend, rememberToken=device)
     assert (await frontend.authenticate())["methods"] == ["EMAIL"]
     assert (await ask(frontend, "totp/enroll", alice.token)).code == "transaction_closed"
-    assert "Account 2 had no app." in (await headgate("reset-factors", "2"))[1]
+    refused = "Account 2 has no app and no remembered devices."
+    assert await headgate("reset-factors", "2") == (1, refused)
 
 
 async def test_a_remembered_device_is_asked_by_mail_after_forget_devices(world, frontend, headgate):
     device = await remembered(world, frontend)
 
-    assert await headgate("forget-devices", "3") == (0, "Forgotten devices of account 3: 0.")
-    assert await headgate("forget-devices", "2") == (0, "Forgotten devices of account 2: 1.")
+    assert await headgate("forget-devices", "3") == (1, "Account 3 has no remembered devices.")
+    status, written = await headgate("forget-devices", "2")
+
+    assert (status, "Forgotten devices of account 2: 1." in written) == (0, True)
 
     assert await logs_in_by_mail(world, frontend, rememberToken=device)
 
@@ -81,6 +87,86 @@ async def test_forgetting_devices_leaves_the_app(world, frontend, headgate):
     await headgate("forget-devices", "2")
 
     assert (await frontend.authenticate(rememberToken=device))["authType"] == APP
+
+
+WRONG = ["unlock", "reset-factors", "forget-devices", "account"]
+
+
+@pytest.mark.parametrize("command", WRONG)
+async def test_what_is_no_account_is_refused(frontend, headgate, command):
+    for nobody in ("nobody", "0"):
+        status, written = await headgate(command, nobody)
+
+        assert (status, "the gateway does not know this name" in written) == (1, True)
+
+
+async def test_an_account_without_wrong_codes_is_not_called_unlocked(frontend, headgate):
+    assert await headgate("unlock", "3") == (1, "Account 3 has no wrong codes, so there is nothing to unlock.")
+
+
+async def test_an_account_is_unlocked_by_its_name_however_it_is_spelled(frontend, headgate):
+    opened = await frontend.authenticate()
+    await frontend.login(opened, "no code")
+
+    status, written = await headgate("unlock", "ALICE")
+
+    assert (status, "Account 2 is unlocked." in written) == (0, True)
+    assert '"event": "account.unlocked"' in written
+    assert "alice" not in written.lower()
+    assert (await headgate("unlock", "alice"))[0] == 1
+
+
+async def test_two_accounts_with_one_name_are_told_apart_by_their_uids(world, frontend, headgate):
+    settings = Settings.model_validate(world.configuration())
+    async with settings.store.open(settings.sealer()) as backend:
+        for uid in ("2", "7"):
+            await backend.names.keep("alice", uid, seconds=60)
+
+    status, written = await headgate("unlock", "alice")
+
+    assert (status, "Several accounts have this name or a similar one: 2, 7." in written) == (1, True)
+
+
+async def test_the_name_of_a_remembered_device_is_known(world, frontend, headgate):
+    await remembered(world, frontend)
+
+    assert (await headgate("forget-devices", "alice"))[0] == 0
+
+
+async def test_the_state_of_an_account_is_shown_without_its_secrets(world, frontend, headgate):
+    alice = await enrol(world, frontend)
+    device = await remembered(world, frontend)
+    opened = await frontend.authenticate(authType="EMAIL")
+    for _ in range(4):
+        await frontend.login(opened, "no code")
+
+    status, shown = await headgate("account", "alice")
+    state = json.loads((await headgate("account", "2", "--json"))[1])
+
+    assert status == 0
+    assert "Authenticator app" in shown
+    assert state["uid"] == "2"
+    assert (state["app"], state["recovery_codes_left"], state["open_logins"]) == (True, 10, 1)
+    assert [one["client"] for one in state["devices"]] == ["web"]
+    # This network is known: alice has logged in from it.
+    other, known = state["wrong_codes"]
+    assert (known["networks"], known["in_30_days"], known["lock"]) == ("known", 4, None)
+    assert (other["networks"], other["in_30_days"]) == ("other", 0)
+    for secret in (alice.secret, alice.token, *alice.codes, device, opened["transactionID"]):
+        assert secret not in shown + str(state)
+
+
+async def test_a_lock_is_shown_with_its_end(frontend, headgate):
+    for _ in range(2):
+        opened = await frontend.authenticate()
+        for _ in range(5):
+            await frontend.login(opened, "no code")
+
+    state = json.loads((await headgate("account", "alice", "--json"))[1])
+    lock = state["wrong_codes"][0]
+
+    assert (lock["lock"], lock["since_success"]) == ("lock.soft", 10)
+    assert datetime.fromisoformat(lock["locked_until"]) > datetime.now(UTC)
 
 
 def test_no_command_can_reach_the_memory_store(monkeypatch):

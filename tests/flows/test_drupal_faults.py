@@ -181,3 +181,38 @@ async def test_no_event_holds_a_secret_whatever_goes_wrong(world, events):
         secrets += [session.value, session.csrf_token, session.logout_token]
     assert answer.status == 200
     assert not [secret for secret in secrets if secret in told]
+
+
+# What the events say of it
+
+
+def outcome(events, name):
+    [event] = [event for event in events if event["event"] == name]
+    return event
+
+
+async def test_an_outage_is_a_warning(world, events):
+    async with world.open_gateway(drupal={"url": f"http://127.0.0.1:{free_port()}"}) as frontend:
+        await frontend.authenticate()
+
+    assert outcome(events, "authenticate.drupal_unavailable")["log_level"] == "warning"
+
+
+async def test_the_event_says_how_long_drupal_took_and_how_long_the_request(world, frontend, events):
+    world.drupal.fault = Fault(kind=Kind.SLOW, at=Endpoint.LOGIN, seconds=0.2)
+
+    await frontend.status(await frontend.authenticate())
+
+    asked, not_asked = outcome(events, "authenticate.ok"), outcome(events, "status.ok")
+    assert 200 <= asked["drupal_ms"] <= asked["took_ms"]
+    assert not_asked["took_ms"] >= 0
+    assert "drupal_ms" not in not_asked
+
+
+async def test_an_answer_that_came_too_late_counts_until_it_was_given_up(world, events):
+    world.drupal.fault = Fault(kind=Kind.SLOW, at=Endpoint.LOGIN, seconds=0.6)
+    async with world.open_gateway(drupal={"timeout_seconds": 0.3}) as frontend:
+        await frontend.authenticate()
+        gave_up = outcome(events, "authenticate.drupal_timeout")
+
+    assert 290 <= gave_up["drupal_ms"] <= gave_up["took_ms"]

@@ -5,6 +5,10 @@ import re
 
 import pytest
 
+from gateway.app import gateway
+from gateway.demo.drupal.faults import Fault, Kind
+from gateway.process import listening
+from gateway.settings import Settings
 from tests.wire import ask, assert_ours, line, post, request
 from tests.world import KEY, SERVER_KEY
 
@@ -14,6 +18,7 @@ ENDPOINTS = ["authenticate", "login", "resend", "status", "cancel", "logout", "t
 ENDPOINTS += ["totp/remove", "recovery-codes"]
 VALID = {"username": "alice", "transactionID": "x" * 43, "authType": "EMAIL", "otp": "000000", "apiKey": KEY}
 APP = "https://app.example.org"
+FOR_SITE = b"GET /readyz?for=site HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @pytest.fixture
@@ -342,6 +347,16 @@ class TestOrigins:
             assert not [name for name in foreign.headers if name.startswith("Access-Control-")]
 
 
+@pytest.mark.parametrize(("public_url", "code"), [(None, "transaction_closed"), ("https://www.example.org", "origin")])
+async def test_only_with_a_public_url_a_page_can_not_give_the_gateway_a_name_of_its_own(world, public_url, code):
+    """DNS rebinding: `evil.test` leads to the gateway, and so the browser sends it as Host and as Origin."""
+    rebound = request("status", VALID, "Origin: http://evil.test").replace(b"Host: localhost", b"Host: evil.test")
+    async with world.open_gateway(public_url=public_url) as frontend:
+        reply = await ask(frontend.url, rebound)
+
+    assert reply.code == code
+
+
 class TestTheListenerForOperators:
     def test_livez_and_readyz(self, served):
         live = served.run(ask(served.world.admin_url, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"))
@@ -366,10 +381,41 @@ class TestTheListenerForOperators:
         async with a_world(store=store, drupal=drupal_options) as world, world.open_gateway():
             redis_server.stop()
             ready = await ask(world.admin_url, b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+            for_site = await ask(world.admin_url, FOR_SITE)
             live = await ask(world.admin_url, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
             await asyncio.to_thread(redis_server.start)
             again = await ask(world.admin_url, b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
 
         assert (ready.status, ready.body["status"], ready.body["store"]) == (503, "not_ready", "unavailable")
         assert live.status == 200
+        # What was reached is told all the same.
+        assert (for_site.status, for_site.body["status"], for_site.body["store"]) == (200, "ok", "unavailable")
         assert again.status == 200
+
+    async def test_a_process_that_stops_is_not_ready_for_the_site_either(self, world):
+        settings = Settings.model_validate(world.configuration())
+        async with gateway(settings) as opened, listening(opened.admin, "127.0.0.1", 0, seconds=1) as port:
+            before = await ask(f"http://localhost:{port}", FOR_SITE)
+            opened.running.stopping = True
+            after = await ask(f"http://localhost:{port}", FOR_SITE)
+
+        assert (before.status, after.status, after.body["status"]) == (200, 503, "stopping")
+
+    @pytest.mark.parametrize("query", ["for=", "for=nothing", "for=site&for=site", "for=site%20", "for=%00"])
+    def test_it_is_ready_for_nothing_else(self, served, query):
+        reply = served.run(ask(served.world.admin_url, f"GET /readyz?{query} HTTP/1.1\r\nHost: a\r\n\r\n".encode()))
+
+        assert (reply.status, reply.code) == (400, "malformed")
+        assert_ours(reply)
+
+    async def test_of_drupal_it_says_nothing_before_it_has_answered(self, world, frontend):
+        async def state():
+            return (await ask(world.admin_url, b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")).body["drupal"]
+
+        assert await state() == "unknown"
+        world.drupal.fault = Fault(kind=Kind.DROP)
+        await frontend.authenticate()
+        assert await state() == "unknown"
+        world.drupal.fault = None
+        await frontend.authenticate()
+        assert await state() == "ok"

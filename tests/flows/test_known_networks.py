@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cli.store import clear_locks
+from gateway.cli.accounts import clear_locks
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.settings import Settings
 from tests.world import code_in, pending, wrong
@@ -153,7 +153,7 @@ class TestUnlocking:
                     await type_in(frontend, opened, wrong(code_in(mail)) + "9", at=at)
                 assert (await right(frontend, at=at)).code == "account_locked"
 
-            await clear_locks(Settings.model_validate(world.configuration()), uid="2")
+            await clear_locks(Settings.model_validate(world.configuration()), account="2")
 
             for at in (HOME, "192.0.2.77"):
                 assert (await right(frontend, at=at)).status == 200

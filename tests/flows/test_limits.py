@@ -10,8 +10,6 @@ import pytest
 
 from gateway.demo.drupal.faults import Gate
 from gateway.web.http import connections, json_body, server
-from gateway.web.http.client_ip import Addresses
-from gateway.web.http.connections import ConnectionLimit
 from tests.chaos.forms import form
 from tests.flows.steps import all_ended
 from tests.wire import Line, ask, assert_ours, line, request
@@ -191,46 +189,189 @@ async def test_fifty_slow_bodies_delay_no_other_client_and_are_given_up(world, f
 
 
 class Crowd:
-    """Connections that stay, from an address of this host."""
+    """Connections that stay, from addresses of this host."""
 
     def __init__(self, stack: AsyncExitStack, url: str) -> None:
         self.stack = stack
         self.port = int(url.rpartition(":")[2])
         self.lines: list[Line] = []
 
-    async def come(self, address: str = "127.0.0.1") -> bool:
-        """Whether another one is served."""
+    async def sit(self, address: str, data: bytes = b"") -> Line:
+        """Open another one and send *data*."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
         self.stack.callback(abort, writer)
         one = Line(reader, writer)
-        try:
-            await one.send(request("status", {}))
-            await one.reply()
-        except (EOFError, ConnectionError):
+        with contextlib.suppress(ConnectionError):
+            await one.send(data)
+        return one
+
+    async def come(self, address: str = "127.0.0.1") -> bool:
+        """Whether another one is served. It stays idle."""
+        one = await self.sit(address)
+        if not await is_served(one):
             return False
         self.lines.append(one)
         return True
+
+    async def work(self, gate: Gate, address: str) -> Line:
+        """Open one whose login Drupal holds at *gate*."""
+        one = await self.sit(address, request("authenticate", VALID))
+        await gate.reached(gate.waiting + 1)
+        return one
 
     async def leave(self) -> None:
         self.lines.pop().writer.close()
         await asyncio.sleep(0.05)
 
 
-async def test_one_address_has_so_many_connections_and_others_are_served(world, events):
+async def is_served(one: Line) -> bool:
+    """Whether the gateway still answers on it."""
+    try:
+        await one.send(request("status", {}))
+        await one.reply()
+    except (EOFError, ConnectionError):
+        return False
+    return True
+
+
+def named(events, name):
+    return [event for event in events if event["event"] == name]
+
+
+IDLE = {
+    "nothing": b"",
+    "half a head": START,
+    "half a body": request("authenticate", b'{"username": ', length=16_000),
+    "a request that was answered": request("status", {}),
+}
+
+
+@pytest.mark.parametrize("sent", IDLE.values(), ids=IDLE.keys())
+async def test_idle_connections_from_many_addresses_keep_nobody_out(world, events, sent):
     async with (
-        world.open_gateway(listen={"max_connections_per_address": 3}, **ONE_CLIENT) as frontend,
+        world.open_gateway(listen={"max_connections": 8, "max_connections_per_address": 2}, **ONE_CLIENT) as frontend,
         AsyncExitStack() as stack,
     ):
         crowd = Crowd(stack, frontend.url)
+        sitting = [await crowd.sit(f"127.0.0.{number % 4 + 2}", sent) for number in range(8)]
+        await asyncio.sleep(0.1)
 
-        assert [await crowd.come() for _ in range(5)] == [True] * 3 + [False] * 2
+        assert [await crowd.come(f"127.0.0.{number}") for number in (8, 9)] == [True, True]
+
+        # Those that have been idle the longest made way; all have two, so one of each address went first.
+        assert [await ends(one) for one in sitting[:2]] == [True, True]
+        assert not [one for one in sitting[2:] if one.reader.at_eof()]
+    [said] = named(events, "http.idle_closed")
+    assert (said["reason"], said["log_level"]) == ("all", "warning")
+    assert not named(events, "http.too_many_connections")
+    assert not [event for event in events if "internal" in event["event"]]
+
+
+async def test_a_connection_that_makes_way_before_its_body_is_read_is_no_bug(world, events, monkeypatch):
+    receive = connections.Connection.data_received
+
+    def receive_and_make_way(connection, data):
+        receive(connection, data)
+        # Once the request has been taken up, and before its handler runs.
+        asyncio.get_running_loop().call_soon(connection.abort)
+
+    monkeypatch.setattr(connections.Connection, "data_received", receive_and_make_way)
+    async with world.open_gateway() as frontend, line(frontend.url) as open_line:
+        await open_line.send(IDLE["half a body"])
+        await world.eventually(lambda: named(events, "authenticate.client_gone"), seconds=2)
+
+    assert not [event for event in events if "internal" in event["event"]]
+
+
+async def ends(one: Line) -> bool:
+    """Whether the other side closes it."""
+    with contextlib.suppress(ConnectionError):
+        await one.rest(seconds=2)
+    return one.reader.at_eof()
+
+
+async def test_a_connection_makes_way_from_the_address_that_has_most_idle_ones(world):
+    async with (
+        world.open_gateway(listen={"max_connections": 5}, **ONE_CLIENT) as frontend,
+        AsyncExitStack() as stack,
+    ):
+        crowd = Crowd(stack, frontend.url)
+        # It has been idle the longest, but its address has no other.
         assert await crowd.come("127.0.0.2")
-        await crowd.leave()
-        await crowd.leave()
-        assert [await crowd.come() for _ in range(2)] == [True, False]
+        assert all([await crowd.come("127.0.0.3") for _ in range(4)])
 
-    [said] = [event for event in events if event["event"] == "http.too_many_connections"]
+        assert all([await crowd.come(f"127.0.0.{number}") for number in (4, 5)])
+
+        assert [await is_served(one) for one in crowd.lines] == [True, False, False, True, True, True, True]
+
+
+async def test_requests_in_flight_are_never_given_up_for_a_new_connection(world, events):
+    gate = world.drupal.gate = Gate(after_birth=False)
+    async with (
+        world.open_gateway(listen={"max_connections": 3}, **ONE_CLIENT) as frontend,
+        AsyncExitStack() as stack,
+    ):
+        crowd = Crowd(stack, frontend.url)
+        working = [await crowd.work(gate, f"127.0.0.{number}") for number in (2, 3, 4)]
+
+        assert [await crowd.come(f"127.0.0.{number}") for number in (5, 6)] == [False, False]
+        gate.release()
+
+        assert {(await one.reply()).status for one in working} == {200}
+        # Now they are idle, and one makes way.
+        assert await crowd.come("127.0.0.5")
+    [said] = named(events, "http.too_many_connections")
+    assert said["reason"] == "all"
+
+
+async def test_one_address_has_so_many_requests_in_flight_and_others_are_served(world, events):
+    gate = world.drupal.gate = Gate(after_birth=False)
+    async with (
+        world.open_gateway(listen={"max_connections_per_address": 2}, **ONE_CLIENT) as frontend,
+        AsyncExitStack() as stack,
+    ):
+        crowd = Crowd(stack, frontend.url)
+        for _ in range(2):
+            await crowd.work(gate, "127.0.0.1")
+
+        assert [await crowd.come() for _ in range(2)] == [False, False]
+        assert await crowd.come("127.0.0.2")
+        gate.release()
+
+    [said] = named(events, "http.too_many_connections")
     assert said["reason"] == "address"
+
+
+async def test_an_address_that_has_so_many_closes_its_own_idle_ones(world, events):
+    async with (
+        world.open_gateway(listen={"max_connections_per_address": 2}, **ONE_CLIENT) as frontend,
+        AsyncExitStack() as stack,
+    ):
+        crowd = Crowd(stack, frontend.url)
+        assert all([await crowd.come("127.0.0.2") for _ in range(2)])
+
+        assert all([await crowd.come() for _ in range(4)])
+
+        assert [await is_served(one) for one in crowd.lines] == [True, True, False, False, True, True]
+    [said] = named(events, "http.idle_closed")
+    assert said["reason"] == "address"
+
+
+async def test_an_answer_that_nobody_reads_keeps_nobody_out(world):
+    document = b"GET /headless/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with world.open_gateway(listen={"max_connections": 2}, **ONE_CLIENT) as frontend, AsyncExitStack() as stack:
+        crowd = Crowd(stack, frontend.url)
+        for number in (2, 3):
+            with socket.socket() as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+                client.bind((f"127.0.0.{number}", 0))
+                client.setblocking(False)
+                stack.callback(client.dup().close)
+                await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", crowd.port))
+                client.send(document * connections.MOST_WAITING)
+        await asyncio.sleep(0.2)
+
+        assert [await crowd.come(f"127.0.0.{number}") for number in (5, 6)] == [True, True]
 
 
 async def test_our_own_proxies_have_as_many_as_there_are(world, events):
@@ -240,41 +381,17 @@ async def test_our_own_proxies_have_as_many_as_there_are(world, events):
         assert all([await crowd.come() for _ in range(10)])
 
 
-async def test_all_together_have_so_many_connections(world, events):
-    async with world.open_gateway(listen={"max_connections": 4}) as frontend, AsyncExitStack() as stack:
-        crowd = Crowd(stack, frontend.url)
-
-        assert [await crowd.come(f"127.0.0.{number}") for number in range(1, 7)] == [True] * 4 + [False] * 2
-        await crowd.leave()
-        assert [await crowd.come() for _ in range(2)] == [True, False]
-
-    [said] = [event for event in events if event["event"] == "http.too_many_connections"]
-    assert said["reason"] == "all"
-
-
 async def test_operators_are_answered_however_many_clients_there_are(world):
+    gate = world.drupal.gate = Gate(after_birth=False)
     async with world.open_gateway(listen={"max_connections": 2}) as frontend, AsyncExitStack() as stack:
         crowd = Crowd(stack, frontend.url)
-        assert [await crowd.come() for _ in range(3)] == [True, True, False]
+        for number in (2, 3):
+            await crowd.work(gate, f"127.0.0.{number}")
+        assert not await crowd.come()
 
         async with frontend._http.get(f"{world.admin_url}/livez") as answer:
             assert answer.status == 200
-
-
-def test_ipv6_connections_count_by_their_64():
-    connection_limit = ConnectionLimit(most=100, most_per_address=2, addresses=Addresses([]))
-
-    assert [connection_limit.admit(f"2001:db8::{number}") for number in range(1, 4)] == [True, True, False]
-    assert connection_limit.admit("2001:db8:0:1::1")
-    assert connection_limit.admit("203.0.113.7")
-    connection_limit.leave("2001:db8::1")
-    assert connection_limit.admit("2001:db8::9")
-
-
-def test_a_client_without_an_address_is_counted_and_not_trusted():
-    connection_limit = ConnectionLimit(most=100, most_per_address=2, addresses=Addresses([]))
-
-    assert [connection_limit.admit("") for _ in range(3)] == [True, True, False]
+        gate.release()
 
 
 # Pipelining

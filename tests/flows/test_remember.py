@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.cli.store import remove_devices
+from gateway.cli.accounts import remove_devices
+from gateway.cli.command import Refused
 from gateway.demo.drupal.faults import Gate
 from gateway.settings import Settings
 from tests.flows.steps import addresses, session_of
@@ -358,8 +359,9 @@ class TestOnRedis:
         tokens = [await remembered(world, frontend) for _ in range(2)]
         settings = Settings.model_validate(world.configuration(policy=REMEMBER))
 
-        assert await remove_devices(settings, uid="3") == 0
-        assert await remove_devices(settings, uid="2") == 2
+        with pytest.raises(Refused):
+            await remove_devices(settings, account="3")
+        assert await remove_devices(settings, account="2") == ("2", 2)
 
         for token in tokens:
             assert was_asked(await frontend.authenticate(rememberToken=token))

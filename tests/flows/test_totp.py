@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import os
 from collections import Counter
 
 import pytest
 
-from gateway.cli.store import remove_factors
+from gateway.cli.accounts import remove_factors
 from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from gateway.settings import Settings
 from tests.flows.apps import (
@@ -619,10 +620,10 @@ class TestOnRedis:
     ):
         alice = await enrol(world, frontend)
 
-        assert await remove_factors(Settings.model_validate(world.configuration()), uid="2")
+        assert await remove_factors(Settings.model_validate(world.configuration()), account="2") == ("2", True)
 
         assert [event for event in events if event["event"] == "factors.reset"] == [
-            {"event": "factors.reset", "uid": "2", "had": True, "log_level": "info"}
+            {"event": "factors.reset", "uid": "2", "had": True, "by": os.getuid(), "log_level": "info"}
         ]
         assert await methods(world, frontend) == ["EMAIL"]
         assert (await ask(frontend, "totp/enroll", alice.token)).code == "transaction_closed"

@@ -12,7 +12,7 @@ import gateway
 from gateway.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-BASE = "python:3.13-slim"
+BASE = "${PYTHON_IMAGE}"
 IMAGES = ("headgate", "demo")
 
 
@@ -26,7 +26,8 @@ def instructions():
 def stages():
     """The instructions of each stage by its name, those of the stage that it starts from in front."""
     found = {}
-    for word, rest in instructions():
+    # Before the first FROM stand arguments, for the FROMs alone.
+    for word, rest in instructions()[[word for word, _ in instructions()].index("FROM") :]:
         if word == "FROM":
             base, _, name = rest.split()
             found[name] = list(found.get(base, [("FROM", base)]))
@@ -64,6 +65,10 @@ def production():
 
 def test_every_stage_starts_from_the_same_pinned_slim_python():
     assert {base for stage in STAGES.values() for base in said(stage, "FROM")} == {BASE}
+
+
+def test_the_base_image_can_be_pinned_by_its_digest():
+    assert instructions()[0] == ("ARG", "PYTHON_IMAGE=python:3.13-slim")
 
 
 def test_the_production_image_is_what_a_plain_build_makes():

@@ -136,7 +136,7 @@ SECRETS = {
     "index-key": "A" * 43 + "=",
     "redis-url": "redis://127.0.0.1/0",
     "smtp-password": "secret",
-    "api-key": "an-api-key",
+    "api-key": "an-api-key-of-a-frontend",
     "sms-url": f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}",
     "voice-url": f"twilio://AC{'0' * 32}:{'f' * 32}@+12025550100/{{to}}?method=call",
     "whatsapp-url": f"twilio://AC{'0' * 32}:{'f' * 32}@12025550100/w:{{to}}",

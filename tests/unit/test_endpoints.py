@@ -50,7 +50,7 @@ def test_a_child_is_logged_like_its_parent():
 
 def test_an_error_that_the_endpoint_does_not_name_is_logged_as_a_bug():
     with capture_logs() as logged:
-        log_refusal(STATUS, NotEnrolled("no_authenticator"), address="192.0.2.7")
+        log_refusal(STATUS, NotEnrolled("no_authenticator"), {"address": "192.0.2.7"})
 
     (event,) = logged
     assert (event["event"], event["log_level"], event["error"]) == ("status.internal", "error", "NotEnrolled")
@@ -58,7 +58,7 @@ def test_an_error_that_the_endpoint_does_not_name_is_logged_as_a_bug():
 
 def test_a_wrong_code_is_logged_with_the_attempts_that_are_left():
     with capture_logs() as logged:
-        log_refusal(TABLES["login"], WrongOtp(attempts_left=2), address="192.0.2.7")
+        log_refusal(TABLES["login"], WrongOtp(attempts_left=2), {"address": "192.0.2.7"})
 
     assert logged == [
         {"event": "login.wrong_otp", "log_level": "info", "address": "192.0.2.7", "reason": "", "attempts_left": 2}

@@ -194,10 +194,14 @@ def test_every_reader_sees_the_same_documents(documents, overlay):
 def test_both_overlays_run_the_same_container(reader):
     standalone, sidecar = (container_of(reader(K8S / "overlays" / overlay)) for overlay in OVERLAYS)
 
-    def but_for_drupal(container):
-        return container | {"env": [entry for entry in container["env"] if entry["name"] != "HEADGATE_DRUPAL__URL"]}
+    def common(container):
+        environment = [entry for entry in container["env"] if entry["name"] != "HEADGATE_DRUPAL__URL"]
+        return container | {"env": environment, "readinessProbe": but_for_path(container["readinessProbe"])}
 
-    assert but_for_drupal(standalone) == but_for_drupal(sidecar)
+    def but_for_path(probe):
+        return probe | {"httpGet": probe["httpGet"] | {"path": "/readyz"}}
+
+    assert common(standalone) == common(sidecar)
 
 
 def test_what_is_ours_carries_the_recommended_labels(documents):
@@ -231,9 +235,17 @@ def test_probe_port_and_admin_host_agree(documents, probe, path):
 
     # The kubelet asks the Pod's own address: a listener on the loopback would never answer.
     assert environment["HEADGATE_ADMIN__HOST"] in {"0.0.0.0", "::"}
-    assert asked["path"] == path
+    assert asked["path"].partition("?")[0] == path
     assert ports_of(container).get(asked["port"], asked["port"]) == int(environment["HEADGATE_ADMIN__PORT"])
     assert int(environment["HEADGATE_ADMIN__PORT"]) in ports_of(container).values()
+
+
+def test_redis_takes_the_gateways_own_pods_out_of_service_and_never_the_sites(reader):
+    standalone, sidecar = (container_of(reader(K8S / "overlays" / overlay)) for overlay in ("standalone", "sidecar"))
+
+    # Drupal's Pod is ready only if the gateway is, so there the question is another one.
+    assert standalone["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert sidecar["readinessProbe"]["httpGet"]["path"] == "/readyz?for=site"
 
 
 def test_the_gateway_listens_where_the_service_leads(documents):
@@ -388,7 +400,7 @@ def test_the_gateway_accepts_its_configuration(documents, tmp_path):
     made = {
         "keys": "k1:" + base64.b64encode(b"s" * 32).decode(),
         "index-key": base64.b64encode(b"i" * 32).decode(),
-        "api-key-web": "an-api-key",
+        "api-key-web": "an-api-key-of-the-web-frontend",
         "redis-url": "rediss://:secret@redis.example.org/0",
         "smtp-password": "secret",
     }

@@ -8,10 +8,11 @@ from typing import Annotated, Literal, get_args
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 
-from gateway.configuration import ConfigurationError, kinds_in, load, options_in
+from gateway.configuration import ConfigurationError, load
 from gateway.delivery.channels import MailOptions, PhoneOptions
 from gateway.drupal import DrupalOptions
 from gateway.options import Options
+from gateway.problems import kinds_in, options_in
 from gateway.settings import ClientOptions
 from gateway.store import StoreOptions, Unsealable
 
@@ -82,7 +83,7 @@ def test_the_key_of_the_only_client_may_come_from_a_file(write):
 
 
 def test_the_key_in_the_environment_replaces_the_clients_in_the_file(write):
-    path = write("gateway.yaml", "headless: {clients: [{id: web, api_key: another}]}")
+    path = write("gateway.yaml", "headless: {clients: [{id: web, api_key: another-of-16-letters}]}")
 
     assert [client.id for client in load(path, ENOUGH).headless.clients] == ["default"]
     assert [client.id for client in load(path, {}).headless.clients] == ["web"]
@@ -96,7 +97,9 @@ def test_a_hashed_key_is_the_same_key(write):
 
 
 def test_clients_may_be_written_in_the_environment():
-    environ = {"HEADGATE_HEADLESS__CLIENTS": "[{id: web, api_key: k, origins: ['https://app.example.org']}]"}
+    environ = {
+        "HEADGATE_HEADLESS__CLIENTS": "[{id: web, api_key: key-of-16-letters, origins: ['https://app.example.org']}]"
+    }
     [client] = load(None, environ).headless.clients
 
     assert (client.id, client.origins) == ("web", ("https://app.example.org",))
@@ -180,7 +183,8 @@ def test_an_empty_file_changes_nothing(write):
     assert load(write("gateway.yaml", "# nothing\n"), ENOUGH) == load(None, ENOUGH)
 
 
-ONE_CLIENT = "headless: {clients: [{id: a, api_key: k}]}"
+KEY_DIGEST = hashlib.sha256(b"key-of-16-letters").hexdigest()
+ONE_CLIENT = "headless: {clients: [{id: a, api_key: key-of-16-letters}]}"
 SMS = "channels: {sms: {kind: console}}"
 CLIENTS = "headless: {{clients: [{{id: a, {one}}}, {{id: {id}, {other}}}]}}"
 
@@ -189,24 +193,28 @@ CLIENTS = "headless: {{clients: [{{id: a, {one}}}, {{id: {id}, {other}}}]}}"
     ("document", "key", "sentence"),
     [
         (
-            CLIENTS.format(one="api_key: k", id="a", other="api_key: l"),
+            CLIENTS.format(one="api_key: key-of-16-letters", id="a", other="api_key: ley-of-16-letters"),
             "headless.clients",
             "two clients have the same id",
         ),
         (
-            CLIENTS.format(one="api_key: k", id="b", other="api_key: k"),
+            CLIENTS.format(one="api_key: key-of-16-letters", id="b", other="api_key: key-of-16-letters"),
             "headless.clients",
             "two clients have the same apiKey",
         ),
         (
-            CLIENTS.format(one="api_key: k", id="b", other=f"api_key_sha256: {hashlib.sha256(b'k').hexdigest()}"),
+            CLIENTS.format(one="api_key: key-of-16-letters", id="b", other=f"api_key_sha256: {KEY_DIGEST}"),
             "headless.clients",
             "two clients have the same apiKey",
         ),
-        ("method: SMS\nheadless: {clients: [{id: a, api_key: k}]}", "method", "its channel is not configured"),
-        ("method: PIGEON\nheadless: {clients: [{id: a, api_key: k}]}", "method", "must be one of"),
         (
-            "channels: {email: null}\nheadless: {clients: [{id: a, api_key: k}]}",
+            "method: SMS\nheadless: {clients: [{id: a, api_key: key-of-16-letters}]}",
+            "method",
+            "its channel is not configured",
+        ),
+        ("method: PIGEON\nheadless: {clients: [{id: a, api_key: key-of-16-letters}]}", "method", "must be one of"),
+        (
+            "channels: {email: null}\nheadless: {clients: [{id: a, api_key: key-of-16-letters}]}",
             "method",
             "its channel is not configured",
         ),
@@ -271,7 +279,7 @@ def test_all_conflicts_are_reported_at_once(write):
       method: SMS
       channels: {voice: {kind: smtp}}
       store: {url: "redis://127.0.0.1/0"}
-      headless: {clients: [{id: a, kind: server, api_key: k}, {id: a, api_key: k}]}
+      headless: {clients: [{id: a, kind: server, api_key: key-of-16-letters}, {id: a, api_key: key-of-16-letters}]}
     """
 
     with pytest.raises(ConfigurationError) as refused:
@@ -320,7 +328,9 @@ def test_an_invalid_url_is_reported_by_its_key_and_not_shown(name, url):
     "origin", ["https://a.example/", "a.example", "https://a.example/x", "*", "null", "ftp://a.example"]
 )
 def test_an_origin_that_no_browser_sends_is_reported(write, origin):
-    path = write("gateway.yaml", f"headless: {{clients: [{{id: a, api_key: k, origins: ['{origin}']}}]}}")
+    path = write(
+        "gateway.yaml", f"headless: {{clients: [{{id: a, api_key: key-of-16-letters, origins: ['{origin}']}}]}}"
+    )
 
     assert list(problems_of({}, path)) == ["headless.clients.0.origins"]
 

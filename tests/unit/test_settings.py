@@ -78,7 +78,7 @@ def test_an_invalid_network_is_reported_by_its_key(write, key, network):
 def test_an_unknown_key_is_an_error_in_the_file_too(write):
     path = write("gateway.yaml", "listen: {prot: 8080}\n")
 
-    assert problems_of(ENOUGH, path) == {"listen.prot": "unknown key"}
+    assert problems_of(ENOUGH, path) == {"listen.prot": "unknown key; did you mean port?"}
 
 
 def test_the_environment_overrides_the_file_key_by_key(write):
@@ -137,11 +137,15 @@ def test_a_secret_may_not_be_given_both_directly_and_as_a_file(write):
 
 
 def test_an_unreadable_secret_file_is_reported_by_its_key():
-    assert problems_of(ENOUGH | {"HEADGATE_KEYS_FILE": "/nowhere/keys"}) == {"keys_file": "can't be read"}
+    assert problems_of(ENOUGH | {"HEADGATE_KEYS_FILE": "/nowhere/keys"}) == {
+        "keys_file": "can't read /nowhere/keys (No such file or directory)"
+    }
 
 
 def test_only_secrets_come_from_files():
-    assert problems_of(ENOUGH | {"HEADGATE_METHOD_FILE": "/etc/hostname"}) == {"method_file": "unknown key"}
+    assert problems_of(ENOUGH | {"HEADGATE_METHOD_FILE": "/etc/hostname"}) == {
+        "method_file": "unknown key; did you mean method?"
+    }
 
 
 def test_two_keys_with_the_same_id_are_refused():
@@ -153,7 +157,7 @@ def test_an_empty_api_key_is_refused():
 
 
 def test_a_server_side_frontend_needs_trusted_proxies(write):
-    path = write("gateway.yaml", "headless: {clients: [{id: next, kind: server, api_key: k}]}\n")
+    path = write("gateway.yaml", "headless: {clients: [{id: next, kind: server, api_key: key-of-16-letters}]}\n")
 
     assert list(problems_of({}, path)) == ["trusted_proxies"]
     assert load(path, {"HEADGATE_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}).trusted_proxies
@@ -205,3 +209,84 @@ def test_no_message_of_a_library_repeats_a_value(variable, value, key):
 
     assert list(problems) == [key]
     assert "hunter2" not in str(problems)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "key"),
+    [
+        ("HEADGATE_PUBLIC_URL", "https://www.example.org/login", "public_url"),
+        ("HEADGATE_TRUSTED_PROXIES", "10.0.0.0/8 0.0.0.0/0", "trusted_proxies"),
+        ("HEADGATE_TRUSTED_PROXIES", "::/0", "trusted_proxies"),
+        ("HEADGATE_ADMIN__PORT", "8080", "admin.port"),
+    ],
+)
+def test_what_is_never_right_is_refused(variable, value, key):
+    assert list(problems_of(ENOUGH | {variable: value})) == [key]
+
+
+def test_two_listeners_may_share_a_port_on_addresses_of_their_own():
+    ports = {"HEADGATE_LISTEN__HOST": "192.0.2.7", "HEADGATE_ADMIN__PORT": "8080"}
+
+    assert load(None, ENOUGH | ports)
+
+
+@pytest.mark.parametrize("key", ["code.lifetime_seconds", "code.digits", "drain_seconds", "listen.port"])
+def test_true_is_no_number(write, key):
+    *outer, inner = key.split(".")
+    path = write("gateway.yaml", json.dumps({outer[0]: {inner: True}} if outer else {inner: True}))
+
+    assert problems_of(ENOUGH, path) == {key: "must be a number, not true or false"}
+
+
+def test_a_limit_that_is_given_in_part_keeps_the_rest_of_its_default(write):
+    by_variable = load(None, ENOUGH | {"HEADGATE_FLOOD__NAME__MOST": "3"}).flood.name
+    by_file = load(write("gateway.yaml", "flood: {name: {most: 3}}"), ENOUGH).flood.name
+
+    assert by_variable == by_file
+    assert (by_variable.most, by_variable.seconds) == (3, 21_600)
+
+
+@pytest.mark.parametrize(
+    ("variable", "suggested"),
+    [
+        ("HEADGATE_DRUPAL__ULR", "url"),
+        ("HEADGATE_CHANELS__EMAIL__HOST", "channels"),
+        ("HEADGATE_CHANNELS__EMAIL__PASWORD_FILE", "password_file"),
+        ("HEADGATE_CHANNELS__SMS", "secret"),
+    ],
+)
+def test_a_typo_gets_the_key_of_its_level_that_is_most_like_it(variable, suggested):
+    value = "{kind: webhook, url: 'https://sender.example.org', secrte: s}" if variable.endswith("SMS") else "x"
+
+    assert f"unknown key; did you mean {suggested}?" in problems_of(ENOUGH | {variable: value}).values()
+
+
+def test_what_is_like_no_key_gets_no_suggestion():
+    assert problems_of(ENOUGH | {"HEADGATE_ZZZZ": "1"}) == {"zzzz": "unknown key"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "key"),
+    [
+        (
+            "HEADGATE_CHANNELS__SMS",
+            "{kind: webhook, url: ftp://x, secret: whsec_" + "A" * 43 + "=}",
+            "channels.sms.url",
+        ),
+        ("HEADGATE_CHANNELS__SMS__URL_FILE", "/nowhere/url", "channels.sms.url_file"),
+        ("HEADGATE_CHANNELS__EMAIL", "{username: [], password: x}", "channels.email.username"),
+        ("HEADGATE_STORE__URL", "ftp://x", "store.url"),
+    ],
+)
+def test_what_follows_from_a_mistake_is_not_reported_beside_it(variable, value, key):
+    keys = {"HEADGATE_KEYS": SEAL, "HEADGATE_INDEX_KEY": INDEX}
+
+    with pytest.raises(ConfigurationError) as refused:
+        load(None, ENOUGH | keys | {variable: value})
+
+    assert [reported for reported, _ in refused.value.problems] == [key]
+
+
+def test_a_secret_in_the_place_of_its_file_is_not_shown():
+    for given in (SEAL, INDEX, "/" + INDEX[1:]):
+        assert given not in str(problems_of(ENOUGH | {"HEADGATE_INDEX_KEY_FILE": given}))

@@ -8,17 +8,19 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPServerDisconnected
-from pydantic import AfterValidator, Field, FilePath, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from gateway.delivery.addresses import Address, one_address
 from gateway.delivery.channels.mail import MailWriter, Sender
 from gateway.delivery.channels.smtp_connections import Connections, drop
 from gateway.errors import Delayed, DeliveryError, Undeliverable
 from gateway.interfaces import Channel, Text
+from gateway.networks import is_loopback
 from gateway.options import Options
 
 # RFC 5321 §4.2.1: the server will refuse the same mail again.
@@ -28,6 +30,14 @@ FINAL = range(500, 600)
 def _sender(text: str) -> str:
     Sender(text)
     return text
+
+
+def _file(path: Path) -> Path:
+    # Unlike pydantic's FilePath, which lets the error of a path that is too long pass.
+    with suppress(OSError, ValueError):
+        if path.is_file():
+            return path
+    raise ValueError("is not a file that can be read")
 
 
 class SmtpOptions(Options):
@@ -49,13 +59,18 @@ class SmtpOptions(Options):
     connections: Annotated[int, Field(ge=1, le=64)] = 4
     idle_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
     local_hostname: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]+$")] | None = None
-    ca_file: FilePath | None = None
+    ca_file: Annotated[Path, AfterValidator(_file)] | None = None
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password go together: give both, or neither")
         return self
+
+    def risks(self) -> list[tuple[str, str]]:
+        if self.password is None or self.security != "none" or is_loopback(self.host):
+            return []
+        return [("security", "is none: others in the network can read the password of the mail relay")]
 
     @asynccontextmanager
     async def open(self, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Channel]:

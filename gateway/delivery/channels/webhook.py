@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from gateway.delivery.channels.http_post import SUCCESS, delivery_error, open_session, posted
 from gateway.delivery.channels.slots import Slots
 from gateway.interfaces import Channel, Text
-from gateway.options import Options, SigningSecret, split_url
+from gateway.options import Options, SigningSecret, is_plain_http_to_another_host, split_url
 from gateway.signing import signed, signing_key
 
 IS_URL = re.compile(r"https?://[^\s/@]+(/\S*)?")
@@ -39,6 +39,11 @@ class WebhookOptions(Options):
     secret: SigningSecret
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
     connections: Annotated[int, Field(ge=1, le=64)] = 8
+
+    def risks(self) -> list[tuple[str, str]]:
+        if not is_plain_http_to_another_host(self.url.get_secret_value()):
+            return []
+        return [("url", "is http: others in the network can read the codes")]
 
     @asynccontextmanager
     async def open(self, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Channel]:

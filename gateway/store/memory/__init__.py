@@ -36,6 +36,7 @@ class MemoryOptions(Options):
             outbox=MemoryOutbox(most=self.outbox_most, claim_seconds=self.claim_seconds, clock=clock),
             counters=MemoryCounters(most_entries=self.most_entries),
             enrolments=MemoryEnrolments(most_entries=self.most_entries),
+            names=None,
             ping=_ping,
             durable=self.durable,
         )

@@ -47,6 +47,10 @@ class MemoryTransactions:
         self._keep(key, changed)
         return changed
 
+    async def count_open(self, uid: str, *, now: float) -> int:
+        opened = [self._open.get(account, now=now) or {} for account in (uid, f"{uid}:known")]
+        return sum(expires_at > now for of in opened for expires_at in of.values())
+
     def _keep(self, key: str, changed: Transaction) -> None:
         now = self._clock()
         if changed.state is State.OPEN:

@@ -9,6 +9,7 @@
 | `headgate:outbox` | stream of messages, consumer group `couriers` | |
 | `headgate:word:ID` | the outcome of a message | the time that its courier gives |
 | `headgate:count:KEY` | when a limit was taken | its window is over; a lock never ends |
+| `headgate:name:HMAC` | the uids that a name stands for | 30 days after a wrong code; none with an app or a device |
 | `headgate:enrolment:UID` | an authenticator and recovery codes | |
 | `headgate:marker` | the proof that the store has not been emptied | |
 """
@@ -53,6 +54,7 @@ class RedisOptions(Options):
         # Imported here: redis-py takes 0.2 s, which a process with the memory store need not spend.
         from gateway.store.redis.counters import RedisCounters
         from gateway.store.redis.enrolments import RedisEnrolments
+        from gateway.store.redis.names import RedisNames
         from gateway.store.redis.outbox import RedisOutbox
         from gateway.store.redis.parked import RedisParked
         from gateway.store.redis.server import Server
@@ -68,6 +70,7 @@ class RedisOptions(Options):
                 ),
                 counters=RedisCounters(server),
                 enrolments=RedisEnrolments(server, sealer),
+                names=RedisNames(server, sealer.index),
                 ping=server.ping,
                 durable=self.durable,
             )

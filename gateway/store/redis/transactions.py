@@ -1,7 +1,7 @@
 """Transactions, in Redis."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -102,6 +102,11 @@ class RedisTransactions:
             current = await self._read(key, stands if lost == 0 else await read_later(self._server, name, lost))
         raise StoreUnavailable("contended")
 
+    async def count_open(self, uid: str, *, now: float) -> int:
+        name = f"headgate:open:{uid}"
+        kept = await self._server.ask_all([("GET", name), ("GET", f"{name}:known")])
+        return sum(expires_at > now for of in kept for expires_at in _expiries(of or b""))
+
     async def _swap(self, key: str, current: Transaction, changed: Transaction) -> Reply:
         name = _name(key)
         if changed.state is State.OPEN:
@@ -135,6 +140,14 @@ class RedisTransactions:
 
     def _note(self, key: str, transaction: Transaction) -> None:
         self._newest.note(key, transaction.version, until=transaction.expires_at, now=self._clock())
+
+
+def _expiries(opened: bytes) -> Iterator[float]:
+    at = 0
+    while at < len(opened):
+        expires_at, length = _expiry_and_length.unpack_from(opened, at)
+        yield expires_at
+        at += _expiry_and_length.size + length
 
 
 def _name(key: str) -> str:

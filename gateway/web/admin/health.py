@@ -8,11 +8,15 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.web.http.keys import RUNNING
-from gateway.web.http.responses import answer
+from gateway.web.http.responses import answer, refused_by_http
 
 Check = Callable[[], Awaitable[None]]
 
 CHECK_SECONDS = 2
+
+# In Drupal's own Pod, the Pod is ready only if the gateway is. Without its store nobody can log in, but all other pages
+# of the site can still be served, so it must not take the Pod out of service.
+FOR_SITE = "site"
 
 CHECKS = web.AppKey("checks", dict[str, Check])
 # States that an operator should see, but that do not decide whether the process is ready.
@@ -27,13 +31,17 @@ async def livez(_request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Answer with the state of every dependency. A process that is stopping is not ready.
 
-    Drupal's state is shown but does not decide: without Drupal nobody can log in, whichever process answers.
+    Drupal's state is shown but does not decide: without Drupal nobody can log in, whichever process answers. With
+    `?for=site` nothing decides but the process itself: see `FOR_SITE`.
     """
+    purpose = request.query.getall("for", [])
+    if purpose not in ([], [FOR_SITE]):
+        return refused_by_http(HTTPStatus.BAD_REQUEST)
     checks = request.app[CHECKS]
     states = dict(zip(checks, await asyncio.gather(*(state_of(check) for check in checks.values())), strict=True))
     reachable = all(state == "ok" for state in states.values())
     stopping = request.app[RUNNING].stopping
-    ready = not stopping and reachable
+    ready = not stopping and (reachable or purpose == [FOR_SITE])
     states |= {name: state() for name, state in request.app[DETAILS].items()}
     body = {"status": "stopping" if stopping else "ok" if ready else "not_ready", **states}
     return answer(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)

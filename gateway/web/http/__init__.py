@@ -2,8 +2,8 @@
 
     socket
       │
-    connections   counts the connection, bounds its bytes, requests and time; answers what is no HTTP
-      │             (server makes the connections of an application)
+    connections   counts the connection (connection_limit), bounds its bytes, requests and time; answers what is no
+      │             HTTP (server makes the connections of an application)
     middleware    gives the request its id, its language and the address of its client (client_ip)
       │
     handler       reads the body (json_body), does its work, answers or raises a GatewayError

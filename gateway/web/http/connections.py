@@ -9,7 +9,6 @@ import fcntl
 import socket
 import sys
 import termios
-from collections import Counter
 from typing import Any, cast
 
 import structlog
@@ -18,9 +17,9 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import drop_tracebacks
-from gateway.networks import network_or_none
-from gateway.telemetry.logs import OncePerMinute, where
-from gateway.web.http.client_ip import Addresses, canonical
+from gateway.telemetry.logs import where
+from gateway.web.http.client_ip import canonical
+from gateway.web.http.connection_limit import ConnectionLimit
 from gateway.web.http.middleware import as_json, stamp
 from gateway.web.http.responses import refused_by_http
 
@@ -41,51 +40,17 @@ MOST_WAITING = 8
 WRITE_SECONDS = 10
 
 
-class ConnectionLimit:
-    """Limits the open connections: all of them, and those from one network unless it is our proxy's (promise 13)."""
-
-    def __init__(self, *, most: int, most_per_address: int, addresses: Addresses) -> None:
-        self._most = most
-        self._most_per_address = most_per_address
-        self._addresses = addresses
-        self._open: Counter[str] = Counter()
-        self._crowded, self._pipelined = OncePerMinute(), OncePerMinute()
-
-    def admit(self, peer: str) -> bool:
-        """Count a connection from *peer*, a canonical address or empty. Returns False if there are too many."""
-        network = network_or_none(peer)
-        crowded = self._open[network] >= self._most_per_address and not (peer and self._addresses.trusts(peer))
-        if crowded or self._open.total() >= self._most:
-            self._say(reason="address" if crowded else "all")
-            return False
-        self._open[network] += 1
-        return True
-
-    def leave(self, peer: str) -> None:
-        network = network_or_none(peer)
-        self._open[network] -= 1
-        if not self._open[network]:
-            del self._open[network]
-
-    def say_pipelined(self) -> None:
-        """Log that a connection was closed because too many requests waited on it."""
-        if self._pipelined.due():
-            log.warning("http.pipelined", most=MOST_WAITING)
-
-    def _say(self, *, reason: str) -> None:
-        if self._crowded.due():
-            log.warning("http.too_many_connections", reason=reason, open=self._open.total())
-
-
 class Connection(RequestHandler):
     """One client's connection. *broken* says that it was lost before the client had received everything."""
 
-    __slots__ = ("_admitted", "_body", "_connection_limit", "_deaf", "_head_bytes", "_head_timer", "broken")
+    __slots__ = ("_answered", "_body", "_connection_limit", "_deaf", "_head_bytes", "_head_timer", "_wire", "broken")
 
     def __init__(self, *args: Any, connection_limit: ConnectionLimit | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._connection_limit = connection_limit
-        self._admitted: str | None = None
+        self._answered = 0
+        # aiohttp forgets its transport once it closes it, but the client may not have read everything yet.
+        self._wire: asyncio.WriteTransport | None = None
         # Of the last request: how many bytes came besides its body, and the body.
         self._head_bytes = 0
         self._body = EMPTY_PAYLOAD
@@ -96,13 +61,12 @@ class Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._wire = cast("asyncio.WriteTransport", transport)
         peer = transport.get_extra_info("peername")
         address = canonical(str(peer[0])) or "" if isinstance(peer, tuple) else ""
-        if self._connection_limit is not None:
-            if not self._connection_limit.admit(address):
-                self.force_close()
-                return
-            self._admitted = address
+        if self._connection_limit is not None and not self._connection_limit.admit(self, address):
+            self.force_close()
+            return
         give_up_unread(transport)
         # aiohttp limits the wait for the next request, but not for the head of the first one.
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
@@ -113,6 +77,7 @@ class Connection(RequestHandler):
                 break
             self._receive(data[start : start + PIECE_BYTES])
         self._bound_waiting()
+        self._note_state()
 
     def _receive(self, piece: bytes) -> None:
         known, body_bytes = self._request_count, self._body.total_bytes
@@ -148,8 +113,26 @@ class Connection(RequestHandler):
         if len(self._messages) > MOST_WAITING:
             # The loop serves one request of each connection in turn: a few hundred full queues would delay everybody.
             if self._connection_limit is not None:
-                self._connection_limit.say_pipelined()
+                self._connection_limit.say_pipelined(MOST_WAITING)
             self.force_close()
+
+    def _note_state(self) -> None:
+        """Tell the limit whether the gateway has a whole request to answer."""
+        if self._connection_limit is None:
+            return
+        requests = self._request_count - self._answered
+        if requests == 0 or (requests == 1 and not self._body.is_eof()):
+            self._connection_limit.waits_for_client(self)
+        else:
+            self._connection_limit.waits_for_gateway(self)
+
+    def is_sending(self) -> bool:
+        return self._wire is not None and self._wire.get_write_buffer_size() > 0
+
+    def abort(self) -> None:
+        self.force_close()
+        if self._wire is not None:
+            self._wire.abort()
 
     def eof_received(self) -> None:
         self.broken = self.transport is not None and has_unread(self.transport)
@@ -158,9 +141,9 @@ class Connection(RequestHandler):
         self.broken = self.broken or exc is not None
         if self._head_timer is not None:
             self._head_timer.cancel()
-        if self._connection_limit is not None and self._admitted is not None:
-            self._connection_limit.leave(self._admitted)
-            self._admitted = None
+        self._wire = None
+        if self._connection_limit is not None:
+            self._connection_limit.leave(self)
         super().connection_lost(exc)
 
     async def start(self) -> None:
@@ -220,6 +203,9 @@ class Connection(RequestHandler):
             if self._close or not request.content.is_eof():
                 # No handler reads the rest of the body: it is drained and the connection closed.
                 resp.force_close()
+        self._answered += 1
+        # Before the answer is written: from now on it depends on the client how long that takes.
+        self._note_state()
         answered = await super().finish_response(request, resp, start_time)
         # aiohttp keeps the last request until the next one comes. Unread parts of bodies would be half a megabyte for
         # each connection (measured).

@@ -10,13 +10,14 @@ from gateway.errors import (
     DeliveryUnavailable,
     DrupalInvalid,
     DrupalTimeout,
+    DrupalUnavailable,
     GatewayError,
     StoreUnavailable,
     WrongOtp,
 )
 
 # Refusals that an operator should look at; every other refusal is information.
-WARNED = (DeliveryUnavailable, DrupalInvalid, DrupalTimeout, StoreUnavailable)
+WARNED = (DeliveryUnavailable, DrupalInvalid, DrupalTimeout, DrupalUnavailable, StoreUnavailable)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

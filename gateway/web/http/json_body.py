@@ -36,7 +36,7 @@ def _encodes(text: str) -> bool:
 
 
 async def whole_body(request: web.Request) -> bytes:
-    """The bytes of the body. Raises MediaType, TooLarge, Malformed."""
+    """The bytes of the body. Raises MediaType, TooLarge, Malformed, ConnectionResetError."""
     types = request.headers.getall("Content-Type", [])
     plain = (
         len(types) == 1
@@ -58,6 +58,11 @@ async def whole_body(request: web.Request) -> bytes:
         raise Malformed("slow") from None
     except (ClientPayloadError, web.RequestPayloadError):
         raise Malformed("payload") from None
+    except RuntimeError:
+        # aiohttp raises it for a body that is awaited on a connection which we have closed.
+        if request.transport is not None:
+            raise
+        raise ConnectionResetError("client gone") from None
 
 
 async def _small(content: StreamReader) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar, cast
 
 import structlog
@@ -10,6 +10,7 @@ from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
 from gateway.errors import GatewayError, drop_tracebacks
+from gateway.telemetry import durations
 from gateway.telemetry.logs import where
 from gateway.web.http.client_ip import ClientGone, audited
 from gateway.web.http.endpoint_events import WARNED, EndpointEvents, fields_of
@@ -49,36 +50,41 @@ async def outcome(
     request: web.Request, handler: Handler, events: EndpointEvents, address: str | None
 ) -> web.StreamResponse:
     """Return what the handler answers, or the answer for the error that it raised."""
+    stopwatch = durations.start()
+
+    def common() -> dict[str, object]:
+        return {"address": address, **stopwatch.read()}
+
     try:
         response = await handler(request)
     except GatewayError as error:
-        log_refusal(events, error, address=address)
+        log_refusal(events, error, common())
         drop_tracebacks(error)
         return problem(error, request.get(ECHO, {}), language_of(request))
     except (ConnectionError, asyncio.CancelledError):
-        log.info(events.client_gone, address=address)
+        log.info(events.client_gone, **common())
         raise
     except Exception as error:  # noqa: BLE001  # the last net: a client must not see what went wrong
-        log_bug(events, error, address=address)
+        log_bug(events, error, common())
         drop_tracebacks(error)
         return problem(GatewayError(), request.get(ECHO, {}), language_of(request))
-    log.info(events.ok, address=address)
+    log.info(events.ok, **common())
     return response
 
 
-def log_refusal(events: EndpointEvents, error: GatewayError, *, address: str | None) -> None:
+def log_refusal(events: EndpointEvents, error: GatewayError, common: Mapping[str, object]) -> None:
     refusal = events.refusal(error)
     if refusal is None:
         # The client gets the error's own answer; that the endpoint's table lacks the error is a bug.
-        log_bug(events, error, address=address)
+        log_bug(events, error, common)
         return
     say = log.warning if isinstance(error, WARNED) else log.info
-    say(refusal, address=address, **fields_of(error))
+    say(refusal, **common, **fields_of(error))
 
 
-def log_bug(events: EndpointEvents, error: Exception, *, address: str | None) -> None:
+def log_bug(events: EndpointEvents, error: Exception, common: Mapping[str, object]) -> None:
     # Neither the text of the error nor its traceback: both may quote what a client sent.
-    log.error(events.internal, address=address, error=type(error).__name__, where=where(error))
+    log.error(events.internal, **common, error=type(error).__name__, where=where(error))
 
 
 def stamp(request: web.BaseRequest, response: Response) -> Response:

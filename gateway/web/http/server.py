@@ -8,7 +8,8 @@ from typing import cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.web.http.connections import HEADER_BYTES, Connection, ConnectionLimit
+from gateway.web.http.connection_limit import ConnectionLimit
+from gateway.web.http.connections import HEADER_BYTES, Connection
 
 # Longer than nginx's 60 s, so that a proxy closes an idle connection before we do.
 KEEP_ALIVE_SECONDS = 75.0
