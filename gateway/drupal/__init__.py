@@ -14,7 +14,7 @@
 | `reading_on` | logins that were given up |
 | `reachable` | whether anybody answers at Drupal's address |
 | `cookies` | session cookies in answers and in requests |
-| `headers` · `peer` · `bulkhead` | the way to Drupal: HTTP, and how much of it may be used at once |
+| `headers` · `peer` · `connections` · `bulkhead` | the way to Drupal: HTTP, and how much of it may be used at once |
 
 A mode is one file here and one member of the union below.
 """

@@ -20,6 +20,8 @@ class SiteOptions(Options):
     max_concurrent: int = Field(default=32, ge=1, le=10_000)
     # Shorter than nginx's 65 s, or a POST meets a connection that the other side has just closed.
     keep_alive_seconds: float = Field(default=30, ge=0)
+    # Where a module lets users log in with their mail address, Drupal's answer has another name than the request.
+    login_by_mail: bool = False
     contacts: Literal["auto", "jsonapi", "rest", "form", "off"] = "auto"
     phone_field: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,63}$")
     profile_fields: tuple[str, ...] = ("uid", "uuid", "name", "mail", "roles", "preferred_langcode")

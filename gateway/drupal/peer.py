@@ -12,6 +12,7 @@ from yarl import URL
 
 from gateway.drupal.answers import Answer
 from gateway.drupal.bulkhead import Breaker, Bulkhead
+from gateway.drupal.connections import StrictConnector
 from gateway.errors import DrupalInvalid, DrupalUnavailable
 from gateway.networks import subscriber_of
 
@@ -36,9 +37,8 @@ async def peer_at(
     keep_alive_seconds: float,
 ) -> "AsyncGenerator[Peer]":
     """Yield the peer at *url*. Every request carries *headers*."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=keep_alive_seconds, ttl_dns_cache=10)
     async with aiohttp.ClientSession(
-        connector=connector,
+        connector=StrictConnector(keepalive_timeout=keep_alive_seconds),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,

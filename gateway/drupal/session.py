@@ -14,6 +14,7 @@ from typing import Literal
 import structlog
 
 from gateway.account import Account, DrupalSession, Visitor
+from gateway.collation import fold
 from gateway.drupal import cookies, logout
 from gateway.drupal.answers import Answer, opened_session
 from gateway.drupal.contacts import Contacts
@@ -56,6 +57,7 @@ class SessionDrupal:
         self._drupal = drupal
         self._timeout_seconds = options.timeout_seconds
         self._host = options.host
+        self._login_by_mail = options.login_by_mail
         self._contacts = Contacts(way=options.contacts, phone_field=options.phone_field, profile=options.profile_fields)
         self._reading_on = ReadingOn()
         self._computed_name = cookies.session_name(options.public_url or options.url)
@@ -137,9 +139,8 @@ class SessionDrupal:
         headers = visitor_headers(visitor) | {"Content-Type": "application/json", "Accept": "application/json"}
         set_cookies: list[str] = []
         try:
-            session = opened_session(
-                await self._drupal.ask("POST", "/user/login?_format=json", headers, body, cookies=set_cookies)
-            )
+            answer = await self._drupal.ask("POST", "/user/login?_format=json", headers, body, cookies=set_cookies)
+            session = self._session_of(answer, name)
         except (GatewayError, asyncio.CancelledError) as error:
             # A login can answer 500 or break off, and have opened a session all the same.
             opened = cookies.opened_cookies(set_cookies)
@@ -152,6 +153,14 @@ class SessionDrupal:
                 self._reading_on.keep(late(nameless(cookie.name, cookie.value, set_cookie=cookie.line)))
             raise error if isinstance(error, GatewayError) else DrupalTimeout("body") from None
         self._seen_name = session.cookie_name
+        return session
+
+    def _session_of(self, answer: Answer, name: str) -> DrupalSession:
+        """Return the session in *answer*. Raises DrupalInvalid if it is another user's than *name*'s."""
+        session = opened_session(answer)
+        # With another name, it answers another request. The site's database may treat different spellings as equal.
+        if not self._login_by_mail and not (session.name and fold(session.name) == fold(name)):
+            raise DrupalInvalid("other_name")
         return session
 
 

@@ -1,0 +1,76 @@
+"""Kept connections to Drupal, on which nothing counts as an answer that came before its request.
+
+    idle ──connect──▶ in use ──the answer ends──▶ idle
+      │ bytes arrive, or wait to be read
+      ▼
+    closed
+
+aiohttp takes the first answer on a connection for the answer to its request, even if it came earlier. So a stray login
+answer would log in the next user, whatever password they typed. An answer that comes after the request can't be told
+from the right one here; `session` compares the name in it.
+
+This overrides methods of aiohttp that it does not document. tests/flows/test_stray_answers.py shows that they work.
+"""
+
+import asyncio
+import select
+from functools import partial
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest, ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+
+
+class StrictConnection(ResponseHandler):
+    """A connection that closes when bytes arrive while *awaits_answer* is false."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.awaits_answer = False
+
+    def data_received(self, data: bytes) -> None:
+        # Without data: aiohttp reads on after a pause, in what had come before.
+        if data and not self.awaits_answer:
+            self.close()
+        else:
+            super().data_received(data)
+
+    def is_connected(self) -> bool:
+        """Whether the connection is open and, while it is idle, can be used again."""
+        return super().is_connected() and (self.awaits_answer or not self._has_unread())
+
+    def _has_unread(self) -> bool:
+        # Read already: the same packet held the end of an answer and what came after it.
+        if self._buffer or self._tail or self.transport is None:
+            return True
+        # Not read yet: the event loop has not come to it, or reading is paused. The end of the stream counts, too.
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+
+class StrictConnector(aiohttp.TCPConnector):
+    """Keeps connections for reuse, and tells each one when a request takes it and gives it back."""
+
+    def __init__(self, *, keepalive_timeout: float) -> None:
+        super().__init__(limit=0, keepalive_timeout=keepalive_timeout, ttl_dns_cache=10)
+        opens: type[ResponseHandler] = StrictConnection
+        self._factory = partial(opens, loop=self._loop)
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own signature
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        if isinstance(connection.protocol, StrictConnection):
+            connection.protocol.awaits_answer = True
+        return connection
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        if isinstance(protocol, StrictConnection):
+            protocol.awaits_answer = False
+        super()._release(key, protocol, should_close=should_close)
