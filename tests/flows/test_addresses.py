@@ -125,7 +125,7 @@ async def test_of_the_clients_headers_drupal_sees_two_and_those_cut(world):
     assert call.headers["Accept-Language"].isascii()
 
 
-async def test_without_a_user_agent_drupal_gets_none(world):
+async def test_without_a_user_agent_drupal_gets_the_gateways_own(world):
     async with (
         world.open_gateway() as frontend,
         frontend._http.post(
@@ -136,7 +136,7 @@ async def test_without_a_user_agent_drupal_gets_none(world):
     ):
         assert answer.status == 401
 
-    assert "User-Agent" not in world.drupal.called("/user/login")[0].headers
+    assert world.drupal.called("/user/login")[0].headers["User-Agent"] == "Headgate"
 
 
 class TestADrupalThatDoesNotTrustUs:
