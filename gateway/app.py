@@ -30,11 +30,11 @@ from gateway.settings import Settings, configured
 from gateway.texts.catalogues import Languages
 from gateway.texts.messages import Texts
 from gateway.web.admin.health import CHECKS, DETAILS, admin
+from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
 from gateway.web.headless.clients import Clients, origin_of
-from gateway.web.headless.keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
 from gateway.web.headless.routes import headless
+from gateway.web.http.app_keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, Audit
 from gateway.web.http.client_ip import Addresses
-from gateway.web.http.keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, Audit
 from gateway.web.http.running import LAST_SECONDS, Running, background
 
 log = structlog.get_logger()

@@ -3,8 +3,17 @@
 from collections.abc import Generator
 
 import pytest
+import structlog
 
 from tests.redis_server import RedisServer
+
+
+@pytest.fixture(autouse=True)
+def _events_as_before() -> Generator[None]:
+    """A command that is run in this process sends events to its own stream, which is closed afterwards."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

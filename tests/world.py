@@ -26,7 +26,7 @@ from gateway.demo.drupal.server import SimulatedDrupal, running
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.process import connection_limit, listening
 from gateway.settings import Settings
-from gateway.telemetry import logs
+from gateway.telemetry import log_setup
 from tests.ports import free_port
 from tests.smtp_server import Mail, Mailbox
 
@@ -313,4 +313,4 @@ async def until_listening(port: int, process: Process) -> None:
 
 def quiet() -> None:
     """Events to nowhere but a test's own capture."""
-    logs.configure(format="json", stream=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    log_setup.configure(format="json", stream=open(os.devnull, "w"))  # noqa: PTH123, SIM115

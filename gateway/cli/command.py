@@ -96,9 +96,9 @@ def on_the_store(
     """
     settings = settings_or_exit(config)
     from gateway.errors import StoreUnavailable
-    from gateway.telemetry import logs
+    from gateway.telemetry import log_setup
 
-    logs.configure()
+    log_setup.configure()
     if not settings.store.durable:
         fail(
             f"[red]The {settings.store.kind} store is inside the serving process. To clear it, restart the process.[/]"

@@ -32,9 +32,9 @@ def serve(config: ConfigFile = None) -> None:
     """Serve requests until SIGTERM."""
     settings = settings_or_exit(config)
     from gateway import process
-    from gateway.telemetry import logs
+    from gateway.telemetry import log_setup
 
-    logs.configure(format=settings.log.format, level=settings.log.level)
+    log_setup.configure(format=settings.log.format, level=settings.log.level)
     run_listeners(process.serve(settings))
 
 

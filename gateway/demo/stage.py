@@ -21,7 +21,7 @@ from gateway.demo.mailbox import Mail, Mailbox
 from gateway.drupal.reachable import why_unreachable
 from gateway.process import bound, listening
 from gateway.settings import Settings
-from gateway.telemetry import logs
+from gateway.telemetry import log_setup
 
 # How long a Drupal may take to accept a connection at start.
 DRUPAL_SECONDS = 3
@@ -136,7 +136,7 @@ def demo_answer(text: str, content_type: str, *, policy: str = CONTENT_SECURITY_
 
 async def play(*, host: str, port: int, drupal_url: str | None, drupal_port: int, origins: Sequence[str] = ()) -> None:
     """Run the demo until Ctrl-C or SIGTERM."""
-    logs.configure(format="auto")
+    log_setup.configure(format="auto")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

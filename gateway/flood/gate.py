@@ -24,7 +24,7 @@ from gateway.flood.limits import (
 )
 from gateway.interfaces import Counters, Message
 from gateway.limit import Limit
-from gateway.telemetry.logs import OncePerMinute
+from gateway.telemetry.log_setup import OncePerMinute
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ import structlog
 from gateway.account import Credential
 from gateway.errors import DrupalMaintenance, GatewayError, StoreUnavailable, TransactionClosed
 from gateway.interfaces import Authenticator, Backend
-from gateway.telemetry.logs import where
+from gateway.telemetry.log_setup import where
 from gateway.transaction import DELIVERING_SECONDS, State, Transaction
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ from gateway.account import Account, Client, Enrolment, Visitor
 from gateway.auth_types import ENROLLED, METHODS, sends
 from gateway.delivery.numbers import NumberOptions
 from gateway.factors import CodeOptions
-from gateway.languages import Choice
+from gateway.language_choice import Choice
 from gateway.login.methods import dialable, message_ids, methods_of
 from gateway.login.outcome import Checked
 from gateway.policy.rules import Decision

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from string import Formatter
 
-from gateway.languages import ENGLISH, HEADER_CHARACTERS, HEADERS, Choice, Language
+from gateway.language_choice import ENGLISH, HEADER_CHARACTERS, HEADERS, Choice, Language
 from gateway.texts import folders
 from gateway.texts.folders import CATALOGUE, languages_in
 

@@ -15,7 +15,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from gateway.languages import ENGLISH
+from gateway.language_choice import ENGLISH
 from gateway.texts import folders
 from gateway.texts.folders import CATALOGUE, languages_in
 

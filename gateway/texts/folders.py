@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.languages import TAG
+from gateway.language_choice import TAG
 
 LANGUAGES = Path(__file__).parent / "languages"
 CATALOGUE = Path("LC_MESSAGES/headgate.po")

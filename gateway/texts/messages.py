@@ -16,7 +16,7 @@ import idna
 from pydantic import AfterValidator, ValidationInfo, field_validator
 
 from gateway.interfaces import Subject, Text
-from gateway.languages import Choice
+from gateway.language_choice import Choice
 from gateway.options import Options
 from gateway.texts.browser import browser_of
 from gateway.texts.catalogues import Languages

@@ -537,7 +537,8 @@ class TestOptions:
 
         options = ChannelsOptions.model_validate({"sms": {"url_file": str(tmp_path / "url")}})
 
-        assert options.sms == AppriseOptions(url=SecretStr(TWILIO))
+        assert isinstance(options.sms, AppriseOptions)
+        assert options.sms.url == SecretStr(TWILIO)
 
     def test_smtp_is_for_mail_only_and_apprise_is_not(self):
         for name, kind in (("sms", "smtp"), ("email", "apprise")):

@@ -5,7 +5,7 @@ import pytest
 from gateway import errors
 from gateway.errors import GatewayError
 from gateway.web.http.client_ip import ClientGone
-from gateway.web.http.responses import problem
+from gateway.web.http.error_answers import problem
 from gateway.web.http.statuses import STATUS, WORDS, HttpError, MediaType, TooLarge, status_of
 
 CONTRACT = {

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gateway.demo.drupal.site import DrupalOptions
-from gateway.telemetry import logs
+from gateway.telemetry import log_setup
 from tests.world import OTHER_KEY, wrong
 
 HERE = {"X-Forwarded-For": "203.0.113.7"}
@@ -30,9 +30,9 @@ async def right(frontend, name="alice", where=HERE):
 def seen():
     """Every event as it would be logged."""
     stream = io.StringIO()
-    logs.configure(format="json", stream=stream)
+    log_setup.configure(format="json", stream=stream)
     yield lambda name: [event for event in map(json.loads, stream.getvalue().splitlines()) if event["event"] == name]
-    logs.configure(format="json", stream=io.StringIO())
+    log_setup.configure(format="json", stream=io.StringIO())
 
 
 async def test_the_fifth_wrong_password_from_one_address_is_refused_before_drupal_is_asked(world, frontend):

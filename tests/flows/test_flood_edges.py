@@ -14,7 +14,7 @@ from gateway.demo.drupal.site import DrupalOptions
 from gateway.drupal import reading_on
 from gateway.login.turns import IN_FLIGHT
 from gateway.settings import Settings
-from gateway.telemetry import logs
+from gateway.telemetry import log_setup
 from tests.ports import free_port
 from tests.wire import ask, line, request
 from tests.world import KEY, PASSWORDS, code_in, pending
@@ -343,7 +343,7 @@ class TestADrupalThatCountsTheGateway:
         assert (await readyz(world))["drupal"] == "ok"
 
     async def test_it_is_said_once_a_minute_however_many_are_refused(self, world, frontend, events, monkeypatch):
-        monkeypatch.setattr(logs, "SAY_AGAIN_SECONDS", 0.5)
+        monkeypatch.setattr(log_setup, "SAY_AGAIN_SECONDS", 0.5)
         for _ in range(50):
             world.drupal.flood.register(BY_ADDRESS, "127.0.0.1")
 

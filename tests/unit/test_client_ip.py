@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
-from gateway.telemetry import logs
+from gateway.telemetry import log_setup
 from gateway.web.http.client_ip import Addresses, ClientGone, audited, canonical, from_forwarded, without_port
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")]
@@ -188,7 +188,7 @@ def test_an_untrusted_peer_with_headers_is_named_once_a_minute(monkeypatch):
     addresses = Addresses(TRUSTED)
     with capture_logs() as events:
         for now in times:
-            monkeypatch.setattr(logs.time, "monotonic", lambda now=now: now)
+            monkeypatch.setattr(log_setup.time, "monotonic", lambda now=now: now)
             addresses.of(asked(VISITOR, ("X-Forwarded-For", "192.0.2.1")))
 
     assert events == 2 * [

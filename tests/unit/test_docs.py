@@ -288,7 +288,7 @@ def logged():
     return events
 
 
-# Of each endpoint its own: `gateway/web/headless/events.py` has the names.
+# Of each endpoint its own: `gateway/web/headless/log_events.py` has the names.
 OUTCOMES = {"{events.refusal(error)}", "{events.ok}", "{events.client_gone}", "{events.internal}"}
 
 

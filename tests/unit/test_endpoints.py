@@ -4,12 +4,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import DrupalMaintenance, DrupalUnavailable, NotEnrolled, WrongOtp
-from gateway.web.headless import events
+from gateway.web.headless import log_events
 from gateway.web.headless.routes import ENDPOINTS
 from gateway.web.http.endpoint_events import EndpointEvents
 from gateway.web.http.middleware import log_refusal
 
-TABLES = {endpoint.name: endpoint.events for endpoint in ENDPOINTS} | {"headless": events.HEADLESS}
+TABLES = {endpoint.name: endpoint.events for endpoint in ENDPOINTS} | {"headless": log_events.HEADLESS}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -21,7 +21,7 @@ def test_an_event_is_named_by_its_endpoint_and_the_word_of_its_error(name):
 
 
 def test_every_endpoint_is_served_under_its_own_name():
-    assert [table for table in vars(events).values() if isinstance(table, EndpointEvents)] == list(TABLES.values())
+    assert [table for table in vars(log_events).values() if isinstance(table, EndpointEvents)] == list(TABLES.values())
     assert {endpoint.path for endpoint in ENDPOINTS} == {
         "/headless/authenticate",
         "/headless/login",

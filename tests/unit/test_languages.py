@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gateway import errors, languages
-from gateway.languages import ENGLISH, Choice
+from gateway import errors, language_choice
+from gateway.language_choice import ENGLISH, Choice
 from gateway.texts import catalogues
 from gateway.texts.catalogues import Languages
 from gateway.texts.compile import PACKAGE, read, renewed, sentences, sentences_in
@@ -204,12 +204,12 @@ def test_a_header_is_read_as_rfc_9110_says(header, found):
 @pytest.mark.alone
 @pytest.mark.parametrize("header", HOSTILE)
 def test_every_header_gives_a_language_and_takes_no_time(header):
-    languages.ranges.cache_clear()
+    language_choice.ranges.cache_clear()
     began = time.perf_counter()
 
     for _ in range(20):
         assert CHOICE.asked_for(header) in CHOICE.known
-        languages.ranges.cache_clear()
+        language_choice.ranges.cache_clear()
 
     assert time.perf_counter() - began < 0.5
 

@@ -13,8 +13,8 @@ from multidict import CIMultiDict
 
 from gateway.errors import Malformed
 from gateway.web.headless.bodies import Authenticate, Login, Logout, Resend, Status, echo_of
+from gateway.web.http.app_keys import ECHO
 from gateway.web.http.json_body import parse
-from gateway.web.http.keys import ECHO
 from gateway.web.http.statuses import MediaType
 
 JSON = ("Content-Type", "application/json")

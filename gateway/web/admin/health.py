@@ -7,8 +7,9 @@ from http import HTTPStatus
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.web.http.keys import RUNNING
-from gateway.web.http.responses import answer, refused_by_http
+from gateway.web.http.app_keys import RUNNING
+from gateway.web.http.error_answers import refused_by_http
+from gateway.web.http.responses import answer
 
 Check = Callable[[], Awaitable[None]]
 

@@ -26,8 +26,8 @@ from typing_extensions import TypeAliasType, TypedDict  # pydantic reads typing'
 from gateway.auth_types import ENROLLED, METHODS
 from gateway.errors import Malformed
 from gateway.interfaces import Word
+from gateway.web.http.app_keys import ECHO
 from gateway.web.http.json_body import demand_usable, echo_of, parse, whole_body
-from gateway.web.http.keys import ECHO
 
 Text = Annotated[StrictStr, StringConstraints(max_length=128), AfterValidator(demand_usable)]
 # Drupal cuts names at 60 and mail addresses at 254 characters; passwords over 512 always fail (measured).

@@ -4,10 +4,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from gateway.web.headless.app_keys import CLIENTS
 from gateway.web.headless.clients import Clients
-from gateway.web.headless.keys import CLIENTS
-from gateway.web.http.keys import language_of
-from gateway.web.http.responses import FIXED, refused_by_http
+from gateway.web.http.app_keys import language_of
+from gateway.web.http.error_answers import refused_by_http
+from gateway.web.http.responses import FIXED
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST",

@@ -12,12 +12,12 @@ from structlog.contextvars import bind_contextvars
 
 from gateway.account import Caller, Client, Visitor
 from gateway.auth_types import AuthType, is_method
-from gateway.languages import Language, msgid
+from gateway.language_choice import Language, msgid
 from gateway.login.outcome import Granted, Pending, Progress
 from gateway.web.headless import bodies
-from gateway.web.headless.keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL
+from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL
+from gateway.web.http.app_keys import ADDRESSES, RUNNING, language_of
 from gateway.web.http.connections import write_whole
-from gateway.web.http.keys import ADDRESSES, RUNNING, language_of
 from gateway.web.http.middleware import stamp
 from gateway.web.http.responses import answer, whole_seconds, with_cookies
 

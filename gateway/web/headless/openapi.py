@@ -11,7 +11,7 @@ from pydantic_core import core_schema
 from gateway import __version__
 from gateway.errors import Disabled, GatewayError, TransactionClosed, WrongOtp
 from gateway.web.headless.endpoint import Endpoint
-from gateway.web.http.responses import Failed, Problem
+from gateway.web.http.error_answers import Failed, Problem
 from gateway.web.http.statuses import WORDS, status_of
 
 Json = dict[str, Any]

@@ -5,26 +5,28 @@ import functools
 from aiohttp import web
 
 from gateway.errors import Disabled
-from gateway.web.headless import bodies, events, handlers, openapi
+from gateway.web.headless import bodies, handlers, log_events, openapi
+from gateway.web.headless.app_keys import CLIENTS
 from gateway.web.headless.cors import allow_origin, preflight
 from gateway.web.headless.docs_page import docs
 from gateway.web.headless.endpoint import Endpoint
-from gateway.web.headless.keys import CLIENTS
-from gateway.web.http.keys import EVENTS
+from gateway.web.http.app_keys import EVENTS
 from gateway.web.http.middleware import answering
 from gateway.web.http.responses import FIXED, as_text
 
 ENDPOINTS = (
-    Endpoint(handlers.authenticate, bodies.Authenticate, (bodies.CodeNeeded, bodies.NoCodeNeeded), events.AUTHENTICATE),
-    Endpoint(handlers.login, bodies.Login, (bodies.LoginAnswer,), events.LOGIN),
-    Endpoint(handlers.resend, bodies.Resend, (bodies.ResendAnswer,), events.RESEND),
-    Endpoint(handlers.status, bodies.Status, (bodies.StatusAnswer,), events.STATUS),
-    Endpoint(handlers.cancel, bodies.Cancel, (bodies.CancelAnswer,), events.CANCEL),
-    Endpoint(handlers.logout, bodies.Logout, (bodies.LogoutAnswer,), events.LOGOUT),
-    Endpoint(handlers.totp_enroll, bodies.TotpEnroll, (bodies.TotpEnrollAnswer,), events.TOTP_ENROLL),
-    Endpoint(handlers.totp_confirm, bodies.TotpConfirm, (bodies.TotpConfirmAnswer,), events.TOTP_CONFIRM),
-    Endpoint(handlers.totp_remove, bodies.TotpRemove, (bodies.TotpRemoveAnswer,), events.TOTP_REMOVE),
-    Endpoint(handlers.recovery_codes, bodies.RecoveryCodes, (bodies.RecoveryCodesAnswer,), events.RECOVERY_CODES),
+    Endpoint(
+        handlers.authenticate, bodies.Authenticate, (bodies.CodeNeeded, bodies.NoCodeNeeded), log_events.AUTHENTICATE
+    ),
+    Endpoint(handlers.login, bodies.Login, (bodies.LoginAnswer,), log_events.LOGIN),
+    Endpoint(handlers.resend, bodies.Resend, (bodies.ResendAnswer,), log_events.RESEND),
+    Endpoint(handlers.status, bodies.Status, (bodies.StatusAnswer,), log_events.STATUS),
+    Endpoint(handlers.cancel, bodies.Cancel, (bodies.CancelAnswer,), log_events.CANCEL),
+    Endpoint(handlers.logout, bodies.Logout, (bodies.LogoutAnswer,), log_events.LOGOUT),
+    Endpoint(handlers.totp_enroll, bodies.TotpEnroll, (bodies.TotpEnrollAnswer,), log_events.TOTP_ENROLL),
+    Endpoint(handlers.totp_confirm, bodies.TotpConfirm, (bodies.TotpConfirmAnswer,), log_events.TOTP_CONFIRM),
+    Endpoint(handlers.totp_remove, bodies.TotpRemove, (bodies.TotpRemoveAnswer,), log_events.TOTP_REMOVE),
+    Endpoint(handlers.recovery_codes, bodies.RecoveryCodes, (bodies.RecoveryCodesAnswer,), log_events.RECOVERY_CODES),
 )
 
 
@@ -37,7 +39,7 @@ def headless(*, enabled: bool) -> web.Application:
     # aiohttp calls this for every answer to a request that has a route, also for its own error pages.
     app.on_response_prepare.append(allow_origin)
     if not enabled:
-        app[EVENTS] = {"headless": events.HEADLESS}
+        app[EVENTS] = {"headless": log_events.HEADLESS}
         app.router.add_route("*", "/headless/{endpoint:.*}", disabled, name="headless")
         return app
     app[EVENTS] = {endpoint.name: endpoint.events for endpoint in ENDPOINTS}

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.networks import Network, within
-from gateway.telemetry.logs import OncePerMinute
+from gateway.telemetry.log_setup import OncePerMinute
 
 log = structlog.get_logger()
 

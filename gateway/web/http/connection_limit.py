@@ -21,7 +21,7 @@ from typing import Literal, Protocol
 import structlog
 
 from gateway.networks import network_or_none
-from gateway.telemetry.logs import OncePerMinute
+from gateway.telemetry.log_setup import OncePerMinute
 from gateway.web.http.client_ip import Addresses
 
 log = structlog.get_logger()

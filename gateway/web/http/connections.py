@@ -17,11 +17,11 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import drop_tracebacks
-from gateway.telemetry.logs import where
+from gateway.telemetry.log_setup import where
 from gateway.web.http.client_ip import canonical
 from gateway.web.http.connection_limit import ConnectionLimit
+from gateway.web.http.error_answers import refused_by_http
 from gateway.web.http.middleware import as_json, stamp
-from gateway.web.http.responses import refused_by_http
 
 log = structlog.get_logger()
 

@@ -11,11 +11,11 @@ from structlog.contextvars import bind_contextvars
 
 from gateway.errors import GatewayError, drop_tracebacks
 from gateway.telemetry import durations
-from gateway.telemetry.logs import where
+from gateway.telemetry.log_setup import where
+from gateway.web.http.app_keys import ADDRESSES, AUDIT, ECHO, EVENTS, LANGUAGE, LANGUAGES, RUNNING, language_of
 from gateway.web.http.client_ip import ClientGone, audited
 from gateway.web.http.endpoint_events import WARNED, EndpointEvents, fields_of
-from gateway.web.http.keys import ADDRESSES, AUDIT, ECHO, EVENTS, LANGUAGE, LANGUAGES, RUNNING, language_of
-from gateway.web.http.responses import problem, refused_by_http
+from gateway.web.http.error_answers import problem, refused_by_http
 
 log = structlog.get_logger()
 

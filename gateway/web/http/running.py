@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from gateway.telemetry.logs import where
+from gateway.telemetry.log_setup import where
 
 log = structlog.get_logger()
 

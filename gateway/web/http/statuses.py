@@ -20,7 +20,7 @@ from gateway.errors import (
     UnknownApiKey,
     WrongOtp,
 )
-from gateway.languages import msgid
+from gateway.language_choice import msgid
 
 STATUS: Mapping[type[GatewayError], HTTPStatus] = {
     GatewayError: HTTPStatus.INTERNAL_SERVER_ERROR,

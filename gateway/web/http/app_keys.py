@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.languages import ENGLISH, Language
+from gateway.language_choice import ENGLISH, Language
 from gateway.texts.catalogues import Languages
 from gateway.web.http.client_ip import Addresses, Audited
 from gateway.web.http.endpoint_events import EndpointEvents
