@@ -47,7 +47,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] 
         infer_kind_of_store(part)
     merge(tree, variables)
     settings = validated(tree, problems)
-    # A value that is wrong is not reported a second time for a conflict that its default causes.
+    # The default replaces a wrong value. A conflict that this default causes is not reported.
     wrong = {outermost_key(key) for key, _ in problems}
     problems += [(key, sentence) for key, sentence in settings.conflicts() if outermost_key(key) not in wrong]
     if only is not None:
@@ -58,7 +58,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] 
 
 
 def from_file(path: Path) -> tuple[dict[str, object], list[tuple[str, str]]]:
-    """Read the YAML file at *path*; return its tree, and the problem that it can't be read with."""
+    """Read the YAML file at *path*; return its tree, and a problem if it can't be read."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -165,7 +165,7 @@ def keys_of(loc: Sequence[int | str]) -> list[int | str]:
 
 @cache
 def kinds_in(options: type[Options]) -> frozenset[str]:
-    """Return every `kind` that a union in *options*, at any depth, can be chosen by."""
+    """Return every value of `kind` that selects a member of a union in *options*, at any depth."""
     kinds = frozenset[str]()
     for field in options.model_fields.values():
         members = options_in(field.annotation)

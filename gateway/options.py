@@ -1,4 +1,4 @@
-"""The base of every part's options: frozen, without unknown keys, and silent about values."""
+"""The base of every part's options: frozen, without unknown keys, and with errors that never show a value."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ NamedNetwork = Annotated[Network, BeforeValidator(network_named)]
 
 
 class Options(BaseModel):
-    """The options of one part. Each part has a subclass of its own, and opens itself from it.
+    """The options of one part. Each part has a subclass of its own, from which it is opened.
 
     Every secret may come from a file: `password_file` stands for `password`. To give both is an error.
     """

@@ -20,7 +20,7 @@ from gateway.interfaces import Text
 BOUNDARY = b"=_headgate"
 # RFC 5322 §2.1.1, without CRLF.
 LONGEST_LINE = 998
-# RFC 2047 §2: an encoded word has at most 75 characters. In base64 they hold so many octets.
+# RFC 2047 §2: an encoded word has at most 75 characters. In base64 they hold this many octets.
 LONGEST_WORD = 45
 IS_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 IS_SENDER = re.compile(r'\s*(?:"?(?P<name>[^"<>\x00-\x1f\x7f]*?)"?\s*<(?P<spec>[^<>\s]+)>|(?P<bare>[^<>\s]+))\s*')
