@@ -30,7 +30,7 @@ class Waiting:
 
 
 class Bulkhead:
-    """Lets *most* calls run at once, and as many wait. One address gets a quarter of each.
+    """Lets *most* calls run at once, and the same number wait. One address gets a quarter of each.
 
     A call that follows up a login goes before new logins: it runs first, and takes the place of one in a full queue. If
     it were refused, the session that Drupal has opened would be lost; a login that waits has opened nothing yet.
@@ -113,7 +113,7 @@ class Bulkhead:
         _less(self._waiting_of, entry.network)
 
     def _let_in(self) -> None:
-        """Start the calls that may run, in the order of the queue. An address at its quarter is passed over."""
+        """Start the calls that may run, in the order of the queue. Skip an address that fills its quarter."""
         for entry in list(self._queue):
             if self._busy >= self._most:
                 return

@@ -88,7 +88,7 @@ class SessionDrupal:
     def credentials_in(
         self, *, cookie_header: str, authorization: str, logout_token: str | None
     ) -> list[DrupalSession]:
-        del authorization  # A bearer token is of another mode.
+        del authorization  # A bearer token belongs to another mode.
         sent = list(cookies.sent_cookies(cookie_header))
         if sent and logout_token is None:
             raise Malformed("logout_token")
@@ -98,8 +98,8 @@ class SessionDrupal:
         return cookies.session_cookies(set_cookies)
 
     async def log_out(self, credential: DrupalSession, *, visitor: Visitor | None = None) -> tuple[str, ...]:
-        # With the visitor's address: they have no more than their quarter of Drupal, or invented cookies would take
-        # all of it.
+        # With the visitor's address: the quarter of one address limits these calls, too. Otherwise invented cookies
+        # could use all of Drupal.
         headers = cookie_header(credential) | visitor_headers(visitor)
         try:
             async with asyncio.timeout(self._timeout_seconds):
