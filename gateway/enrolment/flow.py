@@ -71,7 +71,7 @@ class EnrolmentFlow:
         return Proposed(secret=text_of(secret), otpauth=uri, qr=qr_of(uri))
 
     async def confirm(self, *, token: str, otp: str, caller: Caller) -> tuple[str, ...]:
-        """Enrol the proposed secret for its first code, and return ten recovery codes.
+        """Enrol the proposed secret if *otp* is its code, and return ten recovery codes.
 
         Raises NotEnrolled when nothing was proposed, WrongOtp, Flood or FactorBusy.
         """
@@ -93,7 +93,7 @@ class EnrolmentFlow:
         return codes
 
     async def remove(self, *, token: str, otp: str, caller: Caller) -> None:
-        """Remove app and recovery codes, for a code of either.
+        """Remove the app and the recovery codes if *otp* is a code of either.
 
         Raises NotEnrolled when there is no app, WrongOtp, Flood or FactorBusy.
         """
@@ -147,7 +147,7 @@ class EnrolmentFlow:
         await self._enrolments.update(grant.uid, lambda found: change(unrevoked(found, grant)))
 
     async def _demand(self, check: Callable[[], Awaitable[Value | None]], grant: Grant, visitor: Visitor) -> Value:
-        """Return what *check* finds. It is counted first, with the account's wrong codes.
+        """Run *check* and return its result. It is counted first, as one of the account's wrong codes.
 
         Raises WrongOtp, AccountLocked and Flood.
         """
@@ -155,7 +155,8 @@ class EnrolmentFlow:
         reserved = await self._flood.guess(grant.uid, visitor.address, known_network=known_network)
         found = await check()
         if found is not None:
-            # Given back and not cleared, as after a login: the first code of a fresh secret proves nothing.
+            # Only this try is given back. A login would clear the count, but the first code of a new secret proves
+            # nothing.
             await self._flood.release(reserved)
             return found
         await self._second_factor.reject(grant, reserved, known_network=known_network, visitor=visitor)
