@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Fallback:
-    """Called for each message of a code that has failed. *methods* names the method that follows another."""
+    """Called for each message of a code that has failed. *methods* maps a method to the next one."""
 
     def __init__(
         self, backend: Backend, *, flood: Floodgate, methods: Mapping[str, str], clock: Callable[[], float]
@@ -57,7 +57,7 @@ class Fallback:
             return replace(pending, messages=ids)
 
         now = self._clock()
-        # Tried on what was read before, as in a resend: a message that is not sent must not be counted.
+        # First applied to what was read, as in a resend: if it raises, no message must be counted.
         await self._flood.deliveries(destinations(change(seen)), known_network=seen.known_network, now=now)
         after = await self._transactions.update(key, change, seen=seen)
         for message in messages(key, after, browser=failed.browser, now=now, fallback=self._methods):
