@@ -57,7 +57,7 @@ class Policy:
 
     @property
     def observes(self) -> bool:
-        """Whether policy only observes: no login is refused for what only a code would need."""
+        """Whether policy only observes: no login fails because a code could not be asked for."""
         return self.require == "observe"
 
     def exempts_network(self, address: str | None) -> bool:
