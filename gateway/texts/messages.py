@@ -154,6 +154,6 @@ def host_of(public_url: str | None) -> str:
     host = urlsplit(public_url or "").hostname or ""
     try:
         name = idna.encode(host, uts46=True).decode("ascii") if host else ""
-    except UnicodeError:  # idna.IDNAError is one
+    except UnicodeError:  # also catches idna.IDNAError, a subclass
         return ""
     return "" if name.rpartition(".")[2].isdecimal() else name
