@@ -59,7 +59,7 @@ AuthType = TypeAliasType(
 
 
 def api_key_required(schema: JsonDict) -> None:
-    """Say that a request needs its apiKey: the model itself reads a missing one as an unknown one."""
+    """Mark the apiKey as required in the schema. The model itself reads a missing one as an unknown one."""
     required = schema.get("required")
     schema["required"] = ["apiKey", *(required if isinstance(required, list) else [])]
 

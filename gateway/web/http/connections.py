@@ -33,7 +33,7 @@ HEAD_BYTES = 4 * HEADER_BYTES
 PIECE_BYTES = HEADER_BYTES
 # For the head of the first request.
 HEAD_SECONDS = 15.0
-# A client that reads nothing of an answer for so long is disconnected.
+# A client that reads nothing of an answer for this long is disconnected.
 UNREAD_SECONDS = 30.0
 # How many requests of one connection may wait. Browsers and proxies send the next one once they have their answer.
 MOST_WAITING = 8
@@ -86,7 +86,7 @@ class Connection(RequestHandler):
         super().__init__(*args, **kwargs)
         self._connection_limit = connection_limit
         self._admitted: str | None = None
-        # Of the last request: how many bytes came besides its body, and the body.
+        # Of the last request: how many bytes came outside its body, and its body.
         self._head_bytes = 0
         self._body = EMPTY_PAYLOAD
         # Nothing that follows malformed HTTP is parsed.
