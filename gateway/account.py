@@ -124,7 +124,8 @@ class Enrolment:
         return self.pending
 
     def confirm(self, secret: bytes, *, step: int, recovery_hashes: tuple[str, ...]) -> "Enrolment":
-        """Enrol the confirmed *secret* instead of the previous one. The code that confirmed it is used up.
+        """Enrol the confirmed *secret* and its recovery codes, instead of the previous ones. The code that confirmed it
+        is used up.
 
         Raises NotEnrolled when *secret* was confirmed before, or when another one was proposed since.
         """
