@@ -120,7 +120,8 @@ class Bulkhead:
             if entry.turn.done():
                 continue
             if self._is_free(entry.network):
-                # Now, and not when its task runs: until then it would count as waiting, and keep others out.
+                # At once, not when the task of the call runs: until then, the call would count as waiting and keep
+                # others out.
                 self._unqueue(entry)
                 self._enter(entry.network)
                 entry.turn.set_result(None)

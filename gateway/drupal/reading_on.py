@@ -26,7 +26,7 @@ from gateway.interfaces import Late
 log = structlog.get_logger()
 
 READ_ON_SECONDS = 60
-# At shutdown: the time to end the sessions that came late, and then the time to keep what is left for the reaper.
+# At shutdown, late sessions are ended for this long. After that, the rest is left to the reaper for this long.
 LAST_SECONDS: Final = 1
 
 
