@@ -150,7 +150,7 @@ class Floodgate:
         soft, *others = reserved.limits
         here = self._limits.known_network(uid, address)
         with contextlib.suppress(StoreUnavailable):
-            # A store that gets them in one round trip keeps this order, too.
+            # `clear` must run before `take`. A store that gets both in one round trip keeps this order.
             await asyncio.gather(
                 self._counters.clear([soft, failures(uid, known_network=known_network), here]),
                 self._counters.take([here], now=reserved.at),
