@@ -147,7 +147,7 @@ class LoginFlow:
             await self._refusal_timing.wait(since=began)
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:
-            # No password was refused. A time-out stays counted, since Drupal may have refused one.
+            # No password was refused. A time-out stays counted, since Drupal may have refused the password.
             await self._flood.release(reserved)
             if isinstance(error, Flood):
                 self._flood.drupal_refused(reserved)

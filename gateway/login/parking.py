@@ -53,7 +53,7 @@ class Parking:
         try:
             removed = await self._removed(key)
         finally:
-            # Also if this is cancelled while it waits.
+            # Logged even if this is cancelled while it waits.
             if not removed:
                 log.error("login.not_removed", uid=uid)
         return removed
