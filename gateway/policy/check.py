@@ -60,7 +60,7 @@ class PolicyCheck:
     ) -> tuple[Decision, Remembered | None]:
         """Decide on a login whose password was right. Raises PolicyUnreadable, NoDestination or NotEnrolled.
 
-        The token of a remembered device is read, and so replaced, only where it decides.
+        The token of a remembered device is read, and replaced, only if the decision depends on it.
         """
         remembered = None
         # Behind a proxy that is not in trusted_proxies, every visitor would have the proxy's address.
