@@ -2,7 +2,7 @@
 
 An attacker who can write to the store must not be able to run code. So a value is written as a list of plain items: its
 version, then its fields in the order of its table below. To add a field, append it to the table, raise the version, and
-say in `older` what values of the version before had in its place.
+let `older` add it to values of the version before.
 """
 
 import binascii

@@ -31,7 +31,7 @@ end
 """
 
 # ARGV: now, the packed entry of the new transaction, how many may be open, milliseconds to keep the string at least.
-# Returns the keys of those beyond, oldest first.
+# Returns the keys of the transactions above that number, oldest first.
 _ADD: Final = Script(f"""
 local now = tonumber(ARGV[1])
 local function wanted(expires_at, key) return expires_at > now end
