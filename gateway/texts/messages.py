@@ -28,7 +28,7 @@ from gateway.texts.templates import MESSAGES, SAMPLE, Form, Medium, Templates, e
 MEDIA: Mapping[str, Medium] = {"email": "mail", "sms": "sms", "whatsapp": "sms", "voice": "voice"}
 # Forms that are kept. Languages, minutes and known browsers make some hundreds.
 FORMS = 512
-# A code that is sent at once still works for its whole time, less the time of the sending.
+# Sending takes up to this long. It is added back, so that a new code is said to work for its whole lifetime.
 ROUNDING_SECONDS = 15
 
 
