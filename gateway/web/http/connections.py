@@ -1,7 +1,7 @@
 """A client's connection, bounded in bytes, requests and time (promise 13).
 
 aiohttp answers malformed HTTP with text/plain that repeats the bytes that came, and logs them. Both are replaced here,
-in `handle_error` and `finish_response`: every answer passes the second one.
+in `handle_error` and `finish_response`: every answer passes `finish_response`.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ log = structlog.get_logger()
 HEADER_BYTES = 8190
 # For all headers together, as in nginx: a hundred of the longest would be 1.5 MB for each connection (measured).
 HEAD_BYTES = 4 * HEADER_BYTES
-# How many bytes are parsed at once. What follows a whole request in a piece is counted with the next piece.
+# How many bytes are parsed at once. If a piece holds more than one request, the bytes after the first are counted with
+# the next piece.
 PIECE_BYTES = HEADER_BYTES
 # For the head of the first request.
 HEAD_SECONDS = 15.0
@@ -239,7 +240,7 @@ def give_up_unread(transport: asyncio.BaseTransport) -> None:
 
 
 def has_unread(transport: asyncio.BaseTransport) -> bool:
-    """Whether a peer that has just closed its side had not received everything by then.
+    """Whether a peer that has just closed its side missed a part of what was sent.
 
     Its FIN acknowledges what had reached it (RFC 9293 §3.10.7.4). It answers what comes later with a reset.
     """
@@ -263,7 +264,8 @@ async def write_whole(request: web.Request, response: web.Response) -> None:
             raise ConnectionResetError("slow reader")
         await asyncio.sleep(0.005)
     if transport.is_closing():
-        # Closed is not lost: a client that has the last byte may leave at once. How it left is known a turn later.
+        # A client that has the last byte may close at once. Whether bytes were lost is known one turn of the loop
+        # later.
         await asyncio.sleep(0)
         if isinstance(connection, Connection) and connection.broken:
             raise ConnectionResetError("client gone")
