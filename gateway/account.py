@@ -176,7 +176,7 @@ class Enrolment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grant:
-    """What a manageToken says: which user passed a second factor *at* that time, and where notices to them go."""
+    """What a manageToken says: which user passed a second factor, when (*at*), and where notices to that user go."""
 
     uid: str
     username: str = field(repr=False)

@@ -183,7 +183,7 @@ def options_in(annotation: object) -> list[type[Options]]:
 
 
 def remove(tree: dict[str, object], keys: Sequence[int | str]) -> None:
-    """Remove the innermost entry that *keys* lead to, under its own name or that of its file.
+    """Remove the innermost entry that *keys* lead to, together with its `…_file`.
 
     A list with a mistake is removed whole, and so is a mapping that lacks a key.
     """

@@ -1,7 +1,7 @@
 """A limit: how often something may happen, and when a further time is refused.
 
-Pure rules over the times at which a limit was taken. Stores keep these times. A store that applies the rules in its
-own language is held to these functions by a test that drives both with the same history.
+Pure rules over the times at which a limit was taken. Stores keep these times. A store may apply the rules in its own
+language. A test gives the same history to it and to these functions, and compares the results.
 """
 
 from collections.abc import Sequence
