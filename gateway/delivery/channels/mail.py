@@ -106,8 +106,8 @@ def encoded_words(text: str) -> bytes:
 
 
 def _id(id: str) -> bytes:
-    # So an operator finds the id of an event in the log of the mail server. An id that a header can't hold is hashed,
-    # so that it is the same at each try.
+    # With this, an operator finds the id of an event in the log of the mail server. An id that a header can't hold is
+    # hashed, so that it is the same at each try.
     return id.encode() if IS_ID.fullmatch(id) else sha256(id.encode("utf-8", "replace")).hexdigest()[:32].encode()
 
 
