@@ -125,7 +125,7 @@ class PolicyCheck:
         try:
             await self._enrolments.update(uid, add)
         except StoreUnavailable as error:
-            # The code was right, so the login goes on. The device will be asked again.
+            # The code was right, so the login goes on. The device will be asked for a code again.
             log.warning("login.not_remembered", reason=error.reason)
             return None
         return Remembered(uid=uid, token=token)
