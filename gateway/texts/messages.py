@@ -26,7 +26,7 @@ from gateway.texts.templates import MESSAGES, SAMPLE, Form, Medium, Templates, e
 
 # What each channel carries.
 MEDIA: Mapping[str, Medium] = {"email": "mail", "sms": "sms", "whatsapp": "sms", "voice": "voice"}
-# Forms that are kept. Languages, minutes and known browsers make some hundreds.
+# How many forms are cached. Languages, minutes and known browsers make some hundreds.
 FORMS = 512
 # Sending takes up to this long. It is added back, so that a new code is said to work for its whole lifetime.
 ROUNDING_SECONDS = 15
