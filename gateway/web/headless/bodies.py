@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
-from typing_extensions import TypeAliasType, TypedDict  # pydantic reads typing's only from Python 3.12 on
+from typing_extensions import TypeAliasType, TypedDict  # pydantic accepts typing.TypedDict only from Python 3.12 on
 
 from gateway.auth_types import ENROLLED, METHODS
 from gateway.errors import Malformed

@@ -168,7 +168,7 @@ class Connection(RequestHandler):
         try:
             await super().start()
         finally:
-            # Requests that are not answered any more and this connection would keep each other in memory.
+            # Otherwise this connection and its unanswered requests would keep each other in memory.
             self._messages.clear()
             self._message_tail = b""
             self._body = EMPTY_PAYLOAD
@@ -179,7 +179,7 @@ class Connection(RequestHandler):
             async with asyncio.timeout(timeout):
                 await super().shutdown(timeout)
         except TimeoutError:
-            # aiohttp would wait as long once more, and a Pod is not given twice its time.
+            # aiohttp would wait for the same time again, but a Pod gets its time only once.
             if self._task_handler is not None:
                 self._task_handler.cancel()
             self.force_close()
