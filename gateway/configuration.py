@@ -122,7 +122,7 @@ def merge(onto: dict[str, object], other: Mapping[str, object]) -> None:
 
 
 def infer_kind_of_store(tree: dict[str, object]) -> None:
-    """A store with an address is a Redis, so that HEADGATE_STORE__URL is enough."""
+    """A store with a `url` is Redis, so HEADGATE_STORE__URL alone is enough."""
     store = tree.get("store")
     if isinstance(store, dict) and "kind" not in store and ("url" in store or "url_file" in store):
         store["kind"] = "redis"

@@ -1,4 +1,4 @@
-"""A limit: how often something may happen, and when a further time is refused.
+"""A limit: how often something may happen, and when it is refused.
 
 Pure rules over the times at which a limit was taken. Stores keep these times. A store may apply the rules in its own
 language. A test gives the same history to it and to these functions, and compares the results.
