@@ -269,7 +269,7 @@ _ENROLMENT: Final = _Table(
         # Version 1 knew no devices, version 2 neither a pending secret nor a revocation.
         1: lambda items: [*items, []],
         2: lambda items: [*items, None, 0.0, 0.0],
-        # The devices of version 3 had no name. They are forgotten, and asked for a code once more.
+        # The devices of version 3 had no name. So these devices are forgotten, and their users need a code again.
         3: lambda items: [*items[:5], [], *items[6:]],
     },
 )
