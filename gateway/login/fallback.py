@@ -57,7 +57,7 @@ class Fallback:
             return replace(pending, messages=ids)
 
         now = self._clock()
-        # First applied to what was read, as in a resend: if it raises, no message must be counted.
+        # The change is tried on the copy that was read, as in a resend. If that fails, no message is counted.
         await self._flood.deliveries(destinations(change(seen)), known_network=seen.known_network, now=now)
         after = await self._transactions.update(key, change, seen=seen)
         for message in messages(key, after, browser=failed.browser, now=now, fallback=self._methods):

@@ -310,7 +310,7 @@ class LoginFlow:
                 now=now, wait_seconds=self._rules.code.resend_wait_seconds, messages=ids, auth_type=method
             )
 
-        # First applied to what was read: if it raises, no message must be counted.
+        # The change is tried on the copy that was read. If that fails, no message is counted.
         tried = reissue(seen)
         if tried.messages == ids:
             await self._flood.deliveries(destinations(tried), known_network=seen.known_network, now=now)

@@ -100,5 +100,5 @@ class Parking:
         try:
             await self._parked.postpone(key, due_at=self._clock())
         except StoreUnavailable:
-            # It stays due at its first deadline.
+            # The session is then due at its old deadline.
             log.warning("reaper.later", transaction=key)
