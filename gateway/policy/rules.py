@@ -29,7 +29,7 @@ class Reason(StrEnum):
 class Decision:
     """Either why the login is *exempt*, or the *methods* that it may use and the one that is used.
 
-    *would_fail* is the word of the error that the login would have got if policy did more than observe.
+    *would_fail* is the word of an error that policy would have raised if it did not only observe.
     """
 
     exempt: Reason | None = None
