@@ -24,9 +24,9 @@ class Client:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visitor:
-    """The user's side of a request: the canonical *address*, and the headers of the browser that Drupal receives.
+    """The visitor's part of a request: the canonical *address*, and those headers of the browser that Drupal gets.
 
-    *unvouched*: the peer forwards requests and is no trusted proxy, so *address* may be a proxy's.
+    *unvouched*: the peer forwards requests but is not a trusted proxy, so *address* may be that of a proxy.
     """
 
     address: str = field(repr=False)
@@ -37,7 +37,7 @@ class Visitor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """Where a request comes from: the *client* that sent it, and the *visitor* whom it sent it for."""
+    """Where a request comes from: the *client* that sent it, and the *visitor* whom the client serves."""
 
     client: Client
     visitor: Visitor
@@ -84,7 +84,7 @@ class Account:
 class Device:
     """A device that is remembered until *expires_at*: the digests of its name and of the token that it holds.
 
-    *before* is the digest of the token before that one.
+    *before* is the digest of the previous token.
     """
 
     name: bytes = field(repr=False)
@@ -124,7 +124,8 @@ class Enrolment:
         return self.pending
 
     def confirm(self, secret: bytes, *, step: int, recovery_hashes: tuple[str, ...]) -> "Enrolment":
-        """Replace what was enrolled by the confirmed *secret*. The code that confirmed it is used up.
+        """Enrol the confirmed *secret* and its recovery codes, instead of the previous ones. The code that confirmed it
+        is used up.
 
         Remembered devices are forgotten: they were remembered without this app. Raises NotEnrolled when *secret* was
         confirmed before, or when another one was proposed since.
@@ -192,7 +193,7 @@ class Grant:
 
 
 def undescribed(session: DrupalSession) -> Account:
-    """Return what the login alone says of the account of *session*."""
+    """Return the account of *session* with its uid only: Drupal has shown nothing else."""
     return Account(uid=session.uid, profile={"uid": [{"value": int(session.uid)}]})
 
 

@@ -59,11 +59,11 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         reaper = Reaper(drupal=parts.drupal, backend=parts.backend, clock=clock)
         seconds = settings.shutdown_seconds
         if not parts.backend.durable:
-            # A request that took all the time there was leaves some for this.
+            # Even if requests took the whole shutdown time, this gets LAST_SECONDS.
             stack.push_async_callback(lambda: reaper.drain(most_seconds=max(running.left(seconds), LAST_SECONDS)))
         await stack.enter_async_context(background(courier.run(), stop=courier.stop))
         await stack.enter_async_context(background(reaper.run()))
-        # While the reaper still runs, since a login that is answered late brings a session to end.
+        # This runs before the reaper stops: a login that Drupal answers late may leave a session for the reaper.
         stack.push_async_callback(lambda: parts.drupal.finish(most_seconds=running.left(seconds)))
         stack.push_async_callback(running.settle, seconds)
         yield Gateway(
@@ -73,7 +73,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Components:
-    """The opened parts that more than one other part needs."""
+    """The opened parts that several other parts share."""
 
     settings: Settings
     drupal: Authenticator
@@ -89,7 +89,7 @@ class Components:
 
 
 async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: Callable[[], float]) -> Components:
-    """Open them in the order in which they need each other; *stack* closes them."""
+    """Open the parts in the order of their dependencies; *stack* closes them."""
     if settings.webhook:
         await stack.enter_async_context(settings.webhook.open())
     sealer = settings.sealer()
@@ -123,7 +123,7 @@ async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: C
         notices=notices,
         texts=Texts(settings.texts, public_url=settings.public_url),
         flood=flood,
-        # It spreads retries and blurs the time of answers; no secret is made of it.
+        # It spreads retries and varies the time of answers. It makes no secrets.
         rng=random.Random(),  # noqa: S311
         clock=clock,
     )
@@ -174,7 +174,7 @@ def courier_of(parts: Components) -> Courier:
         options=settings.courier,
         claim_seconds=settings.store.claim_seconds,
         fall_back=Fallback(parts.backend, flood=parts.flood, methods=settings.fallback, clock=parts.clock),
-        # With a fallback, a message's deadline is before the end of its code, until which /status may be called.
+        # With a fallback, a message's deadline comes before its code expires. /status may be called until then.
         remembered_seconds=REMEMBERED_SECONDS + (settings.code.lifetime_seconds if settings.fallback else 0),
     )
 

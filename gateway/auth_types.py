@@ -21,7 +21,7 @@ class AuthType(StrEnum):
     NONE = "NONE"
 
 
-# The methods that send a code, with the channels that each needs, all of them.
+# The methods that send a code. A method sends it by each of its channels.
 METHODS: Final[Mapping[str, tuple[str, ...]]] = {
     AuthType.EMAIL: ("email",),
     AuthType.SMS: ("sms",),

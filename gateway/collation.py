@@ -63,9 +63,9 @@ EQUAL = (
 )
 # 🅐 and 🅰; combining Glagolitic letters; Georgian in its two scripts (`unicode_ci`).
 RANGES = ((0x1F150, 0x61, 26), (0x1F170, 0x61, 26), (0x1E000, 0x2C30, 43), (0x2D00, 0x10D0, 38))
-# Letters without weight in one of these tables, or with weight only together with the next letter. The iota is a
-# letter in `general_ci` and a mark of the letter before it in all others, so keeping it would separate ᾳ from α, or ᾳ
-# from αι. The hamza of ٵ comes before its letter in some and after it in others.
+# Letters without weight in one of these tables, or with weight only together with the next letter. The iota is a letter
+# in `general_ci`. In all others it is a mark of the letter before it. If it were kept, ᾳ would differ from α, or from
+# αι. The hamza of ٵ comes before its letter in some and after it in others.
 WEIGHTLESS = (
     "·\u0345ι\u0621\u0674\u06fd\u0883\u0887\u0640۞\u07fa\u0824\u0828เแโใไເແໂໃໄᦵᦶᦷᦺꪵꪶꪹꪻꪼ\u180a\u1cd3\u1cf2\u1cf3\ufe73"
 )
@@ -84,9 +84,9 @@ def fold(name: str) -> str:
 
     If two names are merged, they share a counter. If one name is split, an attacker evades the counter by spelling it
     differently (`alıce` and `àlicé` log in as alice: measured, Drupal 10.6 and 11.4). So this merges too much rather
-    than too little: it applies NFKD, casefold and *SPELLINGS*, drops marks, formats and separators, makes every digit
-    an ASCII digit and ss one s, and replaces everything else above U+FFFF by one symbol. `general_ci` does the last,
-    while in `0900_ai_ci` 𝐚 is an a: no finer rule merges what both merge.
+    than too little. It applies NFKD, casefold and *SPELLINGS*, and drops marks, formats and separators. It makes every
+    digit an ASCII digit, and ss one s. It replaces everything else above U+FFFF by one symbol. The last rule comes from
+    `general_ci`. In `0900_ai_ci`, 𝐚 is an a, so no finer rule would suit both.
     """
     # Twice: casefold can make new compositions, and NFKD can make new capitals.
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).casefold()

@@ -45,7 +45,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] 
         infer_kind_of_store(part)
     merge(tree, variables)
     settings = validated(tree, problems)
-    # A value that is wrong is not reported a second time for a conflict that its default causes.
+    # The default replaces a wrong value. A conflict that this default causes is not reported.
     wrong = {outermost_key(key) for key, _ in problems}
     conflicts = [*settings.conflicts(), *short_api_keys(settings, environ)]
     problems += [(key, sentence) for key, sentence in conflicts if outermost_key(key) not in wrong]
@@ -57,7 +57,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] 
 
 
 def from_file(path: Path) -> tuple[dict[str, object], list[tuple[str, str]]]:
-    """Read the YAML file at *path*; return its tree, and the problem that it can't be read with."""
+    """Read the YAML file at *path*; return its tree, and a problem if it can't be read."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -129,7 +129,7 @@ def merge(onto: dict[str, object], other: Mapping[str, object]) -> None:
 
 
 def infer_kind_of_store(tree: dict[str, object]) -> None:
-    """A store with an address is a Redis, so that HEADGATE_STORE__URL is enough."""
+    """A store with a `url` is Redis, so HEADGATE_STORE__URL alone is enough."""
     store = tree.get("store")
     if isinstance(store, dict) and "kind" not in store and ("url" in store or "url_file" in store):
         store["kind"] = "redis"
@@ -156,7 +156,7 @@ def follows(key: str, problems: Sequence[tuple[str, str]]) -> bool:
 
 
 def remove(tree: dict[str, object], keys: Sequence[int | str]) -> None:
-    """Remove the innermost entry that *keys* lead to, under its own name or that of its file.
+    """Remove the innermost entry that *keys* lead to, together with its `…_file`.
 
     A list with a mistake is removed whole, and so is a mapping that lacks a key.
     """

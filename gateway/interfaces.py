@@ -84,7 +84,7 @@ class Authenticator(Protocol):
         ...
 
     def hand_over(self, credential: Credential) -> HandOver:
-        """Return what the frontend receives of *credential*."""
+        """Return what the frontend receives for *credential*."""
         ...
 
     def unusable_cookies(self, handed: HandOver, *, public_url: str | None) -> list[UnusableCookie]:
@@ -120,8 +120,8 @@ class Authenticator(Protocol):
         ...
 
 
-# Uses up, in the user's enrolment, what an accepted answer has proved. It is pure, and raises NotEnrolled when that is
-# used up already or no longer enrolled.
+# Marks an accepted answer as used in the user's enrolment. It is pure, and raises NotEnrolled when the answer was used
+# before, or its factor is no longer enrolled.
 Spend: TypeAlias = Callable[[Enrolment], Enrolment]
 
 
@@ -131,25 +131,25 @@ class Factor(Protocol):
     *enrolled* says where an accepted answer is used up. True: in the user's enrolment, by *Spend*. False: in the
     transaction, which it wins; then *secret* is all that a check needs.
 
-    A factor that the user's device answers fits, too. Its challenge goes out in the answer of /authenticate, and its
-    assertion comes back as *answer*. Its public keys and counters stand in the enrolment.
+    The user's device may answer instead of the user, as in WebAuthn. Its challenge goes out in the answer of
+    /authenticate, and its assertion comes back as *answer*. Its public keys and counters stand in the enrolment.
     """
 
     enrolled: ClassVar[bool]
 
     def challenge(self, secret: bytes) -> str:
-        """Return what a login gives the user to answer with; empty for a factor that the user already holds.
+        """Return what a login sends for the user to answer with; empty if the user has everything already.
 
         It is made from the transaction's *secret* alone: the same at every call, so that a resend repeats it.
         """
         ...
 
     def capacity(self) -> AbstractContextManager[None]:
-        """Hold what a check needs while it runs. Raises FactorBusy when all of it is taken."""
+        """Hold what a check needs while it runs. Raises FactorBusy when no capacity is left."""
         ...
 
     async def check(self, answer: str, *, secret: bytes, enrolment: Enrolment | None, now: float) -> Spend | None:
-        """Return what uses the right *answer* up, or None for a wrong one. *now* is in seconds since the epoch.
+        """Return the Spend of a right *answer*, or None for a wrong one. *now* is in seconds since the epoch.
 
         It changes nothing, and takes the same time for every wrong answer. Called while *capacity* is held.
         """

@@ -1,13 +1,13 @@
-"""A limit: how often something may happen, and when a further time is refused.
+"""A limit: how often something may happen, and when it is refused.
 
-Pure rules over the times at which a limit was taken. Stores keep these times. A store that applies the rules in its
-own language is held to these functions by a test that drives both with the same history.
+Pure rules over the times at which a limit was taken. Stores keep these times. A store may apply the rules in its own
+language. A test gives the same history to it and to these functions, and compares the results.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A waiting limit remembers this many takings beyond `most`. 2^64 times any wait is longer than `wait_most`.
+# A limit with `wait_first` remembers this many times beyond `most`. 2^64 times any wait is longer than `wait_most`.
 BEYOND = 64
 
 # The name of the limit that is full while a network is known to an account.
@@ -16,10 +16,10 @@ KNOWN_NETWORK = "known_network"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limit:
-    """Allows at most *most* takings of *key* within *seconds*.
+    """Allows *key* to be taken at most *most* times within *seconds*.
 
-    With *wait_first*, a full limit refuses for that many seconds after the last taking. Each further taking doubles
-    the wait, up to *wait_most*. With *until_unlocked*, a full limit stays full until it is cleared.
+    With *wait_first*, a full limit refuses for that many seconds after it was last taken. Each further time doubles the
+    wait, up to *wait_most*. With *until_unlocked*, a full limit stays full until it is cleared.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """The result of a taking: the *counts* after it, or the limit that *refused* it, and how many seconds to wait."""
+    """The result of taking limits: the *counts* afterwards, or the limit that *refused* and the seconds to wait."""
 
     refused: Limit | None = None
     retry_after: float = 0
@@ -54,7 +54,7 @@ def held(limit: Limit, takings: Sequence[float], now: float) -> Sequence[float]:
 
 
 def judge(limit: Limit, takings: Sequence[float], now: float) -> float | None:
-    """Return the seconds until *limit* allows another taking; None if it does now. *takings* are those held."""
+    """Return the seconds until *limit* may be taken again; None if it may now. *takings* come from `held`."""
     if len(takings) < limit.most:
         return None
     if limit.until_unlocked or not takings:
@@ -68,5 +68,5 @@ def judge(limit: Limit, takings: Sequence[float], now: float) -> float | None:
 
 
 def taken(limit: Limit, takings: Sequence[float], now: float) -> list[float]:
-    """Return *takings* and the one of *now*, as many as must be remembered."""
+    """Put *now* in front of *takings*; return as many as must be remembered."""
     return [now, *takings[: limit.most + BEYOND - 1]]

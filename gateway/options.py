@@ -29,7 +29,7 @@ NamedNetwork = Annotated[Network, BeforeValidator(network_named)]
 
 
 class Options(BaseModel):
-    """The options of one part. Each part has a subclass of its own, and opens itself from it.
+    """The options of one part. Each part has a subclass of its own, from which it is opened.
 
     Every secret may come from a file: `password_file` stands for `password`. To give both is an error.
     """

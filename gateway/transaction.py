@@ -38,7 +38,7 @@ def new_id() -> str:
 
 
 def new_secret() -> bytes:
-    """Return the random bytes from which a factor makes what belongs to one transaction."""
+    """Return the random bytes from which a factor makes its challenge, such as a code, for one transaction."""
     return secrets.token_bytes(SECRET_BYTES)
 
 
@@ -124,7 +124,7 @@ class Transaction:
         return self.resends_left > 0 and now >= self.resend_at
 
     def reissue(self, *, now: float, wait_seconds: float, messages: tuple[str, ...], auth_type: str) -> "Transaction":
-        """Send the same code again; it buys neither time nor attempts.
+        """Send the same code again, without more time or attempts.
 
         Without *messages* nothing is sent, so it only switches. Raises TooSoon before the wait is over or when no
         resend is left, and NotEnrolled for a method that was not offered.
@@ -147,7 +147,7 @@ class Transaction:
         )
 
     def switch(self, *, auth_type: str, now: float) -> "Transaction":
-        """Ask for another method without sending. It needs no wait and no resend, and buys neither time nor attempts.
+        """Ask for another method without sending. It needs no wait and no resend, and adds neither time nor attempts.
 
         Raises NotEnrolled for a method that was not offered.
         """

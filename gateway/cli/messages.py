@@ -71,7 +71,7 @@ async def send_test_message(settings: "Settings", *, method: str, to: str) -> st
 
 
 async def _ready(text: Text) -> Text:
-    """Return *text*: a channel awaits its text, since the courier renders it at the last moment."""
+    """Return *text*. A channel expects a coroutine, since the courier renders its texts at the last moment."""
     return text
 
 

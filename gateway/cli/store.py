@@ -49,7 +49,7 @@ def reseal(config: ConfigFile = None) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResealCounts:
-    """How many enrolments were sealed anew, and how many none of the keys opens."""
+    """How many enrolments were sealed again, and how many can't be opened by any key."""
 
     resealed: int
     unreadable: int

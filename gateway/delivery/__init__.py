@@ -8,8 +8,8 @@
                                                               └─► fallback: the same code by another method
 
 Every process of the gateway runs one courier. A message that a courier holds is reported to the store again and again.
-When a courier dies, the reports stop, and the store gives its messages to another courier. `/status` reads the last
-word from the store.
+When a courier dies, the reports stop, and the store gives its messages to another courier. `/status` reads the outcome
+from the store.
 
 A message in the outbox holds no code. The code is made from the transaction at the last moment, when the peer has
 already accepted the recipient, so no code is sent for a login that is over.

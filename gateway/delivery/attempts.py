@@ -14,7 +14,7 @@ from gateway.interfaces import Channel, Claimed, Message
 
 log = structlog.get_logger()
 
-# A message that was claimed so often, or raised something unexpected so often, is itself the fault (promise 8).
+# After this many claims, or this many unexpected errors, the message itself is the fault (promise 8).
 POISON = 5
 
 
@@ -37,7 +37,7 @@ class _Progress:
 
 
 class Attempts:
-    """Tries messages. *rest* waits for so many seconds before another try, and may raise to give the message back."""
+    """Tries messages. *rest* waits the given seconds before another try, and may raise to give the message back."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Attempts:
         self._rest = rest
 
     async def deliver(self, claimed: Claimed, message: Message) -> Literal["sent", "failed"]:
-        """Try *message* until its deadline, and return its last word.
+        """Try *message* until its deadline, and return its outcome.
 
         A code that is too late is `failed`, too: nobody can ask for the status of its closed transaction.
         """
@@ -108,12 +108,12 @@ class Attempts:
         return True
 
     async def _demand_counted(self, progress: _Progress) -> None:
-        """Raise TooLate for a code that flood control refused, before it waits for a channel that is away."""
+        """Raise TooLate for a code that flood control refused, before it waits for a channel that is down."""
         message = progress.message
         if message.subject == "code" and not progress.is_counted:
             if not await self._counted(message):
                 raise TooLate("flood")
-            # Asked once: the count may expire before a peer that is away comes back.
+            # Asked once: the count may expire before a peer that is down comes back.
             progress.is_counted = True
 
     async def _pause(self, progress: _Progress) -> None:

@@ -9,7 +9,7 @@ MOST_DOUBLINGS = 30
 class Backoff:
     """Pauses that begin at *first_seconds* and double up to *most_seconds*.
 
-    Each is made shorter by chance, so that the couriers do not all try at the same moment.
+    Each is shortened at random, so that the couriers do not all try at the same moment.
     """
 
     def __init__(self, *, first_seconds: float, most_seconds: float, rng: Random) -> None:
@@ -18,6 +18,6 @@ class Backoff:
         self._rng = rng
 
     def seconds(self, failures: int) -> float:
-        """The pause after so many failures, the first being 1."""
+        """The pause after *failures* failures in a row; the first failure is 1."""
         doubled = self._first_seconds * 2.0 ** min(failures - 1, MOST_DOUBLINGS)
         return min(doubled, self._most_seconds) * self._rng.uniform(0.5, 1)

@@ -1,4 +1,4 @@
-"""Claims messages from the outbox, holds them while they are tried, and finishes each with its last word.
+"""Claims messages from the outbox, holds them while they are tried, and finishes each with its outcome.
 
 Every process of the gateway is a courier. While it holds a message, it reports so to the store. When it dies, the
 reports stop, and another courier gets the message. No error of one message, and none of the store, ends the courier.
@@ -25,14 +25,14 @@ log = structlog.get_logger()
 
 # How long a claim waits for the first message. Only a stop needs it to end, and that cancels it.
 WAIT_SECONDS = 5.0
-# How long after its deadline `/status` can still read the last word about a message.
+# How long after its deadline `/status` can still read the outcome of a message.
 REMEMBERED_SECONDS = 60.0
 
 
 class CourierOptions(Options):
-    """*busy* messages are on their way at once; *held* also counts those that rest before another try.
+    """At most *busy* messages are tried at once. At most *held* are tried or wait for another try.
 
-    The first rest takes *retry_seconds*; each further one doubles, up to *retry_most_seconds*.
+    The first pause lasts *retry_seconds*. Each further pause is twice as long, up to *retry_most_seconds*.
     """
 
     busy: Annotated[int, Field(ge=1, le=1000)] = 32
@@ -53,9 +53,9 @@ class _GivenBack(Exception):
 class Courier:
     """Claims, tries and finishes messages. *name* tells this courier from all others.
 
-    *claim_seconds* is the store's: a courier that is silent for so long loses its messages. *fall_back* is called for
-    each message that has failed, and may be called twice. *remembered_seconds* after its deadline, a message's last
-    word is forgotten. *code_of* makes a transaction's code; *counted* asks flood control about a message.
+    *claim_seconds* is the store's: a courier that is silent for this long loses its messages. *fall_back* is called for
+    each message that has failed, and may be called twice. *remembered_seconds* after a message's deadline, its outcome
+    is forgotten. *code_of* makes a transaction's code; *counted* asks flood control about a message.
     """
 
     def __init__(
@@ -81,7 +81,8 @@ class Courier:
         self._claim_seconds = claim_seconds
         self._fall_back = fall_back
         self._remembered_seconds = remembered_seconds
-        # Not from *rng*: forked processes share its state, and two couriers of one name would never seem silent.
+        # Not from *rng*: forked processes share its state. If two couriers had one name, the death of either would go
+        # unnoticed.
         self._name = name or secrets.token_hex(8)
         self._backoff = Backoff(first_seconds=options.retry_seconds, most_seconds=options.retry_most_seconds, rng=rng)
         self._attempts = Attempts(
@@ -111,7 +112,7 @@ class Courier:
             reporter.cancel()
 
     def stop(self) -> None:
-        """Claim nothing more. run() returns when the messages on their way are taken, or after the grace.
+        """Claim nothing more. run() returns when the messages on their way are sent, or after `grace_seconds`.
 
         A message that is left is not finished: the store gives it to another courier, as if this one had died.
         """
@@ -135,7 +136,7 @@ class Courier:
                 continue
             failures = 0
             for claimed in found:
-                # A store that took this courier for silent gives it the same message again, while it is still tried.
+                # After missed reports, the store gives this courier a message that it is still trying.
                 if claimed.receipt not in self._held:
                     self._held[claimed.receipt] = tasks.create_task(self._carry(claimed))
 
@@ -178,7 +179,7 @@ class Courier:
             return
         word = await self._attempts.deliver(claimed, message)
         if word == "failed":
-            # Before the last word: a frontend that reads `failed` gives up.
+            # Before the outcome is stored: a frontend that reads `failed` gives up.
             await self._fall_back(message)
         await self._finish(claimed, word, until=max(self._clock(), message.deadline) + self._remembered_seconds)
         if word == "failed":
@@ -199,7 +200,7 @@ class Courier:
         raise _GivenBack
 
     async def _finish(self, claimed: Claimed, word: Literal["sent", "failed"], *, until: float) -> None:
-        """Store the last word, however long the store is away: without it, the message would be sent again."""
+        """Store the outcome, however long the store is down: without it, the message would be sent again."""
         failures = 0
         while True:
             try:

@@ -64,7 +64,7 @@ def e164(text: str, options: NumberOptions) -> str:
     # The import takes 50 ms, so only a gateway with such a channel pays for it.
     import phonenumbers
 
-    # A pasted number may hold marks of direction.
+    # A pasted number may hold invisible marks of the writing direction.
     shown = "".join([letter for letter in text if unicodedata.category(letter) != "Cf"]).strip()
     if not IS_WRITTEN.fullmatch(shown):
         raise Undeliverable("number")

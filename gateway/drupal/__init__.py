@@ -2,7 +2,7 @@
 
     authenticate ─▶ describe ─▶ parked while the code is awaited ─▶ hand_over
          │                                  └──────▶ log_out
-         └─ given up: the answer is read on, and its session logged out
+         └─ given up: the answer is still read, and its session logged out
 
 | file | holds |
 |---|---|

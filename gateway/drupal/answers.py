@@ -1,4 +1,4 @@
-"""What Drupal's answers to a login mean. Nothing here sends.
+"""What Drupal's answers to a login mean. Nothing here sends a request.
 
 | answer | meaning |
 |---|---|
@@ -8,7 +8,7 @@
 | 503 | maintenance |
 | anything else | not an answer of Drupal's that the gateway understands |
 
-No whole sentence of Drupal's decides, since sentences change between minor versions (measured, Drupal 10.6 and 11.4).
+No meaning depends on a whole sentence, since sentences change between minor versions (measured, Drupal 10.6 and 11.4).
 """
 
 import json

@@ -93,7 +93,7 @@ class Bulkhead:
             if entry in entry.line:
                 self._unqueue(entry)
             elif not entry.turn.cancelled() and entry.turn.exception() is None:
-                # It got its slot in the moment in which it gave up.
+                # The call got its slot just when it gave up.
                 self._leave(network)
             if isinstance(error, TimeoutError):
                 raise DrupalBusy("slot", retry_after=BUSY_SECONDS) from None

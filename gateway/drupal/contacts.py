@@ -92,7 +92,7 @@ def from_login(session: DrupalSession) -> Profile:
 
 
 def from_jsonapi(answer: Answer, uid: str, phone_field: str | None) -> Profile | None:
-    """One item: the user. Anonymous visitors get 200 with an empty list; a site without the module answers 404."""
+    """The user is the only item. Anonymous visitors get 200 with an empty list; a site without the module gives 404."""
     if answer.status != HTTPStatus.OK:
         return None
     items = answer.json().get("data")
@@ -123,7 +123,7 @@ def from_rest(answer: Answer, uid: str, phone_field: str | None) -> Profile | No
 
 
 def from_form(answer: Answer, uid: str, phone_field: str | None) -> Profile | None:
-    """The inputs of /user/UID/edit. Another user's form is 403."""
+    """Reads the inputs of /user/UID/edit. Another user's form is 403."""
     del uid  # Drupal has checked it: only one's own form is 200 and has a `mail` input.
     if answer.status != HTTPStatus.OK or answer.content_type != "text/html":
         return None

@@ -69,8 +69,8 @@ def sent_cookie(cookie_header: str, names: Sequence[str | None], *, any_name: bo
 def deletions(set_cookies: Sequence[str], name: str, *, host: str) -> tuple[str, ...]:
     """The Set-Cookie lines that delete the cookie *name* in a browser.
 
-    They are Drupal's own where it sent some, or else made as Drupal makes them: a dotted host gets `domain=.host`, and
-    the prefix SSESS goes with `secure` (measured, Drupal 10.6 and 11.4).
+    If Drupal sent such lines, these are returned. Otherwise they are made as Drupal makes them: a dotted host gets
+    `domain=.host`, and the prefix SSESS means `secure` (measured, Drupal 10.6 and 11.4).
     """
     sent = tuple(line for line in set_cookies if line.startswith(f"{name}={_DELETED};"))
     if sent:

@@ -14,7 +14,7 @@ def site_headers(url: str, public_url: str | None) -> dict[str, str]:
 
 
 def visitor_headers(visitor: Visitor | None) -> dict[str, str]:
-    """The visitor's one canonical address and what their browser says; nothing for a call of the gateway's own."""
+    """The visitor's canonical address and the headers of their browser; empty for a call of the gateway's own."""
     if visitor is None:
         return {}
     headers = {"X-Forwarded-For": visitor.address}

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from gateway.drupal.reading_on import READ_ON_SECONDS
 from gateway.options import Options, http_address
 
-# The queue is given up well before the request is: a password must not be sent for a visitor who has left.
+# A call leaves the queue well before its request times out: no password must be sent for a visitor who has left.
 _QUEUE_SECONDS: Final = 5
 _CONNECT_SECONDS: Final = 5
 
@@ -18,7 +18,7 @@ class SiteOptions(Options):
     public_url: str | None = None
     timeout_seconds: float = Field(default=15, gt=0, le=READ_ON_SECONDS)
     max_concurrent: int = Field(default=32, ge=1, le=10_000)
-    # Shorter than nginx's 65 s, or a POST meets a connection that the other side has just closed.
+    # Shorter than nginx's 65 s, so that no POST is sent on a connection that nginx has just closed.
     keep_alive_seconds: float = Field(default=30, ge=0)
     # Where a module lets users log in with their mail address, Drupal's answer has another name than the request.
     login_by_mail: bool = False

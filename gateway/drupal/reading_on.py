@@ -1,7 +1,7 @@
 """Logins that were given up, and whose answers are read all the same.
 
 Drupal carries a login out although its client has left (measured), and the session that it opens can be ended only by
-the gateway that receives its cookie. So a login that is given up is read on for a minute.
+the gateway that receives its cookie. So the gateway waits for the answer for another minute.
 
     waited for ──answer──▶ done
         │ time-out, or the caller leaves
@@ -26,12 +26,12 @@ from gateway.interfaces import Late
 log = structlog.get_logger()
 
 READ_ON_SECONDS = 60
-# At shutdown: the time to end the sessions that came late, and then the time to keep what is left for the reaper.
+# At shutdown, late sessions are ended for this long. After that, the rest is left to the reaper for this long.
 LAST_SECONDS: Final = 1
 
 
 class ReadingOn:
-    """Every login that is being read on, and everything that is being done with what came of it."""
+    """The given-up logins whose answers are still awaited, and the tasks that handle those answers."""
 
     def __init__(self) -> None:
         self._given_up: set[asyncio.Task[Credential]] = set()
@@ -56,7 +56,7 @@ class ReadingOn:
         self._orphaned_by = "shutdown"
         for login in self._given_up:
             login.cancel()
-        # What has come by now is ended, or kept for the reaper.
+        # The sessions that came in time are ended, or kept for the reaper.
         await self._all_done(LAST_SECONDS)
         for task in self._tasks:
             task.cancel()

@@ -110,7 +110,7 @@ class EnrolmentFlow:
         return Confirmed(codes=codes, manage_token=self._second_factor.seal_grant(by_app, client=caller.client))
 
     async def remove(self, *, token: str, otp: str, caller: Caller) -> None:
-        """Remove app and recovery codes, for a code of either.
+        """Remove the app and the recovery codes if *otp* is a code of either.
 
         Raises NotEnrolled when there is no app, WrongOtp, Flood or FactorBusy.
         """
@@ -186,7 +186,7 @@ class EnrolmentFlow:
         return lambda: self._second_factor.spend(method, otp, secret=b"", enrolment=enrolment)
 
     async def _demand(self, check: Callable[[], Awaitable[Value | None]], grant: Grant, visitor: Visitor) -> Value:
-        """Return what *check* finds. It is counted first, with the account's wrong codes.
+        """Run *check* and return its result. It is counted first, as one of the account's wrong codes.
 
         Raises WrongOtp, AccountLocked and Flood.
         """
@@ -194,7 +194,8 @@ class EnrolmentFlow:
         reserved = await self._flood.guess(grant.uid, visitor.address, known_network=known_network)
         found = await check()
         if found is not None:
-            # Given back and not cleared, as after a login: the first code of a fresh secret proves nothing.
+            # Only this try is given back. A login would clear the count, but the first code of a new secret proves
+            # nothing.
             await self._flood.release(reserved)
             return found
         await self._second_factor.reject(grant, reserved, known_network=known_network, visitor=visitor)

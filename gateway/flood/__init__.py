@@ -1,4 +1,4 @@
-"""What must not happen too often, and who is refused when it does.
+"""Flood control: what must not happen too often, and what is refused when it does.
 
     event          counted                                   by                         refused
     a login        refused passwords                         name and address, address  429 flood, before Drupal

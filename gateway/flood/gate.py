@@ -1,7 +1,7 @@
 """Counts what must not happen too often, and refuses it when it does. Without its store it refuses everything.
 
-A try is reserved before it happens and given back if it did not count, or parallel tries would all be let through.
-Giving back is best effort: a count that is too high is the safe mistake.
+A try is reserved before it happens, and given back if it did not count. Otherwise parallel tries would all be let
+through. Giving back is best effort: a count that is too high is the safe mistake.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ COUNT_VISITORS = "$settings['reverse_proxy'] = TRUE; $settings['reverse_proxy_ad
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reserved:
-    """A try that was counted under *limits* at *at*, and the *counts* with it."""
+    """A try that was counted at the time *at*, its *limits*, and their *counts* afterwards."""
 
     limits: tuple[Limit, ...]
     counts: tuple[int, ...]
@@ -130,7 +130,7 @@ class Floodgate:
             await self._counters.give_back(reserved.limits, now=reserved.at)
 
     def drupal_refused(self, reserved: Reserved) -> None:
-        """Note that Drupal refused the address. If we have counted less than half the limit, Drupal counts us."""
+        """Note that Drupal refused the address. If our own count is below half the limit, it counts the gateway."""
         if reserved.counts[1] * 2 < reserved.limits[1].most:
             self._drupal_counted_us_at = self._clock()
             if self._counted_us.due():
@@ -139,8 +139,8 @@ class Floodgate:
     async def demand_unlocked(self, uid: str, address: str) -> bool:
         """Return whether the account has logged in from the network of *address* lately.
 
-        Raises AccountLocked while wrong codes lock the account. For a known network, only those from known networks
-        count; for any other network, only the others.
+        Raises AccountLocked while wrong codes lock the account. Wrong codes from known networks lock known networks,
+        and all others lock the other networks.
         """
         now, known_network = self._clock(), self._limits.known_network(uid, address)
         theirs, own = await asyncio.gather(
@@ -237,7 +237,7 @@ class Floodgate:
         soft, *others = reserved.limits
         here = self._limits.known_network(uid, address)
         with contextlib.suppress(StoreUnavailable):
-            # A store that gets them in one round trip keeps this order, too.
+            # `clear` must run before `take`. A store that gets both in one round trip keeps this order.
             await asyncio.gather(
                 self._counters.clear([soft, failures(uid, known_network=known_network), here]),
                 self._counters.take([here], now=reserved.at),

@@ -132,7 +132,7 @@ class Limits:
         return (*guesses(uid, known_network=known_network), self._limit("flood.codes", self._options.codes, seen_from))
 
     def known_network(self, uid: str, address: str) -> Limit:
-        """Return a limit that is full while the network of *address* is known: a code from there was right lately."""
+        """Return a limit that is full while the network of *address* is known: a right code came from there."""
         key = f"{KNOWN_NETWORK}:{self._index(KNOWN_NETWORK, uid, network_of(address))}"
         return Limit(name=KNOWN_NETWORK, key=key, most=1, seconds=KNOWN_NETWORK_SECONDS)
 
@@ -165,7 +165,7 @@ class Limits:
 
 
 def guesses(uid: str, *, known_network: bool) -> tuple[Limit, Limit]:
-    """Limit wrong codes of an account: after ten it waits; after a hundred in 30 days an operator must unlock it.
+    """Limit wrong codes of an account. After ten it must wait; after a hundred in 30 days, an operator must unlock it.
 
     Known networks have their own counts, so that wrong codes from elsewhere don't lock the user out at home.
     """

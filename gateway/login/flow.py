@@ -136,7 +136,7 @@ class LoginFlow:
         bind_contextvars(uid=session.uid)
         id = new_id()
         key = transaction_key(id)
-        # One end for session and transaction, or the session could end while the code is still good.
+        # Session and transaction end together. Otherwise the session could end while the code is still good.
         due_at = self._clock() + self._rules.code.lifetime_seconds
         # Together, in one round trip. Nothing else is done unless the session is parked.
         parked, known_network, enrolment, _ = await asyncio.gather(
@@ -249,8 +249,8 @@ class LoginFlow:
     ) -> Granted:
         """Win the transaction with the right answer to its second factor.
 
-        Raises WrongOtp, Flood for an address with too many wrong codes, FactorBusy, and TransactionClosed for
-        everything that must look alike. The caller writes the answer, then calls `delivered` or `lost`.
+        Raises WrongOtp, Flood for an address with too many wrong codes, FactorBusy, and TransactionClosed for all that
+        a client must not tell apart. The caller writes the answer, then calls `delivered` or `lost`.
         """
         key = transaction_key(id)
         seen = await self._bound(key, username=username, auth_type=auth_type, caller=caller)
@@ -298,7 +298,7 @@ class LoginFlow:
                 attempt = self._second_factor.attempt(key, seen, otp, is_sent_code=is_sent_code, visitor=visitor)
                 after, session = await asyncio.gather(attempt, fetched)
         except (TransactionClosed, FactorBusy):
-            # Another answer was first, or there was no capacity: the client learns of no comparison.
+            # Another answer was first, or there was no capacity: the client must not learn whether the code was right.
             await self._flood.release(reserved)
             raise
         if after.state is not State.DELIVERING:
@@ -347,7 +347,7 @@ class LoginFlow:
                 now=now, wait_seconds=self._rules.code.resend_wait_seconds, messages=ids, auth_type=method
             )
 
-        # Tried on what was read before: a message that is not sent must not be counted.
+        # The change is tried on the copy that was read. If that fails, no message is counted.
         tried = reissue(seen)
         if tried.messages == ids:
             await self._flood.deliveries(seen.uid, destinations(tried), known_network=seen.known_network, now=now)

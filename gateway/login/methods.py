@@ -17,7 +17,7 @@ from gateway.transaction import Transaction
 
 log = structlog.get_logger()
 
-# A method with a fallback is tried for this long. Users wait a minute for a code, and hardly for its whole lifetime.
+# A method with a fallback is tried for this long. Users wait a minute for a code, not for its whole lifetime.
 TRIED_SECONDS = 30
 
 

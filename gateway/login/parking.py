@@ -13,7 +13,7 @@ from gateway.transaction import DELIVERING_SECONDS, new_id, transaction_key
 
 log = structlog.get_logger()
 
-# Pauses between the tries to forget a session while the store is away.
+# Pauses between the tries to forget a session while the store is down.
 AGAIN_SECONDS = (0.1, 0.5, 2, 5, 10, 20)
 
 
@@ -36,24 +36,24 @@ class Parking:
             raise
 
     async def take_for_handover(self, key: str, *, now: float) -> Credential:
-        """Return the session and put off the reaper. Raises TransactionClosed if it is gone."""
+        """Return the session, and make the reaper wait. Raises TransactionClosed if it is gone."""
         return await self._parked.take_for_handover(key, until=now + DELIVERING_SECONDS)
 
     async def mark_delivering(self, key: str) -> None:
-        """Put off the reaper, as `take_for_handover` does, for a session that the caller has already."""
+        """Make the reaper wait, as `take_for_handover` does, for a session that the caller has already."""
         await self._parked.postpone(key, due_at=self._clock() + DELIVERING_SECONDS)
 
     async def forget(self, key: str, *, uid: str) -> bool:
         """Forget a session that was handed over, and return whether it could be.
 
         Otherwise the reaper would end the session while it is in use. This takes up to a minute while the store is
-        away, so no connection should wait for it.
+        down, so no connection should wait for it.
         """
         removed = False
         try:
             removed = await self._removed(key)
         finally:
-            # Also if this is cancelled while it waits.
+            # Logged even if this is cancelled while it waits.
             if not removed:
                 log.error("login.not_removed", uid=uid)
         return removed
@@ -83,7 +83,7 @@ class Parking:
         return True
 
     async def end_unparked(self, session: Credential) -> None:
-        """End a session that was not parked. If Drupal is away, park it for the reaper."""
+        """End a session that was not parked. If Drupal is down, park it for the reaper."""
         try:
             await self._drupal.log_out(session)
             log.info("reaper.logged_out", uid=session.uid, reason="never_parked")
@@ -100,5 +100,5 @@ class Parking:
         try:
             await self._parked.postpone(key, due_at=self._clock())
         except StoreUnavailable:
-            # It stays due at its first deadline.
+            # The session is then due at its old deadline.
             log.warning("reaper.later", transaction=key)

@@ -35,7 +35,7 @@ class Reaper:
         self._clock = clock
 
     async def run(self) -> None:
-        """Sweep until cancelled. While the store is away, try again."""
+        """Sweep until cancelled. While the store is down, try again."""
         while True:
             ended = 0
             try:
@@ -50,7 +50,7 @@ class Reaper:
     async def sweep(self, *, everything: bool = False) -> int:
         """End what is due now, or *everything*; return how many sessions were ended."""
         now = self._clock()
-        # Everything at once: a session that can't be ended must not stand before one that can.
+        # Everything at once: a session that can't be ended must not delay one that can.
         due = await self._parked.claim(
             now=float("inf") if everything else now,
             lease_seconds=LEASE_SECONDS,

@@ -74,7 +74,7 @@ class LoginRules:
             expires_at=checked.due_at,
             attempts_left=self.code.attempts,
             resends_left=self.code.resends,
-            # A method that sends nothing needs no wait before a code is sent.
+            # If nothing was sent, the user may ask for a code at once.
             resend_at=now + self.code.resend_wait_seconds if sends(decision.method) else now,
             messages=message_ids(decision.method),
             known_network=checked.known_network,

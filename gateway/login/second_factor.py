@@ -64,7 +64,7 @@ class SecondFactor:
             return None
         found = await self._enrolments.find(uid)
         if found is None:
-            # Asked afterwards: a store that was emptied before the look shows it now.
+            # Asked after the enrolment was read: a store that was emptied before shows it now.
             await self.demand_initialised()
         return found
 
@@ -85,7 +85,7 @@ class SecondFactor:
         """Count one try of *typed* and return the transaction after it. Called while *capacity* is held.
 
         *is_sent_code* is what the method of that name returned. Raises TransactionClosed when the transaction was
-        closed or switched meanwhile; then nothing that was compared becomes known.
+        closed or switched meanwhile; then the result of the comparison stays secret.
         """
         now = self._clock()
         method = seen.auth_type

@@ -16,7 +16,7 @@ from gateway.policy.rules import Decision, Policy
 log = structlog.get_logger()
 
 DAY_SECONDS = 86_400
-# With this permission users see their roles, but they can also administer all users: grant the hook's access instead.
+# With this permission users see their roles, but can also administer all users. The hook below is the safe way.
 PERMISSION = "administer users"
 SHOW_ROLES = "hook_entity_field_access: allow 'view' of a user's own `roles` (docs/rollout.md)"
 
@@ -45,7 +45,7 @@ class PolicyCheck:
 
     @property
     def observes(self) -> bool:
-        """Whether policy only observes: no login is refused for what only a code would need."""
+        """Whether policy only observes: no login fails because a code could not be asked for."""
         return self._policy.observes
 
     async def decide(
@@ -60,7 +60,7 @@ class PolicyCheck:
     ) -> tuple[Decision, Remembered | None]:
         """Decide on a login whose password was right. Raises PolicyUnreadable, NoDestination or NotEnrolled.
 
-        The token of a remembered device is read, and so replaced, only where it decides.
+        The token of a remembered device is read, and replaced, only if the decision depends on it.
         """
         remembered = None
         # Behind a proxy that is not in trusted_proxies, every visitor would have the proxy's address.
@@ -96,7 +96,7 @@ class PolicyCheck:
         try:
             await self._enrolments.update(account.uid, change)
         except StoreUnavailable as error:
-            # The user is asked for a code. If the store is away, the next step of the login will fail.
+            # The user is asked for a code. If the store is down, the next step of the login will fail.
             log.warning("authenticate.token_unread", reason=error.reason)
             return None
         if use is Use.REPLAYED:
@@ -125,7 +125,7 @@ class PolicyCheck:
         try:
             await self._enrolments.update(uid, add)
         except StoreUnavailable as error:
-            # The code was right, so the login goes on. The device will be asked again.
+            # The code was right, so the login goes on. The device will be asked for a code again.
             log.warning("login.not_remembered", reason=error.reason)
             return None
         return Remembered(uid=uid, token=token)

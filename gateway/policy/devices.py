@@ -78,7 +78,7 @@ def remember(
 def present(
     enrolment: Enrolment | None, *, token: str, client: str, following: str, now: float
 ) -> tuple[Enrolment | None, Use]:
-    """Present *token*: the device's next one is *following*, which expires when the first one would have."""
+    """Present *token*: *following* becomes the device's next token, and expires when *token* would have."""
     if enrolment is None:
         return None, Use.UNKNOWN
     name = name_of(token)

@@ -29,7 +29,7 @@ class Reason(StrEnum):
 class Decision:
     """Either why the login is *exempt*, or the *methods* that it may use and the one that is used.
 
-    *would_fail* is the word of the error that the login would have got if policy did more than observe.
+    *would_fail* is the word of an error that policy would have raised if it did not only observe.
     """
 
     exempt: Reason | None = None
@@ -57,7 +57,7 @@ class Policy:
 
     @property
     def observes(self) -> bool:
-        """Whether policy only observes: no login is refused for what only a code would need."""
+        """Whether policy only observes: no login fails because a code could not be asked for."""
         return self.require == "observe"
 
     def exempts_network(self, address: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 An attacker who can write to the store must not be able to run code. So a value is written as a list of plain items: its
 version, then its fields in the order of its table below. To add a field, append it to the table, raise the version, and
-say in `older` what values of the version before had in its place.
+let `older` add it to values of the version before.
 """
 
 import binascii
@@ -36,7 +36,7 @@ def _from_json(text: str) -> Any:
 
 
 class _Form(NamedTuple):
-    """How a field is written and read for which JSON has no type. *write* None: JSON writes it as it is."""
+    """How to write and read a field whose type JSON lacks. *write* None: JSON writes it as it is."""
 
     write: Callable[[Any], object] | None
     read: Callable[[Any], object]
@@ -183,7 +183,7 @@ def _bytes_or_none(text: str | None) -> bytes | None:
 
 
 def _profile_text(profile: Profile) -> str:
-    # A closed transaction has none: 1 µs less.
+    # A closed transaction has no profile, and this saves 1 µs.
     return _to_json(profile) if profile else "{}"
 
 
@@ -269,7 +269,7 @@ _ENROLMENT: Final = _Table(
         # Version 1 knew no devices, version 2 neither a pending secret nor a revocation.
         1: lambda items: [*items, []],
         2: lambda items: [*items, None, 0.0, 0.0],
-        # The devices of version 3 had no name. They are forgotten, and asked for a code once more.
+        # The devices of version 3 had no name. So these devices are forgotten, and their users need a code again.
         3: lambda items: [*items[:5], [], *items[6:]],
     },
 )

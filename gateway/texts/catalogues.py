@@ -30,7 +30,7 @@ class Languages:
         known = frozenset(found)
         choice = Choice(known=known, default=ENGLISH.tag)
         self._choice = Choice(known=known, default=choice.named(default) or ENGLISH.tag)
-        # Every request asks, and browsers send few different headers.
+        # Cached: every request asks for its language, and browsers send few different headers.
         self._found = lru_cache(HEADERS)(self._find)
 
     def asked_for(self, header: str) -> Language:

@@ -55,7 +55,7 @@ def read(path: Path) -> Catalog:
 
 
 def renewed(old: Catalog) -> Catalog:
-    """A catalogue with the sentences of the code, and with those translations of *old* that they have."""
+    """A catalogue of the sentences in the code. Their translations are taken from *old*, where it has them."""
     new = Catalog(locale=old.locale, project="headgate", header_comment="", fuzzy=False)
     for text, places in sorted(sentences().items()):
         known = old.get(text)

@@ -26,9 +26,9 @@ from gateway.texts.templates import MESSAGES, SAMPLE, Form, Medium, Templates, e
 
 # What each channel carries.
 MEDIA: Mapping[str, Medium] = {"email": "mail", "sms": "sms", "whatsapp": "sms", "voice": "voice"}
-# Forms that are kept. Languages, minutes and known browsers make some hundreds.
+# How many forms are cached. Languages, minutes and known browsers make some hundreds.
 FORMS = 512
-# A code that is sent at once still works for its whole time, less the time of the sending.
+# Sending takes up to this long. It is added back, so that a new code is said to work for its whole lifetime.
 ROUNDING_SECONDS = 15
 
 
@@ -154,6 +154,6 @@ def host_of(public_url: str | None) -> str:
     host = urlsplit(public_url or "").hostname or ""
     try:
         name = idna.encode(host, uts46=True).decode("ascii") if host else ""
-    except UnicodeError:  # idna.IDNAError is one
+    except UnicodeError:  # also catches idna.IDNAError, a subclass
         return ""
     return "" if name.rpartition(".")[2].isdecimal() else name

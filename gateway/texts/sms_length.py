@@ -1,4 +1,4 @@
-"""How much of a text message a text takes. A text that does not fit is sent, and paid for, as several messages."""
+"""Whether a text fits into one text message. A text that does not fit is sent, and paid for, as several messages."""
 
 # 3GPP TS 23.038 §6.2.1: the default alphabet, and the extension. A letter of the extension counts twice.
 GSM_7 = frozenset(

@@ -28,7 +28,7 @@ MESSAGES: tuple[tuple[Subject, Medium], ...] = (
 )
 # Noncharacters of Unicode, which no text of ours or of a client holds.
 BLANKS = {"username": "\ufdd0", "code": "\ufdd1", "asked_at": "\ufdd2", "spoken": "\ufdd3"}
-# The code is as long as one can be: what fits with it fits with every code.
+# This code has the greatest length: a text that fits with it fits with every code.
 SAMPLE = {
     "username": '<Jane> & "J%s',
     "code": "01234567",

@@ -25,7 +25,7 @@ from gateway.options import Options
 
 
 def _by_default(kind: str) -> BeforeValidator:
-    """Options without a `kind` are of this one, so that a single environment variable can be enough."""
+    """Make *kind* the default, so that a single environment variable can be enough."""
     return BeforeValidator(lambda given: {"kind": kind, **given} if isinstance(given, Mapping) else given)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from apprise import NotifyBase
 
 NUMBER_GOES_HERE = "{to}"
-# Belongs to nobody (the North American plan keeps 555-01XX free); shows where a URL sends a message.
+# Nobody has this number (the North American plan keeps 555-01XX free). It shows where a URL sends a message.
 SAMPLE = "+12025550123"
 VONAGE_SCHEMES = frozenset({"vonage", "nexmo"})
 
@@ -85,7 +85,7 @@ class AppriseChannel:
             self._slots.give_back()
             raise
         try:
-            # The library's own time-outs are for each read. A peer that sends its answer byte by byte never meets them.
+            # The library's own time-outs are for each read. A peer that sends byte by byte never exceeds them.
             async with asyncio.timeout(2 * self._timeout_seconds):
                 error = await outcome
         except TimeoutError:
@@ -176,7 +176,7 @@ def _service(url: str, to: str) -> "NotifyBase | None":
     asset = apprise.AppriseAsset(storage_mode="memory", http_redirects=False, app_id="Headgate")
     try:
         service = apprise.Apprise.instantiate(url.replace(NUMBER_GOES_HERE, quote(to, safe="")), asset=asset)
-        # Some services replace a number that they can't use by the sender's own.
+        # Some services send to the sender's own number when they can't use the given one.
         if service is None or len(service) != 1 or not _sends_to(service, to):
             return None
     except Exception:  # noqa: BLE001 - a plugin may raise anything, and the text of its error may hold the URL

@@ -51,6 +51,6 @@ async def posted(
 
 
 def delivery_error(status: int) -> DeliveryError:
-    """The error for *status*, which is not a success. Its reason holds the number and nothing else."""
+    """The error for *status*, which is not a success. Its reason holds the status and nothing else."""
     kind = Undeliverable if status in FINAL and status not in NOT_NOW else Delayed
     return kind(f"http_{status}")

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from gateway.errors import Delayed, DeliveryError, Undeliverable
 
 MOST_SILENCES = 3
-# The tries of so many messages are remembered.
+# The time-outs of this many messages are remembered.
 REMEMBERED = 1000
 
 

@@ -149,8 +149,8 @@ class SmtpChannel:
             raise Undeliverable("no_smtputf8")
 
     async def _send_mail(self, smtp: SMTP, mail: bytes) -> None:
-        # Not SMTP.data(): it corrects line ends, which are correct here, and that takes longer than to write the mail
-        # (measured).
+        # Not SMTP.data(): it looks for line ends to correct. Ours are correct, and the search takes longer than writing
+        # the mail (measured).
         await self._command(smtp, "text", b"DATA", expected=354)
         _expect(await self._within(smtp, "lost", _write(smtp, mail)), "text", 250)
 
@@ -200,7 +200,7 @@ class SmtpChannel:
         return smtp
 
     async def _settle(self, smtp: SMTP, error: BaseException) -> None:
-        """After *error*: keep the connection if RSET shows that the server still follows, or else drop it."""
+        """After *error*: keep the connection if the server accepts RSET; otherwise drop it."""
         if not isinstance(error, Exception) or not smtp.is_connected:
             drop(smtp)
             return

@@ -41,7 +41,7 @@ def _credential(secret: SecretStr) -> SecretStr:
 
 
 class VonageOptions(Options):
-    """The account at Vonage, and whom the messages are from: a number, or a name of up to 11 letters and digits.
+    """The account at Vonage, and the sender that a message shows: a number, or a name of up to 11 letters and digits.
 
     *timeout_seconds* is for the whole exchange; *connections* is how many messages are on their way at once.
     """
@@ -116,7 +116,7 @@ def _statuses(answer: bytes) -> list[str]:
 
 
 def _refusal(statuses: list[str]) -> DeliveryError | None:
-    """Why some part was not taken, or None. A final refusal of one part counts more than a passing one of another."""
+    """Why some part was not taken, or None. A permanent refusal counts more than a temporary one."""
     refused = [status for status in statuses if status != TAKEN]
     if statuses and not refused:
         return None

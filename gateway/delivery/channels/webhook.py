@@ -1,4 +1,4 @@
-"""Messages by a sender of the operator's own: one signed POST for each message (Standard Webhooks 1.0).
+"""Messages through the operator's own service: one signed POST for each message (Standard Webhooks 1.0).
 
 The POST holds the code and the number, so it goes straight to the configured address, without a proxy.
 """

@@ -38,7 +38,7 @@ LOSES_THE_ANSWER = frozenset({Kind.HANG, Kind.SLOW, Kind.RESET, Kind.STALL, Kind
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A fault at one endpoint or at all. SLOW delays the answer by *seconds*; REDIRECT leads to *location*.
+    """A fault at one endpoint or at all of them. SLOW delays the answer by *seconds*; REDIRECT leads to *location*.
 
     A fault that only loses the answer lets Drupal process the request first: a login then opens a session whose cookie
     may reach nobody.

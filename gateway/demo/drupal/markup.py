@@ -115,7 +115,7 @@ def account(user: User, *, version: str, phone_field: str | None, token: str, la
 
 
 def _language(user: User, languages: Sequence[str]) -> str:
-    """Return the select. The site's own language, the first, is selected if the site does not have the account's."""
+    """Return the select. If the site lacks the account's language, its first one is selected."""
     chosen = user.preferred_langcode if user.preferred_langcode in languages else languages[0]
     selected = {chosen: ' selected="selected"'}
     options = [f'<option value="{escape(code)}"{selected.get(code, "")}>{escape(code)}</option>' for code in languages]

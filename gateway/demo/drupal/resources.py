@@ -87,7 +87,7 @@ def challenge_anonymous(visit: Visit) -> None:
 def basic_credentials(visit: Visit) -> tuple[str, str] | None:
     """Return the name and password of a Basic header, as PHP passes them on.
 
-    Headers called PHP-AUTH-USER and PHP-AUTH-PW do as well as Authorization.
+    Headers called PHP-AUTH-USER and PHP-AUTH-PW are accepted in place of Authorization.
     """
     headers = visit.request.headers
     if "PHP-AUTH-USER" in headers and "PHP-AUTH-PW" in headers:

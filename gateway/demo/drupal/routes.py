@@ -34,7 +34,7 @@ UGLY = "JSON:API does not need that ugly '_format' query string! 🤘 Use the UR
 
 
 def endpoint_of(path: str) -> Endpoint:
-    """Return the endpoint of a folded path, as faults know it."""
+    """Return the endpoint of a normalised path, under the name that faults use."""
     match path[1:].split("/"):
         case ["user", "login"]:
             return Endpoint.LOGIN

@@ -38,7 +38,7 @@ async def log_in(visit: Visit) -> web.Response:
     """Handle a posted login form, from its own page or from a block on another one.
 
     Measured, Drupal 11.4: a right password gets 303 and a cookie, a wrong one 200 and the form again. As in core's
-    UserLoginForm, failures per address count together with those in JSON; failures per account count apart.
+    UserLoginForm, failures per address count together with those in JSON; failures per account count separately.
     """
     visit.site.login_calls += 1
     if visit.account is not None:

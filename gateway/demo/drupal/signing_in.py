@@ -11,11 +11,12 @@ from gateway.demo.drupal.accounts import User
 from gateway.demo.drupal.ledger import Ending
 from gateway.demo.drupal.visit import UNEXPECTED, RefusedError, Visit
 
-# The flood events, as Drupal's table names them. JSON and the form count per address together, per account apart.
+# The flood events, as Drupal's table names them. JSON and the form share the count per address, not the count per
+# account.
 BY_ADDRESS = "user.failed_login_ip"
 BY_ACCOUNT = "user.http_login"
 BY_ACCOUNT_IN_FORM = "user.failed_login_user"
-# Measured sentences.
+# The sentences of the measured sites.
 UNRECOGNIZED = {"10": "Sorry, unrecognized username or password.", "11": "Unrecognized username or password."}
 BLOCKED = "The user has not been activated or is blocked."
 ADDRESS_FLOOD = "Access is blocked because of IP based flood prevention."

@@ -12,7 +12,8 @@ class MemoryCounters:
 
     def __init__(self, *, most_entries: int) -> None:
         self._takings: Shelf[list[float]] = Shelf(most=most_entries)
-        # Apart, since they are kept for a month. If this is full, no further network becomes known, but no login fails.
+        # Kept in a dict of their own, since they stay for a month. If this is full, no further network becomes known,
+        # but no login fails.
         self._known_networks: Shelf[list[float]] = Shelf(most=most_entries)
 
     async def take(self, limits: Sequence[Limit], *, now: float) -> Taken:

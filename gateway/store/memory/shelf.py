@@ -7,16 +7,16 @@ from typing import Generic, TypeVar
 from gateway.errors import StoreUnavailable
 
 Value = TypeVar("Value")
-# Entries of the heap for dropped values: with fewer than these, a clean-up costs more than it frees.
+# How many heap entries may belong to dropped values. To remove fewer would cost more than it frees.
 MOST_LEFT = 1000
 
 
 class Shelf(Generic[Value]):
     """Keeps at most *most* values, each until its own time. `put` raises StoreUnavailable when it is full.
 
-    The heap has one entry per name, however often its value changes, so that it grows no faster than the dict. An entry
-    that comes up before its value's time is put back with the right one. Entries of dropped values are removed when
-    there are more of them than of the others.
+    The heap has one entry per name, however often its value changes, so that it grows no faster than the dict. If an
+    entry comes up before its value expires, it is put back with the value's new time. Entries of dropped values are
+    removed when there are more of them than of the others.
     """
 
     def __init__(self, *, most: int) -> None:

@@ -1,4 +1,4 @@
-"""The store of any number of processes: one Redis server. Every value is sealed, and no two keys must share a slot.
+"""The store of any number of processes: one Redis server. Every value is sealed.
 
 | key | holds | until |
 |---|---|---|
@@ -50,7 +50,7 @@ class RedisOptions(Options):
 
     @asynccontextmanager
     async def open(self, sealer: Sealer, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Backend]:
-        """Yield the store. It opens while Redis is away, too; until Redis answers, calls raise StoreUnavailable."""
+        """Yield the store. It opens while Redis is down, too; until Redis answers, calls raise StoreUnavailable."""
         # Imported here: redis-py takes 0.2 s, which a process with the memory store need not spend.
         from gateway.store.redis.counters import RedisCounters
         from gateway.store.redis.enrolments import RedisEnrolments

@@ -1,4 +1,4 @@
-"""What Redis keeps under one name: a sealed value, for some with its version in front, to compare and swap."""
+"""What Redis keeps under one name: a sealed value. Values that are swapped have their version in front."""
 
 from collections.abc import Callable
 from contextlib import suppress

@@ -34,7 +34,7 @@ end
 return 1
 """)
 
-# ARGV: group, milliseconds. Removes the names that processes which have ended left in the group.
+# ARGV: group, milliseconds. Removes the names of ended processes from the group.
 _SWEEP: Final = Script("""
 local couriers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 if couriers.err then return 0 end

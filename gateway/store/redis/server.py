@@ -55,7 +55,7 @@ def connection_of(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
 
 
 class Server:
-    """One Redis server: one wire that all calls share, and another one for each call for which Redis itself waits."""
+    """One Redis server: one wire that all calls share, and one more for each blocking call."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         self._kind, self._settings = connection_of(url)

@@ -35,8 +35,8 @@ while at <= #times do
 end
 """
 
-# ARGV: now, the packed entry of the new transaction, how many may be open, milliseconds to keep the string at least.
-# Returns the keys of those beyond, oldest first.
+# ARGV: now, the packed entry of the new transaction, how many may be open, the least time to keep the string in
+# milliseconds. Returns the keys of the transactions above that number, oldest first.
 _ADD: Final = Script(f"""
 local now = tonumber(ARGV[1])
 local function wanted(expires_at, key) return expires_at > now end

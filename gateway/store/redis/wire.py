@@ -31,7 +31,7 @@ Command = tuple[Argument, ...]
 # The form of a reply depends on its command, so the caller parses it.
 Reply = Any
 
-# Commands without a reply. Redis answers 100,000 a second, so with more waiting it is not slow but gone.
+# Commands without a reply. Redis answers 100,000 a second, so if more wait, it is not slow but down.
 MOST_ASKED: Final = 10_000
 
 _REASONS: Final[dict[type[Exception], str]] = {

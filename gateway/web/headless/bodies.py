@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
-from typing_extensions import TypeAliasType, TypedDict  # pydantic reads typing's only from Python 3.12 on
+from typing_extensions import TypeAliasType, TypedDict  # pydantic accepts typing.TypedDict only from Python 3.12 on
 
 from gateway.auth_types import ENROLLED, METHODS
 from gateway.errors import Malformed
@@ -59,7 +59,7 @@ AuthType = TypeAliasType(
 
 
 def api_key_required(schema: JsonDict) -> None:
-    """Say that a request needs its apiKey: the model itself reads a missing one as an unknown one."""
+    """Mark the apiKey as required in the schema. The model itself reads a missing one as an unknown one."""
     required = schema.get("required")
     schema["required"] = ["apiKey", *(required if isinstance(required, list) else [])]
 

@@ -80,7 +80,7 @@ async def hand_over(request: web.Request, granted: Granted, body: Mapping[str, o
     except BaseException:
         running.keep(flow.lost(granted))
         raise
-    # Kept, not awaited: while the store is away it takes longer than any connection should be held.
+    # Not awaited: while the store is down, this takes longer than any connection should be held.
     running.keep(flow.delivered(granted))
     for unusable in request.app[DRUPAL].unusable_cookies(granted.hand_over, public_url=request.app[PUBLIC_URL].seen):
         log.warning("relay.unusable_cookie", reason=unusable.reason, change=unusable.change)
@@ -262,7 +262,7 @@ def client_of(request: web.Request, body: bodies.Body) -> Client:
 
 
 def bind_method(method: str) -> None:
-    """Put *method* on the events of the request, unless it is no method: then it is any text of a client's."""
+    """Put *method* on the events of the request, unless it is no method: it could be any text that a client sent."""
     if is_method(method):
         bind_contextvars(method=method)
 

@@ -199,7 +199,7 @@ RECOVERY_CODES = EndpointEvents(
     },
 )
 
-# Of every path of the API where all of it is switched off.
+# For every path of the API while the whole API is switched off.
 HEADLESS = EndpointEvents(
     ok="headless.ok",
     client_gone="headless.client_gone",

@@ -31,7 +31,7 @@ ENDPOINTS = (
 
 
 def headless(*, enabled: bool) -> web.Application:
-    """The application of `/headless`. Where it is switched off, every path answers so.
+    """The application of `/headless`. Where the API is switched off, every path says so.
 
     The route of an endpoint has the endpoint's name, by which the middleware finds its events.
     """

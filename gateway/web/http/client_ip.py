@@ -81,7 +81,7 @@ class Addresses:
         for hop in hops:
             address = canonical(without_port(hop))
             if address is None:
-                # A trusted proxy wrote this, but it is no address: what stands further left says nothing.
+                # A trusted proxy wrote this, but it is no address: what stands further left can't be trusted.
                 break
             nearest = address
             if not self.trusts(address):

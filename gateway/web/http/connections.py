@@ -1,7 +1,7 @@
 """A client's connection, bounded in bytes, requests and time (promise 13).
 
 aiohttp answers malformed HTTP with text/plain that repeats the bytes that came, and logs them. Both are replaced here,
-in `handle_error` and `finish_response`: every answer passes the second one.
+in `handle_error` and `finish_response`: every answer passes `finish_response`.
 """
 
 import asyncio
@@ -28,11 +28,12 @@ log = structlog.get_logger()
 HEADER_BYTES = 8190
 # For all headers together, as in nginx: a hundred of the longest would be 1.5 MB for each connection (measured).
 HEAD_BYTES = 4 * HEADER_BYTES
-# How many bytes are parsed at once. What follows a whole request in a piece is counted with the next piece.
+# How many bytes are parsed at once. If a piece holds more than one request, the bytes after the first are counted with
+# the next piece.
 PIECE_BYTES = HEADER_BYTES
 # For the head of the first request.
 HEAD_SECONDS = 15.0
-# A client that reads nothing of an answer for so long is disconnected.
+# A client that reads nothing of an answer for this long is disconnected.
 UNREAD_SECONDS = 30.0
 # How many requests of one connection may wait. Browsers and proxies send the next one once they have their answer.
 MOST_WAITING = 8
@@ -150,7 +151,7 @@ class Connection(RequestHandler):
         try:
             await super().start()
         finally:
-            # Requests that are not answered any more and this connection would keep each other in memory.
+            # Otherwise this connection and its unanswered requests would keep each other in memory.
             self._messages.clear()
             self._message_tail = b""
             self._body = EMPTY_PAYLOAD
@@ -161,7 +162,7 @@ class Connection(RequestHandler):
             async with asyncio.timeout(timeout):
                 await super().shutdown(timeout)
         except TimeoutError:
-            # aiohttp would wait as long once more, and a Pod is not given twice its time.
+            # aiohttp would wait for the same time again, but a Pod gets its time only once.
             if self._task_handler is not None:
                 self._task_handler.cancel()
             self.force_close()
@@ -225,7 +226,7 @@ def give_up_unread(transport: asyncio.BaseTransport) -> None:
 
 
 def has_unread(transport: asyncio.BaseTransport) -> bool:
-    """Whether a peer that has just closed its side had not received everything by then.
+    """Whether a peer that has just closed its side missed a part of what was sent.
 
     Its FIN acknowledges what had reached it (RFC 9293 §3.10.7.4). It answers what comes later with a reset.
     """
@@ -249,7 +250,8 @@ async def write_whole(request: web.Request, response: web.Response) -> None:
             raise ConnectionResetError("slow reader")
         await asyncio.sleep(0.005)
     if transport.is_closing():
-        # Closed is not lost: a client that has the last byte may leave at once. How it left is known a turn later.
+        # A client that has the last byte may close at once. Whether bytes were lost is known one turn of the loop
+        # later.
         await asyncio.sleep(0)
         if isinstance(connection, Connection) and connection.broken:
             raise ConnectionResetError("client gone")

@@ -13,7 +13,7 @@ MOST_BYTES = 16 * 1024
 MOST_LEVELS = 8
 # aiohttp parses a Content-Type of eight thousand semicolons for a second, and serves nothing meanwhile (measured).
 TYPE_CHARACTERS = 256
-# For the whole body, from the head on.
+# The time for the whole body, counted from the head.
 BODY_SECONDS = 10
 
 
