@@ -268,6 +268,7 @@ async def test_while_one_tries_again_the_others_are_told_at_once(world, monkeypa
         assert await statuses(world.drupal.gate, trying) == [200]
 
 
+@pytest.mark.alone
 async def test_any_number_of_failures_of_one_address_opens_nothing(world):
     world.drupal.fault = Fault(kind=Kind.HANG, at=Endpoint.LOGIN)
     limit = {"address": {"most": 10, "seconds": 3600}}
