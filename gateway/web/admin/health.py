@@ -15,8 +15,9 @@ Check = Callable[[], Awaitable[None]]
 
 CHECK_SECONDS = 2
 
-# In Drupal's own Pod, the Pod is ready only if the gateway is. Without its store nobody can log in, but all other pages
-# of the site can still be served, so it must not take the Pod out of service.
+# For a gateway that runs in Drupal's own Pod: the Pod is ready only if the gateway is ready. While the gateway's store
+# is down nobody can log in, but Drupal can still serve all other pages. So a store that is down must not take the Pod
+# out of service.
 FOR_SITE = "site"
 
 CHECKS = web.AppKey("checks", dict[str, Check])

@@ -14,7 +14,8 @@
                   /docs            docs_page, which shows it
 
 A new endpoint is a handler in `handlers`, the models of its request and its answer in `bodies`, the names of its events
-in `events`, and one line in `routes.ENDPOINTS`. Its path and its part of the OpenAPI document follow from that line.
+in `log_events`, and one line in `routes.ENDPOINTS`. Its path and its part of the OpenAPI document follow from that
+line.
 
 `clients` knows which frontend sends a request and `cors` which pages may read the answer. The handlers pass
 Drupal's cookies on; the Authenticator recognises them, in `gateway.drupal.cookies`.

@@ -37,7 +37,7 @@ Password = Annotated[StrictStr, StringConstraints(max_length=512), AfterValidato
 ManageToken = Annotated[StrictStr, StringConstraints(max_length=4096), AfterValidator(demand_usable)]
 Otp = Annotated[StrictStr, StringConstraints(max_length=64), AfterValidator(demand_usable)]
 
-# Any other word is read like these and refused as a method that the login or the account does not have.
+# The model accepts any other word too: it is refused later, as a method that the login or the account does not have.
 AuthType = TypeAliasType(
     "AuthType",
     Annotated[
@@ -75,7 +75,7 @@ class Body(BaseModel):
     # The keys that an answer repeats.
     echoed: ClassVar[tuple[str, ...]] = ("username", "transactionID", "authType")
 
-    # An empty key is nobody's, so a missing one is answered like an unknown one.
+    # No client has an empty key, so a missing key is answered like an unknown one.
     api_key: Text = Field(default="", alias="apiKey", repr=False, description="Names the frontend.", examples=["demo"])
 
     @classmethod
@@ -169,7 +169,7 @@ class TotpEnroll(Managing):
 
 
 class Replacing(Managing):
-    """What a request has that may replace an app or its recovery codes."""
+    """The keys of every request that may replace an app or its recovery codes."""
 
     current_otp: Otp | None = Field(
         default=None,

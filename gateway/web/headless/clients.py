@@ -48,11 +48,11 @@ class Clients:
     def _is_own(self, origin: str, request: web.Request) -> bool:
         if self._own_origin is not None:
             return origin == self._own_origin
-        # Without a public_url the request's Host is the gateway's own: no page can choose what a browser sends there.
+        # Without a public_url the request's Host names the gateway: no page can choose the Host that a browser sends.
         try:
             return urlsplit(origin).netloc == request.host
         except ValueError:
-            # Such as `http://[`.
+            # *origin* can't be parsed, such as `http://[`.
             return False
 
 

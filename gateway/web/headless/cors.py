@@ -1,4 +1,4 @@
-"""CORS: pages on the origins of the configured clients may read answers, and no others (Fetch §3.2)."""
+"""CORS: only pages on the origins of the configured clients may read answers (Fetch §3.2)."""
 
 from http import HTTPStatus
 

@@ -12,7 +12,7 @@ POLICY = "default-src 'self'; img-src data:; base-uri 'none'; form-action 'none'
 async def docs(request: web.Request) -> web.Response:
     """Answer with the page, or with a file that it loads."""
     path = PAGES / request.match_info.get("name", "docs.html")
-    # Compared with the files that there are: the file system raises an error for a name that is too long.
+    # The path is looked up in the list of files: to open a name that is too long would raise an error.
     if path.suffix not in TYPES or path not in PAGES.iterdir():
         raise web.HTTPNotFound
     return web.Response(

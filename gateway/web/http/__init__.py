@@ -12,6 +12,6 @@
       │
     connections   turns aiohttp's own error pages into our JSON, and adds the request's id
 
-`keys` has what middleware and handlers read from their application, `running` the work that a shutdown waits for. An
-error becomes a status in one place, `statuses`, and a child answers like its parent.
+`app_keys` has what middleware and handlers read from their application, `running` the work that a shutdown waits for.
+An error becomes a status in one place, `statuses`, and a child answers like its parent.
 """

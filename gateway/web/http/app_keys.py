@@ -20,7 +20,7 @@ class Audit:
 
 ADDRESSES = web.AppKey("addresses", Addresses)
 AUDIT = web.AppKey("audit", Audit)
-# By the name of the route.
+# The events of each endpoint, by the name of its route.
 EVENTS = web.AppKey("events", dict[str, EndpointEvents])
 LANGUAGES = web.AppKey("languages", Languages)
 RUNNING = web.AppKey("running", Running)

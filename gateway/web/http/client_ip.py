@@ -1,7 +1,7 @@
 """Finds the address of the visitor that a request comes from (promise 10).
 
 Forwarding headers are believed only from trusted proxies. They are read from the right: every trusted proxy appends one
-address, and the client may have written the rest. aiohttp-remotes believes an untrusted peer, so this is our own.
+address, and the client may have written the rest. aiohttp-remotes believes an untrusted peer, so it is not used.
 """
 
 import re
@@ -41,7 +41,7 @@ class ClientGone(GatewayError):
 class Addresses:
     """Finds a visitor's canonical address. *trusted* are the networks of our own proxies, *header* is what they set.
 
-    The other forwarding header passes a proxy as the client wrote it, so it is never believed.
+    A proxy passes the other forwarding header on as the client wrote it, so that header is never believed.
     """
 
     def __init__(

@@ -1,16 +1,16 @@
 """Limits the open connections, and chooses which one is closed for a new one (promise 13).
 
-A connection that costs its client nothing must keep nobody out. So a new connection takes the place of one that waits
-for its client: one that has sent no request, no whole head or no whole body yet, or that has its answer and is kept.
-A connection that waits for the gateway is never closed.
+A client can hold many idle connections at no cost, and they must not keep other clients out. So a new connection takes
+the place of one that waits for its client: one that has sent no request, no whole head or no whole body yet, or that
+has its answer and is kept. A connection that waits for the gateway is never closed.
 
     limit reached            one is closed: the longest idle one of
     ───────────────────────  ─────────────────────────────────────────────────────────────────────────────────
     of one address           this address
     of the whole listener    the address that has most idle ones. Those of our own proxies are last, and a client
                              that comes without a proxy never takes their place
-    nobody is idle           a client that does not read its answer; the rest of the answer is lost
-    nobody waits             the new one
+    none is idle             those whose client does not read its answer; the rest of the answer is lost
+    none waits               no other one: the new one is closed
 """
 
 from collections import Counter, OrderedDict
@@ -50,7 +50,7 @@ class Origin:
 
 
 class Waiting:
-    """Connections that wait for their clients, in the order in which they began to.
+    """Connections that wait for their clients, in the order in which they began to wait.
 
     The network that has most of them is found without a search: networks are kept by how many they have. A plain dict
     would take longer and longer to find its first key when keys are always removed in front.
@@ -90,7 +90,7 @@ class Waiting:
                 del self._with[before]
         if after:
             self._with.setdefault(after, OrderedDict())[network] = None
-        # Where nobody has as many any more, this network had, and now has one less.
+        # If no network has that many any more, this one was the last that had, and it now has one less.
         if after > self._most or self._most not in self._with:
             self._most = after
 
@@ -169,7 +169,7 @@ class ConnectionLimit:
             if not idle.is_sending():
                 yield idle
                 return
-            # It is looked at once for each of its answers, however many connections come.
+            # Moved, so that it is checked only once for each of its answers, however many connections come.
             self._idle.discard(idle, self._origins[idle].network)
             self._unread.add(idle, self._origins[idle].network)
         unread = self._unread.longest(network)

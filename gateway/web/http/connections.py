@@ -50,9 +50,9 @@ class Connection(RequestHandler):
         super().__init__(*args, **kwargs)
         self._connection_limit = connection_limit
         self._answered = 0
-        # aiohttp forgets its transport once it closes it, but the client may not have read everything yet.
+        # aiohttp drops its reference to a transport that it closes, but the client may not have read everything yet.
         self._wire: asyncio.WriteTransport | None = None
-        # Of the last request: how many bytes came besides its body, and the body.
+        # The last request: how many bytes came that are not part of its body, and the body itself.
         self._head_bytes = 0
         self._body = EMPTY_PAYLOAD
         # Nothing that follows malformed HTTP is parsed.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NotRequired
 
 from aiohttp import web
 from pydantic import Field
-from typing_extensions import TypedDict  # pydantic reads typing's only from Python 3.12 on
+from typing_extensions import TypedDict  # pydantic accepts typing.TypedDict only from Python 3.12 on
 
 from gateway.errors import GatewayError, Malformed, Throttled, TransactionClosed, Unavailable, WrongOtp
 from gateway.language_choice import ENGLISH, Language

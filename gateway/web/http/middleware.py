@@ -75,7 +75,7 @@ async def outcome(
 def log_refusal(events: EndpointEvents, error: GatewayError, common: Mapping[str, object]) -> None:
     refusal = events.refusal(error)
     if refusal is None:
-        # The client gets the error's own answer; that the endpoint's table lacks the error is a bug.
+        # The client gets the error's own answer. The endpoint's table lacks the error, which is a bug.
         log_bug(events, error, common)
         return
     say = log.warning if isinstance(error, WARNED) else log.info

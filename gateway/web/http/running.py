@@ -63,7 +63,7 @@ class Running:
 
 @asynccontextmanager
 async def background(work: Coroutine[None, None, None], stop: Callable[[], None] | None = None) -> AsyncGenerator[None]:
-    """Run *work* beside the caller. At the end call *stop* and wait for it, or cancel it without *stop*."""
+    """Run *work* beside the caller. At the end call *stop* and wait for the work; without a *stop*, cancel it."""
     task = asyncio.create_task(work)
     try:
         yield
