@@ -79,7 +79,7 @@ class EnrolmentFlow:
         return Proposed(secret=text_of(secret), otpauth=uri, qr=qr_of(uri))
 
     async def confirm(self, *, token: str, otp: str, current_otp: str | None, caller: Caller) -> Confirmed:
-        """Enrol the proposed secret for its first code, and make ten recovery codes.
+        """Enrol the proposed secret if *otp* is a code of it, and make ten recovery codes.
 
         Raises NotEnrolled when nothing was proposed, or when *current_otp* is needed. Raises WrongOtp for a wrong code
         of either kind, Flood or FactorBusy.
@@ -208,7 +208,7 @@ class EnrolmentFlow:
 
 
 def unrevoked(found: Enrolment | None, grant: Grant) -> Enrolment:
-    """Return the enrolment that *grant* may change; an empty one for None. Raises TransactionClosed if it is void."""
+    """Return *found*, or an empty enrolment if it is None. Raises TransactionClosed if *grant* is void."""
     enrolment = found or Enrolment(uid=grant.uid)
     if grant.at <= enrolment.revoked_at:
         raise TransactionClosed("revoked")

@@ -30,9 +30,10 @@ GROUP = 4
 LONGEST = 64
 # OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 KIBIBYTES, PASSES, LANES = 19 * 1024, 2, 1
-# Hashes computed at the same time. Each takes that memory and one core for some 20 ms.
+# Hashes computed at the same time. Each takes these 19 MiB and one core for some 20 ms.
 AT_ONCE = 2
-# Compared with when no hash was chosen, so that this takes as long. Nobody knows a code with this hash.
+# When no hash was chosen, the code is compared with this one, so that the answer takes as long. Nobody knows a code
+# with this hash.
 NOBODYS = f"--$argon2id$v=19$m={KIBIBYTES},t={PASSES},p={LANES}${'A' * 22}${'A' * 43}"
 
 

@@ -87,7 +87,7 @@ class Floodgate:
         self._limits = limits
         self._clock = clock
         self._in_flight = InFlight(seconds=login_seconds)
-        # When Drupal last refused an address that we had counted too seldom for that.
+        # When Drupal last refused an address although our own count of it was far below the limit.
         self._drupal_counted_us_at: float | None = None
         self._counted_us = OncePerMinute()
 
@@ -130,7 +130,10 @@ class Floodgate:
             await self._counters.give_back(reserved.limits, now=reserved.at)
 
     def drupal_refused(self, reserved: Reserved) -> None:
-        """Note that Drupal refused the address. If our own count is below half the limit, it counts the gateway."""
+        """Note that Drupal refused the address.
+
+        If our own count is below half the limit, Drupal counts the gateway's address for all visitors.
+        """
         if reserved.counts[1] * 2 < reserved.limits[1].most:
             self._drupal_counted_us_at = self._clock()
             if self._counted_us.due():
@@ -156,7 +159,7 @@ class Floodgate:
     async def deliveries(
         self, uid: str, destinations: Sequence[tuple[str, str]], *, known_network: bool, now: float
     ) -> None:
-        """Count a message of *now* of the account to each destination, by channel. Raises Flood."""
+        """Count one message to each of the account's destinations, by channel, at the time *now*. Raises Flood."""
         limits = [
             limit
             for channel, to in destinations
@@ -191,14 +194,14 @@ class Floodgate:
             log.warning("attack.password_tested", uid=uid, count=limit.most)
 
     async def password_notice_due(self, uid: str) -> bool:
-        """Return whether the owner has not been told of such a password lately; then they count as told."""
+        """Return whether a mail about such a password is due: none was sent lately. If so, count it as sent."""
         taken = await self._counters.take([password_notices(uid)], now=self._clock())
         return taken.refused is None
 
     async def counted(self, message: Message) -> bool:
         """Return whether *message* was counted when it was asked for, so that it may be sent."""
         if not message.uid:
-            # An older release counted it, under other keys. If that refused it, its transaction was ended.
+            # An older release counted it, under other keys. If it was refused then, its transaction was ended.
             return True
         limits = self._limits.deliveries(message.uid, message.channel, message.to, known_network=message.known_network)
         return await self._counters.holds(limits, at=message.asked_at)
@@ -249,7 +252,8 @@ class Floodgate:
         if taken.refused:
             wait = taken.retry_after
             if self._in_flight.fills(taken.refused, now=now):
-                # By then Drupal has answered. A right password is given back, and then the limit is not full.
+                # After that time Drupal has answered. If a password in flight was right, it is given back, and the
+                # limit is not full any more.
                 wait = min(wait, self._in_flight.seconds)
             raise Flood(taken.refused.name, retry_after=wait)
         return Reserved(limits=tuple(limits), counts=taken.counts, at=now)

@@ -27,8 +27,9 @@ PASSWORD_TESTS, PASSWORD_TEST_SECONDS = 5, 24 * 3600
 KNOWN_NETWORK_SECONDS = 30 * 24 * 3600
 
 
-# Names share this many counts of what is refused everywhere, so that a list of made-up names occupies 2 MB at most. Two
-# names of one group only matter to each other above 100,000 refused passwords an hour.
+# A name has no count of its own for the passwords refused from everywhere: all names share this many counts, so that a
+# list of made-up names occupies 2 MB at most. Two names of one group only matter to each other above 100,000 refused
+# passwords an hour.
 NAME_GROUPS = 16_384
 # The name of the limit that a right password clears.
 NAME = "flood.name"
@@ -66,7 +67,7 @@ class FloodOptions(Options):
     mail: LimitOptions = LimitOptions(most=30, seconds=86_400)
     phone: LimitOptions = LimitOptions(most=10, seconds=86_400)
     phone_burst: LimitOptions = LimitOptions(most=5, seconds=900)
-    # Five times `phone`: a family may share a number, and whoever wants to use it up needs five accounts.
+    # Five times `phone`: a family may share a number, and an attacker needs five accounts to use it up.
     phone_total: LimitOptions = LimitOptions(most=50, seconds=86_400)
     drupal: DrupalFloodOptions = DrupalFloodOptions()
 
@@ -92,7 +93,7 @@ class Limits:
         return self._index("account", fold(name))[:11]
 
     def passwords(self, name: str, address: str) -> tuple[Limit, ...]:
-        """Limit refused passwords: first of the name from one address (or of the name), second of the address.
+        """Limit refused passwords: the name's from one address, or from all, and then the address's.
 
         The same limits for the wider networks of an IPv6 address follow.
         """
@@ -113,7 +114,7 @@ class Limits:
     def guessed(self, name: str) -> Limit:
         """Count refused passwords of a name from everywhere. This refuses nothing; reaching it means an attack.
 
-        It waits as long as it counts, so that it is reached once within that time.
+        Its wait is as long as the time in which it counts, so that one attack reaches it only once in that time.
         """
         options = self._options.name_everywhere
         group = crc32(self._index("attack.name", fold(name)).encode()) % NAME_GROUPS
@@ -147,8 +148,9 @@ class Limits:
     def deliveries(self, uid: str, channel: str, to: str, *, known_network: bool) -> tuple[Limit, ...]:
         """Limit messages of one account to one destination.
 
-        Drupal does not demand that a number is unique or verified, so another account may have the same one. It has
-        counts of its own. Messages to phones cost money, so a number has a limit for all accounts together, too.
+        Drupal does not demand that a number is unique or verified, so another account may have the same one. Each
+        account has its own counts. Messages to phones cost money, so a number has a limit for all accounts together,
+        too.
         """
         counted = (uid, to.casefold(), "known_network") if known_network else (uid, to.casefold())
         if channel == "email":

@@ -58,7 +58,7 @@ class Fallback:
             return replace(pending, messages=ids)
 
         now = self._clock()
-        # Tried on what was read before, as in a resend: a message that is not sent must not be counted.
+        # As in a resend, the change is first tried on the copy that was read: if it fails, no message is counted.
         await self._flood.deliveries(seen.uid, destinations(change(seen)), known_network=seen.known_network, now=now)
         after = await self._transactions.update(key, change, seen=seen)
         for message in messages(key, after, browser=failed.browser, now=now, fallback=self._methods):

@@ -117,7 +117,7 @@ class LoginFlow:
     def _demand_offered(self, auth_type: str | None) -> None:
         """Raise NotEnrolled for a method that no account can have.
 
-        Before the password is checked, or the answer would tell that it is right.
+        This comes before the password is checked. Otherwise the answer would tell that the password is right.
         """
         # While policy only observes, a right password logs in, whatever the client asks for.
         if auth_type is None or self._policy.observes:
@@ -291,9 +291,10 @@ class LoginFlow:
         now = self._clock()
         try:
             with self._second_factor.capacity(seen.auth_type):
-                # A transaction's secret never changes, so this holds for whichever version is swapped.
+                # A transaction's secret never changes, so the result holds for every later version of it.
                 is_sent_code = await self._second_factor.is_sent_code(seen, otp)
-                # Fetched in the same round trip, because it will most likely be needed. Only the swap decides.
+                # The session is fetched in the same round trip, because it will most likely be needed. Only the
+                # swap decides whether the login is won.
                 fetched = self._parking.take_for_handover(key, now=now) if is_sent_code else nothing()
                 attempt = self._second_factor.attempt(key, seen, otp, is_sent_code=is_sent_code, visitor=visitor)
                 after, session = await asyncio.gather(attempt, fetched)
@@ -379,7 +380,8 @@ class LoginFlow:
 
         Raises Flood for a network from which too many log-outs ended no session.
         """
-        # What a log-out waits for must not tell how long Drupal takes for the logins of the same network.
+        # A log-out takes a turn, too. Otherwise its duration would tell how busy Drupal is with the logins of the same
+        # network.
         async with self._turns.turn(visitor.address):
             reserved = await self._flood.logout(visitor.address)
             began = asyncio.get_running_loop().time()
@@ -390,7 +392,7 @@ class LoginFlow:
         return done.cookies
 
     async def _log_out(self, session: Credential, visitor: Visitor, *, reserved: Reserved | None) -> LoggedOut:
-        """End the session at Drupal. *reserved* stays counted if there was none, or nobody knows."""
+        """End the session at Drupal. *reserved* stays counted if no session was ended, or nobody knows."""
         try:
             done = await self._drupal.log_out(session, visitor=visitor)
         except Unavailable:

@@ -1,7 +1,7 @@
 """Right passwords after which no code is sent. Each is counted, and the owner of the account gets a mail.
 
-The answer says that the password is right, and the owner would not hear of it: a person with stolen passwords could
-test them unnoticed.
+The client's answer says that the password is right. Without the mail, the owner would not hear of it, and a person with
+stolen passwords could test them unnoticed.
 """
 
 from collections.abc import Callable

@@ -5,9 +5,10 @@ than a wrong one (measured). So a refusal is held until T has passed: T = max(40
 recent successful logins). If Drupal took longer, it is held until the next multiple of T. A random part blurs the edge.
 
 Two cases need a longer T, the cautious one: max(1 s, 2 × T). Before the first login nobody knows how long Drupal takes.
-And if a refusal took longer than T, others of existing names will, too; then T is the cautious one for an hour. This
-rise may tell that one name exists. So it comes at once, and there is one in an hour: if T followed each refusal, every
-rise of it would tell of another name. By it, nobody can make T longer than the cautious one.
+And if Drupal took longer than T to refuse one password, it will do so for other existing names, too. Then T is the
+cautious one for an hour. This rise may tell that one name exists. So T rises in one step, and at most once an hour: if
+it followed each refusal, every rise would tell of another name. Slow refusals can't make T longer than the cautious
+one.
 
 A log-out that ends no session is answered after the same time. Otherwise it would tell how busy Drupal is.
 """

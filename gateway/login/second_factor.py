@@ -64,7 +64,7 @@ class SecondFactor:
             return None
         found = await self._enrolments.find(uid)
         if found is None:
-            # Asked after the enrolment was read: a store that was emptied before shows it now.
+            # This is asked after the enrolment was read: if the store was emptied before that, it is seen now.
             await self.demand_initialised()
         return found
 
@@ -137,7 +137,7 @@ class SecondFactor:
             await self.tell("locked", whose, visitor=visitor)
 
     async def keep_name(self, whose: Transaction | Grant, *, seconds: float | None = None) -> None:
-        """Keep which account the name stands for, as long as there is something that an operator may have to remove.
+        """Remember the account's name with its uid, as long as an operator may have something to remove by that name.
 
         Best effort: without it, an operator has to give the uid.
         """

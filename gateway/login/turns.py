@@ -1,8 +1,9 @@
 """Limits how much of one network is in flight at Drupal before a password has proved anything (promise 11).
 
-Drupal hashes the passwords of existing names only. So many wrong passwords at once take its processors longer if the
-name exists, and what the same network sends beside them then tells. Measured with two processors: four at once took
-0.85 s for an existing name, and 0.43 s for any other. Two at once take no longer than one.
+Drupal hashes the passwords of existing names only. When many wrong passwords arrive at once, they
+therefore keep its processors busy for longer if the name exists, and other requests that the same network sends in that
+time would show this. Measured with two processors: four at once took 0.85 s for an existing name, and 0.43 s for any
+other. Two at once take no longer than one.
 
 A request takes a turn before it goes to Drupal. A login keeps it until Drupal accepts the password, or else until the
 refusal is answered, which is at the same time for every name. The slot at Drupal itself is free much sooner.
