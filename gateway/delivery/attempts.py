@@ -1,4 +1,4 @@
-"""One message: it is tried until it is sent, or until it is certain that it never will be."""
+"""One message: it is tried until it is sent, or until it is certain that it can't be sent."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,12 +14,12 @@ from gateway.interfaces import Channel, Claimed, Message
 
 log = structlog.get_logger()
 
-# After this many claims, or this many unexpected errors, the message itself is the fault (promise 8).
+# After this many claims, or this many unexpected errors, the message itself is at fault (promise 8).
 POISON = 5
 
 
 class Counted(Protocol):
-    """Flood control's answer about a message: false for one that it refused. That one may be in the outbox."""
+    """Flood control's answer about a message: false if refused. A refused message may still be in the outbox."""
 
     async def __call__(self, message: Message) -> bool: ...
 
@@ -108,7 +108,7 @@ class Attempts:
         return True
 
     async def _demand_counted(self, progress: _Progress) -> None:
-        """Raise TooLate for a code that flood control refused, before it waits for a channel that is down."""
+        """Raise TooLate for a code that flood control refused. Such a code must not wait for a channel that is down."""
         message = progress.message
         if message.subject == "code" and not progress.is_counted:
             if not await self._counted(message):

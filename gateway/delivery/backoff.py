@@ -2,7 +2,7 @@
 
 from random import Random
 
-# The longest pause is reached long before; without a limit, 2.0 ** 1024 would overflow.
+# The longest pause is reached after far fewer doublings; without a limit, 2.0 ** 1024 would overflow.
 MOST_DOUBLINGS = 30
 
 

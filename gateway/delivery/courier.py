@@ -23,7 +23,7 @@ from gateway.texts.messages import Texts
 
 log = structlog.get_logger()
 
-# How long a claim waits for the first message. Only a stop needs it to end, and that cancels it.
+# How long a claim waits for the first message. Only a stop needs the claim to end, and a stop cancels the claim.
 WAIT_SECONDS = 5.0
 # How long after its deadline `/status` can still read the outcome of a message.
 REMEMBERED_SECONDS = 60.0

@@ -87,7 +87,7 @@ def e164(text: str, options: NumberOptions) -> str:
 
 
 def _costs_extra(number: "PhoneNumber") -> bool:
-    """Whether a message to it costs extra: premium and shared-cost numbers, and personal ones (+44 70).
+    """Whether a message to *number* costs extra: premium and shared-cost numbers, and personal ones (+44 70).
 
     Networks ignore digits after the end of a number, so a longer one is refused, too.
     """

@@ -77,7 +77,7 @@ def login_refusal(answer: Answer) -> GatewayError:
     if answer.status == HTTPStatus.FORBIDDEN and isinstance(message, str):
         if "flood prevention" in message:
             return Flood("drupal_address", retry_after=ADDRESS_FLOOD_SECONDS)
-        # Drupal's sentence says whether the account exists, so the frontend gets the one for a wrong password.
+        # Drupal's sentence says whether the account exists, so the frontend gets the sentence for a wrong password.
         return BadCredentials("drupal_account_flood" if "failed login attempts" in message else "drupal_forbidden")
     return unusable(answer)
 

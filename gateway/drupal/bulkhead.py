@@ -138,7 +138,8 @@ class Bulkhead:
     def _let_in(self) -> None:
         """Start the calls that may run."""
         while self._busy < self._most and (entry := self._next()):
-            # Now, and not when its task runs: until then it would count as waiting, and keep others out.
+            # The call leaves the queue now, and not when its task runs: until then it would count as waiting, and keep
+            # others out.
             self._unqueue(entry)
             if entry.turn.done():
                 continue

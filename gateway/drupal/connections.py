@@ -1,4 +1,4 @@
-"""Kept connections to Drupal, on which nothing counts as an answer that came before its request.
+"""Kept connections to Drupal. Bytes that came before a request are never taken for its answer.
 
     idle ──connect──▶ in use ──the answer ends──▶ idle
       │ bytes arrive, or wait to be read
@@ -31,7 +31,7 @@ class StrictConnection(ResponseHandler):
         self.awaits_answer = False
 
     def data_received(self, data: bytes) -> None:
-        # Without data: aiohttp reads on after a pause, in what had come before.
+        # A call without data comes from aiohttp itself: after a pause, it reads on in the bytes that came before.
         if data and not self.awaits_answer:
             self.close()
         else:

@@ -124,11 +124,11 @@ def from_rest(answer: Answer, uid: str, phone_field: str | None) -> Profile | No
 
 def from_form(answer: Answer, uid: str, phone_field: str | None) -> Profile | None:
     """Reads the inputs of /user/UID/edit. Another user's form is 403."""
-    del uid  # Drupal has checked it: only one's own form is 200 and has a `mail` input.
+    del uid  # Drupal has checked the uid: only the user's own form is 200 and has a `mail` input.
     if answer.status != HTTPStatus.OK or answer.content_type != "text/html":
         return None
     forms = forms_of(answer, ACCOUNT_FORM)
-    # Nowhere else on the page: a block above the form could send the code to another address.
+    # The address is read nowhere else on the page: a block above the form could send the code to another one.
     mail = value_of(forms[0], "mail") if len(forms) == 1 else None
     if mail is None:
         return None

@@ -26,7 +26,8 @@ from gateway.interfaces import Late
 log = structlog.get_logger()
 
 READ_ON_SECONDS = 60
-# At shutdown, late sessions are ended for this long. After that, the rest is left to the reaper for this long.
+# At shutdown, ending the late sessions may take this long. After that, leaving the rest to the reaper may take this
+# long again.
 LAST_SECONDS: Final = 1
 
 

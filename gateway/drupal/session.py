@@ -112,8 +112,8 @@ class SessionDrupal:
         return cookies.session_cookies(set_cookies)
 
     async def log_out(self, credential: DrupalSession, *, visitor: Visitor | None = None) -> LoggedOut:
-        # With the visitor's address: they have no more than their quarter of Drupal, or invented cookies would take
-        # all of it.
+        # The visitor's address goes along, so that the visitor's network gets no more than its quarter of Drupal.
+        # Otherwise, invented cookies could take all of Drupal.
         headers = cookie_header(credential) | visitor_headers(visitor)
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -149,7 +149,7 @@ class SessionDrupal:
             if not opened:
                 raise
             for cookie in opened:
-                # In a task of its own: when this one is cancelled, the session must be ended nevertheless.
+                # In a new task: even if the current task is cancelled, the session must be ended.
                 self._reading_on.keep(late(nameless(cookie.name, cookie.value, set_cookie=cookie.line)))
             raise error if isinstance(error, GatewayError) else DrupalTimeout("body") from None
         self._seen_name = session.cookie_name

@@ -3,8 +3,8 @@
     middleware                start() ──────────────── read() into the event
     slot of the bulkhead          waiting_for_drupal()
 
-A context variable carries the stopwatch from one to the other, since nothing between them needs it. The tasks that a
-request starts share its stopwatch.
+A context variable carries the stopwatch from the middleware to the bulkhead, since no code between the two needs it.
+The tasks that a request starts share its stopwatch.
 """
 
 import time
@@ -60,7 +60,7 @@ def start() -> Stopwatch:
 
 @contextmanager
 def waiting_for_drupal() -> Generator[None]:
-    """Count the time inside for the current request. Outside of every request it does nothing."""
+    """Count the time of the `with` block for the current request. Outside of every request it does nothing."""
     stopwatch = _current.get()
     if stopwatch is None:
         yield

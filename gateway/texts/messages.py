@@ -28,7 +28,8 @@ from gateway.texts.templates import MESSAGES, SAMPLE, Form, Medium, Templates, e
 MEDIA: Mapping[str, Medium] = {"email": "mail", "sms": "sms", "whatsapp": "sms", "voice": "voice"}
 # How many forms are cached. Languages, minutes and known browsers make some hundreds.
 FORMS = 512
-# Sending takes up to this long. It is added back, so that a new code is said to work for its whole lifetime.
+# Sending takes up to this long. This time is added back, so that the text of a new code
+# names the whole lifetime of the code.
 ROUNDING_SECONDS = 15
 
 
@@ -119,7 +120,7 @@ class Texts:
         """The message *subject* in *language*, in a wider one (`de` for `de-at`), or in the default language."""
         minutes = max(1, int((values.seconds + ROUNDING_SECONDS) // 60))
         known = self.choice.named(language) or self.choice.default
-        # A call would read it aloud, and a text message has no space for it.
+        # A call would read the browser's name aloud, and a text message has no space for it.
         browser = browser_of(values.browser) if medium == "mail" else ""
         form = self._form(known, subject, medium, minutes, browser)
         # The same form in every language, so that no day is mistaken for a month.

@@ -33,7 +33,7 @@ def _sender(text: str) -> str:
 
 
 def _file(path: Path) -> Path:
-    # Unlike pydantic's FilePath, which lets the error of a path that is too long pass.
+    # Not pydantic's FilePath: when a path is too long, it raises the error of the system, and not a ValueError.
     with suppress(OSError, ValueError):
         if path.is_file():
             return path
@@ -77,7 +77,7 @@ class SmtpOptions(Options):
         """Yield the channel. It connects at the first mail, so a server that is down does not delay the start."""
         tls = None
         if self.security != "none":
-            # Reading the authorities takes some 20 ms: once, and in a thread. Raises OSError for a bad ca_file.
+            # Reading the authorities takes some 20 ms. Done once, in a thread. Raises OSError for a bad ca_file.
             tls = await asyncio.to_thread(ssl.create_default_context, cafile=self.ca_file)
         channel = SmtpChannel(self, tls=tls, clock=clock)
         try:

@@ -1,8 +1,9 @@
 """A simulated Drupal site: core's user module over HTTP, with the state that a test can look at and change.
 
-It answers as Drupal 10.6.15 (PHP 8.2) and 11.4.5 (PHP 8.4) were measured to, each behind nginx and php-fpm with
-MariaDB. `tests/contracts/recorded` has the exchanges, and a test replays them. "Measured" in a docstring names a
-behaviour that was seen on these sites. The defaults are those of a stock site: no jsonapi, rest or basic_auth.
+It answers as real sites answered when they were measured: Drupal 10.6.15 (PHP 8.2) and 11.4.5 (PHP 8.4), each behind
+nginx and php-fpm with MariaDB. `tests/contracts/recorded` has the exchanges, and a test replays them. "Measured" in a
+docstring names a behaviour that was seen on these sites. The defaults are those of a stock site: no jsonapi, rest or
+basic_auth.
 
     request ─▶ server ─▶ origin ─▶ visit ─▶ routes ─▶ signing_in   login, logout, password reset in JSON
                │                                      screens      the HTML pages (markup)

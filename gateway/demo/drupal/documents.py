@@ -18,7 +18,10 @@ DATE_FORMAT = "Y-m-d\\TH:i:sP"
 
 
 def visible_fields(user: User, viewer: User | None, options: DrupalOptions) -> Fields | None:
-    """Return the fields of *user* that *viewer* may see, in Drupal's order; None if that is at most the name."""
+    """Return the fields of *user* that *viewer* may see, in Drupal's order.
+
+    None if *viewer* may see the name at most.
+    """
     if viewer is None or not sees_fields(user, viewer, options):
         return None
     hidden = frozenset[str]() if viewer.is_administrator else ADMINISTRATIVE

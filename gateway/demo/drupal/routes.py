@@ -84,7 +84,7 @@ def unexpected(headers: dict[str, str]) -> web.Response:
 
 
 def identify(visit: Visit) -> None:
-    """Find the account: by the Basic header if that module is on and it was sent, otherwise by the session cookie."""
+    """Find the account: by the Basic header if one was sent and basic_auth is on, otherwise by the session cookie."""
     if visit.site.has("basic_auth"):
         visit.basic = resources.basic_credentials(visit)
     if visit.basic is not None:

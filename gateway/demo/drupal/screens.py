@@ -139,7 +139,7 @@ async def session_route(visit: Visit) -> web.Response:
 
 
 def _save(visit: Visit, user: User, fields: dict[str, str]) -> web.Response:
-    """Save the form. Measured: a user's own new password gives this session a new id and ends their others."""
+    """Save the form. Measured: users who change their password get a new session id, and their other sessions end."""
     changes: Changes = {}
     if "mail" in fields:
         changes["mail"] = fields["mail"]

@@ -89,7 +89,10 @@ class SimulatedDrupal(Site):
         return await handler(visit)
 
     def _refuse_in_maintenance(self, visit: Visit, handler: Handler) -> None:
-        """Measured, Drupal 10.6 and 11.4: this ends the session of a request, except an administrator's."""
+        """Refuse requests in maintenance mode, except those of administrators and of a few routes.
+
+        Measured, Drupal 10.6 and 11.4: a refusal ends the session of a logged-in user.
+        """
         exempt = visit.account is not None and visit.account.is_administrator
         if not self.maintenance or exempt or handler in IN_MAINTENANCE_TOO:
             return

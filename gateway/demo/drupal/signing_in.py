@@ -115,7 +115,7 @@ def check_logout_token(visit: Visit) -> None:
 
 
 def decoded(body: bytes) -> Any:
-    """Decode as PHP's json_decode does. Raises BrokenRequestError for what that refuses, even if Python accepts it."""
+    """Decode as PHP's json_decode does. Raises BrokenRequestError for what PHP refuses, even if Python accepts it."""
     try:
         text = body.decode()
         document = json.loads(text, parse_constant=_refuse, parse_int=_php_integer)

@@ -145,7 +145,7 @@ class Site:
         return self.options.now()
 
     async def work(self, seconds: float) -> None:
-        """Use one of the site's processors for so long."""
+        """Use one of the site's processors for *seconds*."""
         async with self._processors:
             await asyncio.sleep(seconds)
 

@@ -12,8 +12,8 @@ class MemoryCounters:
 
     def __init__(self, *, most_entries: int) -> None:
         self._takings: Shelf[list[float]] = Shelf(most=most_entries)
-        # Kept in a dict of their own, since they stay for a month. If this is full, no further network becomes known,
-        # but no login fails.
+        # Known networks have a dict of their own, since they stay for a month. If that dict is full, no further network
+        # becomes known, but no login fails.
         self._known_networks: Shelf[list[float]] = Shelf(most=most_entries)
 
     async def take(self, limits: Sequence[Limit], *, now: float) -> Taken:

@@ -9,7 +9,7 @@
 | `headgate:outbox` | stream of messages, consumer group `couriers` | |
 | `headgate:word:ID` | the outcome of a message | the time that its courier gives |
 | `headgate:count:KEY` | when a limit was taken | its window is over; a lock never ends |
-| `headgate:name:HMAC` | the uids that a name stands for | 30 days after a wrong code; none with an app or a device |
+| `headgate:name:HMAC` | the uids that a name stands for | 30 days after a wrong code; no end with an app or a device |
 | `headgate:enrolment:UID` | an authenticator and recovery codes | |
 | `headgate:marker` | the proof that the store has not been emptied | |
 """

@@ -105,7 +105,8 @@ class RedisEnrolments:
 
 
 def _next(current: Enrolment | None) -> int:
-    # A new one starts at random: with 1, a change that began before a deletion could overwrite a later enrolment.
+    # A new enrolment starts with a random version: with 1, a change that began before a deletion could overwrite the
+    # enrolment that was stored after it.
     return current.version + 1 if current else secrets.randbits(31)
 
 

@@ -31,11 +31,11 @@ class RedisParked:
     async def park(self, key: str, credential: Credential, *, due_at: float) -> None:
         name = _name(key)
         sealed = self._envelope.seal(name, credential)
-        # The credential first: a deadline without one means that it was removed, and is dropped.
+        # The credential is written first: if `claim` finds a deadline without one, it drops the deadline.
         await self._server.ask_all([("SET", name, sealed, "EX", PARKED_SECONDS), ("ZADD", _DEADLINES, due_at, key)])
 
     async def take_for_handover(self, key: str, *, until: float) -> Credential:
-        # Also where there is no deadline: if a failover has lost it, the credential must become due again.
+        # The deadline is set even if there is none: where a failover has lost it, the credential must become due again.
         kept, _ = await self._server.ask_all([("GET", _name(key)), ("ZADD", _DEADLINES, until, key)])
         credential = self._read(key, kept)
         if credential is None:

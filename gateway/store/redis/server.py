@@ -94,7 +94,7 @@ class Server:
         try:
             [reply] = await wire.ask([command], wait_seconds=seconds)
         except BaseException:
-            # If it stayed open, Redis would answer it with messages that nobody reads.
+            # If the wire stayed open, Redis would answer the command with messages that nobody reads.
             await wire.close()
             raise
         self._idle.append(wire)
@@ -109,7 +109,7 @@ class Server:
     async def close(self) -> None:
         self._closed = True
         if self._opening:
-            # Not cancelled: the callers that wait for it would be cancelled, too.
+            # The opening is not cancelled: that would cancel the callers that wait for it, too.
             await asyncio.wait([self._opening])
         for wire in (self._shared, *self._idle):
             if wire:
