@@ -127,8 +127,8 @@ class Enrolment:
         """Enrol the confirmed *secret* and its recovery codes, instead of the previous ones. The code that confirmed it
         is used up.
 
-        Remembered devices are forgotten: they were remembered without this app. Raises NotEnrolled when *secret* was
-        confirmed before, or when another one was proposed since.
+        Remembered devices are forgotten: no code of the new authenticator was asked for when they were remembered.
+        Raises NotEnrolled when *secret* was confirmed before, or when another one was proposed since.
         """
         if self.pending != secret:
             raise NotEnrolled("nothing_to_confirm")

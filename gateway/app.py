@@ -59,7 +59,7 @@ async def gateway(settings: Settings, *, clock: Callable[[], float] = time.time)
         reaper = Reaper(drupal=parts.drupal, backend=parts.backend, clock=clock)
         seconds = settings.shutdown_seconds
         if not parts.backend.durable:
-            # Even if requests took the whole shutdown time, this gets LAST_SECONDS.
+            # Even if requests took the whole shutdown time, the reaper gets LAST_SECONDS.
             stack.push_async_callback(lambda: reaper.drain(most_seconds=max(running.left(seconds), LAST_SECONDS)))
         await stack.enter_async_context(background(courier.run(), stop=courier.stop))
         await stack.enter_async_context(background(reaper.run()))
@@ -123,7 +123,7 @@ async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: C
         notices=notices,
         texts=Texts(settings.texts, public_url=settings.public_url),
         flood=flood,
-        # It spreads retries and varies the time of answers. It makes no secrets.
+        # These random numbers spread retries and vary the time of answers. No secret is made of them.
         rng=random.Random(),  # noqa: S311
         clock=clock,
     )

@@ -142,7 +142,7 @@ def validated(tree: dict[str, object], problems: list[tuple[str, str]]) -> Setti
             return Settings.model_validate(tree)
         except ValidationError as error:
             found = [(item, described(item, Settings)) for item in error.errors()]
-            # Compared with the rounds before: what was removed there may be the reason for what is wrong here.
+            # Problems of the rounds before explain some of these: what was removed there may be missing here.
             problems += [problem for _, problem in found if not follows(problem[0], problems)]
             for item, _ in found:
                 remove(tree, keys_of(item["loc"], Settings))
@@ -150,7 +150,7 @@ def validated(tree: dict[str, object], problems: list[tuple[str, str]]) -> Setti
 
 
 def follows(key: str, problems: Sequence[tuple[str, str]]) -> bool:
-    """Return whether a problem with *key* follows from one of *problems*: with the same key, or one directly in it."""
+    """Return whether *problems* already explain one with *key*: they name *key* itself, or a key directly inside it."""
     wrong = [plain_key(other) for other, _ in problems]
     return plain_key(key) in {part for other in wrong for part in (other, other.rpartition(".")[0])}
 

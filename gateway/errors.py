@@ -41,7 +41,7 @@ class GatewayError(Exception):
     sentence: ClassVar[str] = "Something went wrong. Please try again later."
 
     def __init__(self, reason: str = "") -> None:
-        # It goes into an event and never into an answer. It is one of our own words, never a client's or a peer's text.
+        # The reason of an event, never shown in an answer. It is one of our own words, not a client's or a peer's text.
         super().__init__(reason)
         self.reason = reason
 
@@ -147,7 +147,7 @@ class DrupalUnavailable(Unavailable):
 
 
 class DrupalMaintenance(DrupalUnavailable):
-    """In this mode Drupal ends each session that is used, so leave it alone (measured, Drupal 10.6 and 11.4)."""
+    """In this mode Drupal ends each session that is used, so use no session (measured, Drupal 10.6 and 11.4)."""
 
 
 class DrupalBusy(Unavailable):

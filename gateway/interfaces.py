@@ -88,7 +88,7 @@ class Authenticator(Protocol):
         ...
 
     def unusable_cookies(self, handed: HandOver, *, public_url: str | None) -> list[UnusableCookie]:
-        """Return those cookies of *handed* that a browser at *public_url* must reject; none if that is None."""
+        """Return those cookies of *handed* that a browser at *public_url* must reject; none without a *public_url*."""
         ...
 
     def credentials_in(self, *, cookie_header: str, authorization: str, logout_token: str | None) -> list[Credential]:
@@ -129,7 +129,7 @@ class Factor(Protocol):
     """One kind of second factor. It knows no transport, no store and no clock.
 
     *enrolled* says where an accepted answer is used up. True: in the user's enrolment, by *Spend*. False: in the
-    transaction, which it wins; then *secret* is all that a check needs.
+    transaction, which takes one right answer only; then a check needs nothing but *secret*.
 
     The user's device may answer instead of the user, as in WebAuthn. Its challenge goes out in the answer of
     /authenticate, and its assertion comes back as *answer*. Its public keys and counters stand in the enrolment.
@@ -341,8 +341,8 @@ class Enrolments(Protocol):
     async def initialise(self) -> None:
         """Write the marker that shows that this store has not been emptied.
 
-        A marker that is there stays, sealed with the first key. Raises as `initialised` does: to overwrite a marker
-        that does not open would hide that a key is missing.
+        A marker that is there already is kept, and sealed again if an older key had sealed it. Raises as `initialised`
+        does: to overwrite a marker that does not open would hide that a key is missing.
         """
         ...
 

@@ -7,10 +7,10 @@ language. A test gives the same history to it and to these functions, and compar
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A limit with `wait_first` remembers this many times beyond `most`. 2^64 times any wait is longer than `wait_most`.
+# A limit with `wait_first` remembers this many takings beyond `most`. Any wait doubled 64 times exceeds `wait_most`.
 BEYOND = 64
 
-# The name of the limit that is full while a network is known to an account.
+# The name of a limit that counts one network of one account. While it is full, the account knows the network.
 KNOWN_NETWORK = "known_network"
 
 

@@ -117,10 +117,10 @@ def is_plain_http_to_another_host(url: str) -> bool:
 
 
 def risk_of_file(path: Path) -> str | None:
-    """Say who else can read or write the secret file at *path*; None if nobody can.
+    """Say whether other users can read or write the secret file at *path*; None if they can't.
 
-    A read-only mount is a container's own, where nobody else is. In Kubernetes the files of a Secret belong to root, so
-    the gateway's user can read them only with the last bit (k8s/overlays).
+    A read-only mount belongs to a container, which has no other users. In Kubernetes the files of a Secret belong to
+    root, so the gateway's user can read them only with the last bit (k8s/overlays).
     """
     try:
         if os.statvfs(path).f_flag & os.ST_RDONLY:
@@ -145,7 +145,7 @@ class UnusableSecret(Unusable):
 
 
 def _fill_in(options: type[Options], given: dict[str, object]) -> None:
-    """Give a part that names only some of its keys the others of its default: `flood.name` has such a default."""
+    """Complete a part that names only some keys: the others come from its default, which `flood.name` has."""
     for name, field in options.model_fields.items():
         part, default = given.get(name), field.default
         if isinstance(part, Mapping) and isinstance(default, Options) and field.annotation is type(default):

@@ -115,7 +115,7 @@ def keys_of(loc: Sequence[int | str], root: type[Options]) -> list[int | str]:
 
 @cache
 def kinds_in(options: type[Options]) -> frozenset[str]:
-    """Return every `kind` that a union in *options*, at any depth, can be chosen by."""
+    """Return every `kind` that chooses a member of a union in *options*, at any depth."""
     kinds = frozenset[str]()
     for field in options.model_fields.values():
         members = options_in(field.annotation)

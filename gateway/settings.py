@@ -203,7 +203,7 @@ class Settings(Options):
         return self.drupal.model_copy(update={"public_url": self.drupal.public_url or self.public_url})
 
     def risks(self) -> list[tuple[str, str]]:
-        """Return what works but is risky about visitors' addresses of the gateway, as pairs of key and sentence."""
+        """Return what is risky about the address by which visitors reach the gateway, as pairs of key and sentence."""
         if self.public_url is not None:
             http = "is http: others in the network can read passwords, codes and sessions"
             return [("public_url", http)] if is_plain_http_to_another_host(self.public_url) else []

@@ -1,6 +1,6 @@
 """One account, for a helpdesk: account shows its state; unlock, forget-devices and reset-factors change it.
 
-An account is given by Drupal's uid, or by its name where the gateway knows that: for accounts with wrong codes, an
+An account is given by Drupal's uid, or by its name. The gateway knows only the names of accounts with wrong codes, an
 authenticator app or a remembered device. A command that would change nothing fails, so that nobody takes a wrong uid
 for success. Each change is an event, on the command's own standard error.
 """
@@ -148,7 +148,7 @@ def operators_log() -> "FilteringBoundLogger":
 
 @asynccontextmanager
 async def opened(settings: "Settings", account: str) -> "AsyncGenerator[tuple[Backend, str]]":
-    """Open the store; yield it and the uid of *account*. Raises Refused for a name that is not that of one account."""
+    """Open the store; yield it and the uid of *account*. Raises Refused for a name of no account or of several."""
     async with settings.store.open(settings.sealer()) as backend:
         yield backend, account if UID.fullmatch(account) else await uid_of(backend, account)
 

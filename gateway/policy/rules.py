@@ -42,9 +42,9 @@ class Decision:
 class Policy:
     """The configured rules.
 
-    The addresses of *proxies* are never exempt: a proxy's address stands for visitors that it did not name. *methods*
-    are in the order of preference; empty means all. The first entry of *by_role* whose role the account has replaces
-    them.
+    The addresses of *proxies* are never exempt: a request with such an address comes from a visitor whom the proxy did
+    not name. *methods* are in the order of preference; empty means all. The first entry of *by_role* whose role the
+    account has replaces them.
     """
 
     require: Require = "all"
@@ -62,7 +62,7 @@ class Policy:
 
     def exempts_network(self, address: str | None) -> bool:
         """Return whether the visitor's canonical *address* needs no code. None is an address that can't be trusted."""
-        # Most sites exempt no networks. This saves them parsing the address.
+        # Most sites exempt no networks, so most logins need not have their address parsed.
         if address is None or not self.exempt_networks:
             return False
         return within(address, self.exempt_networks) and not within(address, self.proxies)
