@@ -20,7 +20,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.app import gateway
+from gateway.app import Gateway, gateway
 from gateway.configuration import load
 from gateway.demo.drupal.server import SimulatedDrupal, running
 from gateway.demo.drupal.site import DrupalOptions
@@ -150,6 +150,7 @@ class World:
     admin_url: str = ""
     frontend: Frontend = None  # type: ignore[assignment]
     frontends: list[Frontend] = field(default_factory=list)
+    opened: list[Gateway] = field(default_factory=list)
 
     def configuration(self, **changes: object) -> dict[str, object]:
         """What a gateway of this world is configured with; *changes* replace whole top-level keys."""
@@ -200,6 +201,7 @@ class World:
             listening(opened.admin, "127.0.0.1", 0, seconds=1) as admin_port,
         ):
             self.url, self.admin_url = f"http://localhost:{port}", f"http://localhost:{admin_port}"
+            self.opened.append(opened)
             yield self.visit(self.url)
 
     def visit(self, url: str, *, key: str = KEY, headers: Mapping[str, str] | None = None) -> Frontend:
@@ -211,6 +213,13 @@ class World:
     async def code(self, number: int = 1) -> str:
         """The code in the mail of that number."""
         return code_in(await self.mailbox.mail(number))
+
+    async def answers_handed_over(self) -> None:
+        """Wait for the work that follows an answer: until then, the reaper may end a session that is being handed over.
+
+        A test that moves the clock by more than `DELIVERING_SECONDS` after a login needs this.
+        """
+        await self.eventually(lambda: not any(opened.running.tasks for opened in self.opened))
 
     async def eventually(self, check, *, seconds: float = 10) -> None:
         """Wait until *check()* holds."""

@@ -185,6 +185,7 @@ async def test_the_reaper_ends_what_nobody_finished(world, frontend, opened):
 
 async def test_a_session_that_was_handed_over_is_left_alone(world, frontend, opened):
     answer = await frontend.login(opened, await world.code())
+    await world.answers_handed_over()
     world.clock.ahead = 3 * 86_400
     await frontend.authenticate("bob")
     world.clock.ahead += 301
