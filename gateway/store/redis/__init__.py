@@ -52,9 +52,9 @@ class RedisOptions(Options):
     async def open(self, sealer: Sealer, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Backend]:
         """Yield the store. It opens while Redis is down, too; until Redis answers, calls raise StoreUnavailable."""
         # Imported here: redis-py takes 0.2 s, which a process with the memory store need not spend.
+        from gateway.store.redis.account_names import RedisNames
         from gateway.store.redis.counters import RedisCounters
         from gateway.store.redis.enrolments import RedisEnrolments
-        from gateway.store.redis.names import RedisNames
         from gateway.store.redis.outbox import RedisOutbox
         from gateway.store.redis.parked import RedisParked
         from gateway.store.redis.server import Server

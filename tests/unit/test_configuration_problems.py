@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from gateway.configuration_problems import SENTENCES, UNKNOWN, described, options_in
 from gateway.options import Options
-from gateway.problems import SENTENCES, UNKNOWN, described, options_in
 from gateway.settings import Settings
 
 MISTAKES = [
