@@ -23,7 +23,8 @@ from gateway.login.methods import fallback_problems
 from gateway.networks import Network
 from gateway.options import NamedNetwork, Options, http_address, is_plain_http_to_another_host, split_url
 from gateway.policy.options import PolicyOptions
-from gateway.store import MemoryOptions, Sealer, SealKey, StoreOptions, parse_secret
+from gateway.sealing import Sealer, SealKey, parse_secret
+from gateway.store import MemoryOptions, StoreOptions
 from gateway.telemetry.event_webhook import EventWebhookOptions
 from gateway.texts.messages import TextOptions
 
