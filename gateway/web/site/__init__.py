@@ -1,0 +1,1 @@
+"""All of Drupal behind the gate."""
