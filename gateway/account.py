@@ -79,6 +79,12 @@ class Account:
     language: str | None = None
     profile: Profile = field(default_factory=dict, repr=False)
 
+    @property
+    def name(self) -> str:
+        """The account's name in Drupal; empty if the profile does not show it."""
+        items = self.profile.get("name") or ({},)
+        return str(items[0].get("value") or "")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:

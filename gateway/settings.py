@@ -27,6 +27,7 @@ from gateway.sealing import Sealer, SealKey, parse_secret
 from gateway.store import MemoryOptions, StoreOptions
 from gateway.telemetry.event_webhook import EventWebhookOptions
 from gateway.texts.messages import TextOptions
+from gateway.transaction import GUARD
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # what a listener is compared with
@@ -68,6 +69,13 @@ class ClientOptions(Options):
     api_key: SecretStr | None = None
     api_key_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     origins: tuple[str, ...] = ()
+
+    @field_validator("id")
+    @classmethod
+    def _is_not_the_guards(cls, id: str) -> str:
+        if id == GUARD:
+            raise ValueError("is the id of logins on Drupal's own pages; choose another one")
+        return id
 
     @field_validator("origins")
     @classmethod

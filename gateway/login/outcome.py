@@ -8,6 +8,7 @@ from gateway.flood.gate import Reserved
 from gateway.interfaces import HandOver, Word
 from gateway.login.methods import awaited, carrier, masked_destinations
 from gateway.policy.devices import Remembered
+from gateway.policy.rules import Reason
 from gateway.transaction import Transaction
 
 
@@ -32,6 +33,7 @@ class Pending:
     """A login that waits for its second factor, as the frontend sees it. Times are in seconds from now."""
 
     id: str = field(repr=False)
+    username: str = field(repr=False)
     auth_type: str
     destination: str = field(repr=False)
     expires_in: float
@@ -44,6 +46,7 @@ def as_pending(id: str, pending: Transaction, *, now: float) -> Pending:
     """Return what the frontend sees of *pending*, which it knows by *id*."""
     return Pending(
         id=id,
+        username=pending.username,
         auth_type=pending.auth_type,
         destination=masked_destinations(pending),
         expires_in=max(0, pending.expires_at - now),
@@ -71,6 +74,7 @@ class Granted:
 
     *manage_token* lets the user change their factors for a while. It is empty, and *reserved* is None, if no code was
     asked for: then nothing was proved, so that no count of wrong codes is cleared and no network becomes known.
+    *exempt* says why none was asked for.
     """
 
     key: str
@@ -82,6 +86,7 @@ class Granted:
     profile: Profile = field(repr=False)
     manage_token: str = field(default="", repr=False)
     reserved: Reserved | None = field(default=None, repr=False)
+    exempt: Reason | None = None
     remembered: Remembered | None = None
 
 

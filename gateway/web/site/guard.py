@@ -131,7 +131,7 @@ def folded(target: str) -> str:
 
 
 def is_second_front(target: str) -> bool:
-    """Whether *target* names the front controller in a spelling in which Drupal's cookie has another name (measured)."""
+    """Whether *target* spells the front controller so that Drupal's cookie gets another name (measured)."""
     raw = target.partition("?")[0]
     return unquote(raw).lower().startswith("/index.php") and not raw.startswith("/index.php")
 
