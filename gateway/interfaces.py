@@ -116,7 +116,7 @@ class Authenticator(Protocol):
         """Ask Drupal whose session *credential* is; return the uid, empty for an anonymous one.
 
         Raises DrupalInvalid for any answer that leaves a doubt, DrupalTimeout or Unavailable. In maintenance mode,
-        Drupal ends the session that it is asked about, unless its user may log in then (measured, Drupal 10.6 and 11.4).
+        Drupal ends the session that it is asked about, unless its user may log in then (measured, Drupal 10.6, 11.4).
         """
         ...
 
