@@ -421,7 +421,9 @@ async def test_one_who_logged_in_by_mail_replaces_the_app_with_a_code_of_it(demo
     new = (await page.locator("#secret").text_content()).replace(" ", "")
     await page.get_by_label("Code of the new app").fill(app_code(new, demo.clock()))
     await button(page, "Confirm").click()
-    assert await page.locator("#present-code").evaluate("node => node.validationMessage") == "Please fill in this field."
+    assert (
+        await page.locator("#present-code").evaluate("node => node.validationMessage") == "Please fill in this field."
+    )
     await submit(page, "app-confirm", "present-code", mistyped(app_code(old, demo.clock())))
     await expect(page.locator("#app-message")).to_have_text("The code is wrong. 9 attempts left.")
     code = await next_code(demo, old)
