@@ -138,7 +138,7 @@ class Factor(Protocol):
     enrolled: ClassVar[bool]
 
     def challenge(self, secret: bytes) -> str:
-        """Return what a login sends for the user to answer with; empty if the user has everything already.
+        """Return what must be sent before the user can answer, such as a code; empty if the user has it all already.
 
         It is made from the transaction's *secret* alone: the same at every call, so that a resend repeats it.
         """

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 # A limit with `wait_first` remembers this many takings beyond `most`. Any wait doubled 64 times exceeds `wait_most`.
 BEYOND = 64
 
-# The name of a limit that counts one network of one account. While it is full, the account knows the network.
+# The name of a limit that counts one network of one account. While this limit is full, the network is a known network
+# of the account.
 KNOWN_NETWORK = "known_network"
 
 

@@ -24,7 +24,8 @@ from pydantic import (
 from gateway.networks import Network, is_loopback, network_named
 from gateway.signing import signing_key
 
-# Parsed before pydantic tries the union, whose own errors would add the names of its members to the key.
+# `network_named` reads the text before pydantic tries the union `Network`. The union's own errors would add the names
+# of its members to the key.
 NamedNetwork = Annotated[Network, BeforeValidator(network_named)]
 
 
@@ -145,7 +146,7 @@ class UnusableSecret(Unusable):
 
 
 def _fill_in(options: type[Options], given: dict[str, object]) -> None:
-    """Complete a part that names only some keys: the others come from its default, which `flood.name` has."""
+    """Complete a part that names only some keys. The others come from the default of the part, as in `flood.name`."""
     for name, field in options.model_fields.items():
         part, default = given.get(name), field.default
         if isinstance(part, Mapping) and isinstance(default, Options) and field.annotation is type(default):

@@ -103,7 +103,7 @@ class Bulkhead:
         if network and self._waiting_of[network] >= self._quarter:
             self._evict(self._lines.get(network) if follow_up else None)
         elif self._waiting_of.total() >= self._most:
-            # With the new call, its own network must still wait less than the one that loses a call.
+            # Even with the new call, fewer calls of its network must wait than of the network that loses a call.
             self._evict(self._longest_line(above=0 if follow_up else len(self._lines.get(network, ())) + 1))
         line = self._follow_ups if follow_up else self._lines.setdefault(network, deque())
         entry = Waiting(network=network, line=line)

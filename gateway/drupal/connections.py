@@ -31,7 +31,7 @@ class StrictConnection(ResponseHandler):
         self.awaits_answer = False
 
     def data_received(self, data: bytes) -> None:
-        # A call without data comes from aiohttp itself: after a pause, it reads on in the bytes that came before.
+        # Without data, aiohttp itself has called this: after a pause, it goes on with bytes that came earlier.
         if data and not self.awaits_answer:
             self.close()
         else:

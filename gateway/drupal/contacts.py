@@ -128,7 +128,8 @@ def from_form(answer: Answer, uid: str, phone_field: str | None) -> Profile | No
     if answer.status != HTTPStatus.OK or answer.content_type != "text/html":
         return None
     forms = forms_of(answer, ACCOUNT_FORM)
-    # The address is read nowhere else on the page: a block above the form could send the code to another one.
+    # The address is read from this form only. Otherwise a block above the form could make the code go to another
+    # address.
     mail = value_of(forms[0], "mail") if len(forms) == 1 else None
     if mail is None:
         return None

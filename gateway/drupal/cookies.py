@@ -39,7 +39,7 @@ def session_cookies(set_cookies: Sequence[str]) -> list[SessionCookie]:
 def opened_cookies(set_cookies: Sequence[str]) -> list[SessionCookie]:
     """The cookies of the sessions that an answer opened, each once: a login opens one."""
     live = [cookie for cookie in session_cookies(set_cookies) if not cookie.is_deletion]
-    # A cookie that is set again counts as a browser takes it: the last line of its name and value.
+    # Of several lines with the same name and value, the last one counts, as in a browser.
     return list({(cookie.name, cookie.value): cookie for cookie in live}.values())
 
 

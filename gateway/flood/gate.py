@@ -56,7 +56,8 @@ class InFlight:
 
     def __init__(self, *, seconds: float) -> None:
         self.seconds = seconds
-        # By identity, the oldest first: comparing their limits would take longer than everything else here.
+        # The keys are `id(reserved)`. With the tries themselves as keys, comparing their limits would take longer than
+        # everything else here. The oldest comes first.
         self._reserved: dict[int, Reserved] = {}
 
     def begin(self, reserved: Reserved) -> None:
@@ -142,8 +143,8 @@ class Floodgate:
     async def demand_unlocked(self, uid: str, address: str) -> bool:
         """Return whether the account has logged in from the network of *address* lately.
 
-        Raises AccountLocked while wrong codes lock the account. Wrong codes from known networks lock known networks,
-        and all others lock the other networks.
+        Raises AccountLocked while wrong codes lock the account. Wrong codes from known networks lock the account
+        for known networks, and wrong codes from other networks lock it for the other networks.
         """
         now, known_network = self._clock(), self._limits.known_network(uid, address)
         theirs, own = await asyncio.gather(
@@ -252,8 +253,8 @@ class Floodgate:
         if taken.refused:
             wait = taken.retry_after
             if self._in_flight.fills(taken.refused, now=now):
-                # After that time Drupal has answered. If a password in flight was right, it is given back, and the
-                # limit is not full any more.
+                # Within these seconds Drupal answers the passwords in flight. If one of them was right, it is given
+                # back, and the limit is not full any more.
                 wait = min(wait, self._in_flight.seconds)
             raise Flood(taken.refused.name, retry_after=wait)
         return Reserved(limits=tuple(limits), counts=taken.counts, at=now)

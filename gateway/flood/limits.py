@@ -28,8 +28,8 @@ KNOWN_NETWORK_SECONDS = 30 * 24 * 3600
 
 
 # A name has no count of its own for the passwords refused from everywhere: all names share this many counts, so that a
-# list of made-up names occupies 2 MB at most. Two names of one group only matter to each other above 100,000 refused
-# passwords an hour.
+# list of made-up names occupies 2 MB at most. That two names share a count only matters above 100,000 refused passwords
+# an hour.
 NAME_GROUPS = 16_384
 # The name of the limit that a right password clears.
 NAME = "flood.name"
@@ -93,7 +93,7 @@ class Limits:
         return self._index("account", fold(name))[:11]
 
     def passwords(self, name: str, address: str) -> tuple[Limit, ...]:
-        """Limit refused passwords: the name's from one address, or from all, and then the address's.
+        """Limit refused passwords: first those of the name, from one address or from all, then those of the address.
 
         The same limits for the wider networks of an IPv6 address follow.
         """
@@ -114,7 +114,7 @@ class Limits:
     def guessed(self, name: str) -> Limit:
         """Count refused passwords of a name from everywhere. This refuses nothing; reaching it means an attack.
 
-        Its wait is as long as the time in which it counts, so that one attack reaches it only once in that time.
+        Once reached, it waits for as long as it counts. So one attack reaches it only once in that time.
         """
         options = self._options.name_everywhere
         group = crc32(self._index("attack.name", fold(name)).encode()) % NAME_GROUPS

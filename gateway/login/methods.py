@@ -138,7 +138,10 @@ def messages(key: str, pending: Transaction, *, browser: str, now: float, fallba
 
 
 def next_method(pending: Transaction, fallback: Mapping[str, str]) -> str | None:
-    """Return the first fallback that the account has, for the messages that the login waits for."""
+    """Return the fallback of the method whose messages the login waits for.
+
+    Methods that the account does not have are skipped. None if no fallback is left.
+    """
     fallbacks = fallbacks_of(carrier(awaited(pending)), fallback)
     return next((method for method in fallbacks if method in pending.methods), None)
 

@@ -73,7 +73,10 @@ class Parking:
         await self.leave_to_the_reaper(key)
 
     async def end_now(self, key: str, *, session: Credential | None = None) -> bool:
-        """End the session at Drupal before returning; return whether it could. *session* saves asking the store."""
+        """End the session at Drupal before returning; return whether it could.
+
+        If *session* is given, the store need not be asked for it.
+        """
         try:
             await self._drupal.log_out(session or await self.take_for_handover(key, now=self._clock()))
             await self._parked.remove(key)

@@ -17,7 +17,7 @@ WITHOUT_CODE = (NotEnrolled, NoDestination, DrupalInvalid)
 
 
 class PasswordTests:
-    """Counts them by account, whatever network they come from."""
+    """Counts right passwords without a code, by account, whatever network they come from."""
 
     def __init__(self, flood: Floodgate, notices: Notices, *, clock: Callable[[], float]) -> None:
         self._flood = flood
@@ -25,7 +25,7 @@ class PasswordTests:
         self._clock = clock
 
     async def count(self, checked: Checked, account: Account | None, visitor: Visitor) -> None:
-        """Count one, and tell the owner once a day. Raises Flood after too many.
+        """Count a right password without a code, and tell the owner once a day. Raises Flood after too many.
 
         *account* is None if Drupal did not show it; then there is no address to tell.
         """

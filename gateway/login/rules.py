@@ -58,7 +58,7 @@ class LoginRules:
     def open(
         self, checked: Checked, account: Account, decision: Decision, *, client: Client, now: float
     ) -> Transaction:
-        """Return the transaction of a login that was decided to need a code."""
+        """Return the transaction of a login for which *decision* demands a code."""
         return Transaction(
             uid=account.uid,
             client=client.id,

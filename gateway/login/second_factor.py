@@ -1,4 +1,4 @@
-"""Checks the user's answer to the second factor, counts it, and uses up what it proved.
+"""Checks the user's answer to the second factor, counts it, and uses up a right one.
 
 A code that was sent is compared inside the swap that counts the attempt. An answer to an enrolled factor takes three
 steps: count the attempt, check the answer and use it up in the enrolment, win the transaction. If a later step fails,
@@ -171,7 +171,7 @@ class SecondFactor:
         except TransactionClosed:
             if accepted:
                 raise
-            # It was compared and wrong, so it counts, even if the transaction was closed meanwhile.
+            # The answer was compared and is wrong, so it counts, even if the transaction was closed meanwhile.
             return counted
 
     async def _tell_code_used(self, by: Transaction, *, left: int, visitor: Visitor) -> None:

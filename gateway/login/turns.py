@@ -1,4 +1,4 @@
-"""Limits how much of one network is in flight at Drupal before a password has proved anything (promise 11).
+"""Limits how many requests one network has at Drupal at once before a password was accepted (promise 11).
 
 Drupal hashes the passwords of existing names only. When many wrong passwords arrive at once, they
 therefore keep its processors busy for longer if the name exists, and other requests that the same network sends in that

@@ -29,7 +29,7 @@ class Reason(StrEnum):
 class Decision:
     """Either why the login is *exempt*, or the *methods* that it may use and the one that is used.
 
-    *would_fail* is the word of an error that policy would have raised if it did not only observe.
+    *would_fail*: while policy only observes, the word of the error that it would otherwise have raised.
     """
 
     exempt: Reason | None = None
@@ -43,8 +43,8 @@ class Policy:
     """The configured rules.
 
     The addresses of *proxies* are never exempt: a request with such an address comes from a visitor whom the proxy did
-    not name. *methods* are in the order of preference; empty means all. The first entry of *by_role* whose role the
-    account has replaces them.
+    not name. *methods* are in the order of preference; empty means all. An entry of *by_role* replaces them for the
+    accounts with its role; if an account has several of these roles, the first entry counts.
     """
 
     require: Require = "all"

@@ -279,7 +279,7 @@ _GRANT: Final = _Table(
     version=2,
     fields="uid username mail language at method",
     forms={},
-    # Version 1 knew no method. Its grants are worth no enrolled factor.
+    # Version 1 knew no method. So its grants do not prove an enrolled factor.
     older={1: lambda items: [*items, ""]},
 )
 

@@ -62,7 +62,9 @@ def parse_secret(text: str) -> bytes:
 
 
 class Sealer:
-    """Seals with the first key and opens with any. *index_key* makes the names of what must be found; it never changes.
+    """Seals with the first key and opens with any.
+
+    `index` makes names with *index_key*. This key never changes: what is stored under such a name must be found again.
 
     Nonces are random, and NIST SP 800-38D §8.3 allows 2^32 of them under one key. So a site with a million logins a
     minute changes its seal key daily, and one with a hundred a minute every few years.

@@ -33,7 +33,7 @@ Text = Annotated[StrictStr, StringConstraints(max_length=128), AfterValidator(de
 # Drupal cuts names at 60 and mail addresses at 254 characters; passwords over 512 always fail (measured).
 Username = Annotated[StrictStr, StringConstraints(max_length=254), AfterValidator(demand_usable)]
 Password = Annotated[StrictStr, StringConstraints(max_length=512), AfterValidator(demand_usable)]
-# A sealed name and address in base64, and little else.
+# A manageToken holds a sealed name and address in base64, and little else.
 ManageToken = Annotated[StrictStr, StringConstraints(max_length=4096), AfterValidator(demand_usable)]
 Otp = Annotated[StrictStr, StringConstraints(max_length=64), AfterValidator(demand_usable)]
 

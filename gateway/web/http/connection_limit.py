@@ -90,7 +90,7 @@ class Waiting:
                 del self._with[before]
         if after:
             self._with.setdefault(after, OrderedDict())[network] = None
-        # If no network has that many any more, this one was the last that had, and it now has one less.
+        # If no network has `_most` any more, *network* was the last that had. It now has one less; no other has more.
         if after > self._most or self._most not in self._with:
             self._most = after
 
@@ -169,7 +169,8 @@ class ConnectionLimit:
             if not idle.is_sending():
                 yield idle
                 return
-            # Moved, so that it is checked only once for each of its answers, however many connections come.
+            # Moved to `_unread`, so that this connection is checked only once for each of its answers, and not again
+            # for every new connection.
             self._idle.discard(idle, self._origins[idle].network)
             self._unread.add(idle, self._origins[idle].network)
         unread = self._unread.longest(network)

@@ -175,7 +175,7 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer malformed HTTP, and errors outside of every handler; then close the connection."""
-        del message  # It quotes what was sent.
+        del message  # The message quotes what was sent.
         if isinstance(exc, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             # The client left, and the event of its request says so.
             pass
@@ -205,7 +205,7 @@ class Connection(RequestHandler):
                 # No handler reads the rest of the body: it is drained and the connection closed.
                 resp.force_close()
         self._answered += 1
-        # Before the answer is written: from now on it depends on the client how long that takes.
+        # Noted before the answer is written: how long the writing takes depends on the client.
         self._note_state()
         answered = await super().finish_response(request, resp, start_time)
         # aiohttp keeps the last request until the next one comes. Unread parts of bodies would be half a megabyte for

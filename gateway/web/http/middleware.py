@@ -26,7 +26,7 @@ Response = TypeVar("Response", bound=web.StreamResponse)
 
 @web.middleware
 async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every request. If its route has events, it is for an endpoint: log its outcome once."""
+    """Answer every request. If the route has events, the request is for an endpoint: log its outcome once."""
     request[REQUEST_ID] = new_request_id()
     bind_contextvars(request_id=request[REQUEST_ID])
     request[LANGUAGE] = request.app[LANGUAGES].asked_for(request.headers.get("Accept-Language", ""))
