@@ -49,7 +49,7 @@ class PolicyCheck:
 
     @property
     def observes(self) -> bool:
-        """Whether policy only observes: no login fails because a code could not be asked for."""
+        """Whether policy only observes: then a login succeeds even if no code could be asked for."""
         return self._policy.observes
 
     def exemption(self, reason: Reason) -> str:
