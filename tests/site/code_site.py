@@ -198,12 +198,12 @@ class Browser:
         }
         return await self.send("POST", PATH, body=body, headers={**own, **(headers or {})})
 
-    async def submit(self, shown: Shown, form: str, **fields: str) -> Shown:
+    async def submit(self, shown: Shown, form: str, /, **fields: str) -> Shown:
         """Press a button of a page that is shown, and follow the redirect."""
         answer = await self.post(shown.fields(form) | fields)
         return await self.open(answer.headers["Location"]) if answer.status == 303 else answer
 
-    async def verify(self, shown: Shown, otp: str, **fields: str) -> Shown:
+    async def verify(self, shown: Shown, otp: str, /, **fields: str) -> Shown:
         return await self.submit(shown, "code", action="verify", otp=otp, **fields)
 
 

@@ -120,7 +120,8 @@ def without_login(request: web.Request, sent: Cookies) -> web.Response:
         message = Message(heading=texts.DONE, text=texts.LOGGED_IN, links=((texts.HOME, "/"),), status=HTTPStatus.OK)
     else:
         message = closed_message(None, TransactionClosed.sentence)
-    return with_cookies(view.message(message, language=language_of(request)), [page.own.challenge_gone()])
+    said = [page.own.note_gone()] if note and request.method == "GET" else []
+    return with_cookies(view.message(message, language=language_of(request)), [page.own.challenge_gone(), *said])
 
 
 def over(request: web.Request, waiting: Challenge, note: Note | None, error: TransactionClosed) -> web.Response:

@@ -15,7 +15,7 @@ FIXED: Final[Mapping[str, str]] = {
     "remember": msgid("Remember this device"),
     "resend": msgid("Send it again"),
     "no_resend": msgid("No further code can be sent for this login."),
-    "others": msgid("Other ways"),
+    "others": msgid("Choose another way"),
     "cancel": msgid("Cancel the login"),
 }
 HEADING: Final = msgid("Enter your code")

@@ -39,6 +39,8 @@ HEADERS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "same-origin",
     "Content-Security-Policy": POLICY,
 }
+# So many other ways stand on the page. More of them are folded up.
+FEW: Final = 2
 # The errors that a note can name.
 _ERRORS: Final[Mapping[str, type[GatewayError]]] = {kind.word: kind for kind in CHALLENGE.refused}
 
@@ -89,11 +91,9 @@ class CodeView:
             "expires": with_time(texts.EXPIRES, progress.expires_in, language),
             "may_resend": progress.resends_left > 0,
             "resend_in": with_time(texts.RESEND_IN, progress.resend_in, language) if progress.resend_in > 0 else "",
-            "others": [
-                (method, language.say(texts.SWITCHES[method]))
-                for method in progress.methods
-                if method != progress.auth_type and method in texts.SWITCHES
-            ],
+            "others": (others := self._others(progress, language)),
+            # A user who gets no code here must not have to look for the other ways.
+            "others_open": len(others) <= FEW or progress.delivery == "failed",
             "remembered": self._remembered(language),
             "token": token,
             "shown": progress.auth_type,
@@ -144,6 +144,15 @@ class CodeView:
     def _wait(self, note: Note | None) -> int:
         """How many seconds the user has to wait, by *note*."""
         return whole_seconds(note.until - self._clock()) if note and note.until else 0
+
+    @staticmethod
+    def _others(progress: Progress, language: Language) -> list[tuple[str, str]]:
+        """The other methods of the account, each with the text of its button."""
+        return [
+            (method, language.say(texts.SWITCHES[method]))
+            for method in progress.methods
+            if method != progress.auth_type and method in texts.SWITCHES
+        ]
 
     def _remembered(self, language: Language) -> Markup | None:
         if not self._remember_days:
