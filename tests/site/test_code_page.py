@@ -1,10 +1,15 @@
 """/headless/challenge, as a browser without scripts uses it."""
 
+import asyncio
+from urllib.parse import urlencode
+
 import aiohttp
 import pytest
 
+from gateway.login.flow import LoginFlow
 from gateway.web.site.sealed_cookies import Kind
 from tests.site.code_site import LANDING, PATH, a_code_site
+from tests.wire import line
 from tests.world import code_in, wrong
 
 
@@ -220,7 +225,101 @@ async def test_every_form_ends_in_one_event(site, browser, events):
         "challenge.origin",
         "challenge.ok",
     ]
+    assert [event.get("action") for event in told] == ["verify", "resend", "verify", "verify"]
     assert all(event["client"] == "guard" for event in told)
     assert told[0]["attempts_left"] == 4
     assert told[-1]["uid"] == "2"
     assert right not in str(events)
+
+
+# --- Remembered devices ----------------------------------------------------------------------------------------------
+
+REMEMBER = {"policy": {"remember": {"days": 30}}}
+
+
+async def test_a_device_that_is_remembered_is_not_asked_again(world, new_browser):
+    async with a_code_site(world, **REMEMBER) as site:
+        browser = new_browser(site)
+        form = await browser.begin()
+        answer = await browser.post(
+            form.fields("code") | {"action": "verify", "otp": await code(site), "remember": "1"}
+        )
+        [line] = [line for line in answer.cookies if "device" in line]
+
+        assert "Remember this device" in form.text("#code")
+        assert {"HttpOnly", "SameSite=Lax", "Path=/", f"Max-Age={30 * 86_400}"} <= set(line.split("; "))
+        assert (await browser.open("/begin")).html == "remembered"
+
+
+async def test_a_device_is_remembered_only_if_the_user_says_so(world, new_browser):
+    async with a_code_site(world, **REMEMBER) as site:
+        browser = new_browser(site)
+        await browser.verify(await browser.begin(), await code(site))
+
+        assert not [name for name in browser.cookies if "device" in name]
+
+
+async def test_no_device_is_remembered_where_policy_does_not_allow_it(site, browser):
+    form = await browser.begin()
+    await browser.verify(form, await code(site), remember="1")
+
+    assert "Remember" not in form.text("#code")
+    assert len(browser.cookies) == 1
+
+
+# --- The API off, the store away, a browser that leaves ----------------------------------------------------------------
+
+
+async def test_the_page_works_where_the_api_is_switched_off(world, new_browser):
+    async with a_code_site(world, headless={"enabled": False}) as site:
+        browser = new_browser(site)
+        landed = await browser.verify(await browser.begin(), await code(site))
+
+        assert landed.path == LANDING
+        assert (await browser.send("GET", "/headless/status")).status == 404
+
+
+@pytest.mark.parametrize("how", ["FIN", "RST"])
+async def test_a_browser_that_leaves_before_the_redirect_leaves_no_session(site, browser, events, how, monkeypatch):
+    form = await browser.begin()
+    body = urlencode(form.fields("code") | {"action": "verify", "otp": await code(site)})
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    login = LoginFlow.login
+
+    async def held(*arguments, **named):
+        reached.set()
+        await go_on.wait()
+        return await login(*arguments, **named)
+
+    monkeypatch.setattr(LoginFlow, "login", held)
+    head = [
+        f"POST {PATH} HTTP/1.1",
+        "Host: localhost",
+        f"Cookie: {browser.cookie_header}",
+        f"Origin: {site.url}",
+        "Content-Type: application/x-www-form-urlencoded",
+        f"Content-Length: {len(body)}",
+    ]
+    async with line(site.url) as open_line:
+        await open_line.send(("\r\n".join(head) + "\r\n\r\n" + body).encode())
+        await reached.wait()
+        open_line.writer.close() if how == "FIN" else open_line.reset()
+        await asyncio.sleep(0.05)
+        go_on.set()
+        await site.world.eventually(lambda: [one for one in events if one["event"] == "challenge.client_gone"])
+
+    await site.world.eventually(lambda: not site.world.drupal.ledger.alive())
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+async def test_while_the_store_is_away_the_page_says_so_and_leads_back_to_the_form(site, browser, redis_server):
+    form = await browser.begin()
+    right = await code(site)
+    redis_server.stop()
+    answer = await browser.post(form.fields("code") | {"action": "verify", "otp": right})
+    told = await browser.open(answer.headers["Location"])
+
+    assert answer.status == 303
+    assert (told.status, told.title) == (503, "That did not work")
+    assert int(told.headers["Retry-After"]) > 0
+    assert told.attribute("main nav a", "href") == PATH

@@ -166,6 +166,7 @@ async def challenge(request: web.Request) -> web.StreamResponse:
     bind_contextvars(client=GUARD)
     demand_own_page(request, origin=page.origin)
     form = await read_form(request)
+    bind_contextvars(action=form.action)
     waiting = page.own.challenge_in(sent.own)
     answer_errors(request, waiting)
     if waiting is None:
@@ -259,6 +260,11 @@ def answer_errors(request: web.Request, waiting: Challenge | None) -> None:
         return refused(request, waiting, error)
 
     request[ERROR_ANSWER] = answer
+
+
+def error_page(request: web.Request, error: GatewayError) -> web.Response:
+    """The page that says *error* where there is no form to say it on, such as a login that the guard refuses."""
+    return request.app[VIEW].refusal(error, links=links_after(None), language=language_of(request))
 
 
 def refused(request: web.Request, waiting: Challenge | None, error: GatewayError) -> web.Response:

@@ -54,8 +54,11 @@ async function followDelivery(asks, tries) {
   while ("waits" in asks.dataset && tries--) {
     await new Promise((done) => setTimeout(done, 2000));
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    const now = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("asks");
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = page.getElementById("asks");
     if (sent || !now) return;
+    // After a failure, the other ways are unfolded.
+    if (page.getElementById("others")?.open) $("others").open = true;
     if (!("waits" in now.dataset)) delete asks.dataset.waits;
     if (asks.innerHTML !== now.innerHTML) asks.replaceChildren(...now.childNodes);
   }
