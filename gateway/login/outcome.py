@@ -64,6 +64,9 @@ class Progress:
     delivery: Word
     carried_by: str | None
     auth_type: str
+    destination: str = field(repr=False)
+    methods: tuple[str, ...]
+    resends_left: int
     expires_in: float
     resend_in: float
     attempts_left: int
@@ -97,6 +100,9 @@ def progress(pending: Transaction, words: Sequence[Word], *, now: float) -> Prog
         delivery=delivery_of(words),
         carried_by=carrier([id for id, word in zip(awaited(pending), words, strict=True) if word == "sent"]),
         auth_type=pending.auth_type,
+        destination=masked_destinations(pending),
+        methods=pending.methods,
+        resends_left=pending.resends_left,
         expires_in=max(0, pending.expires_at - now),
         resend_in=max(0, pending.resend_at - now),
         attempts_left=pending.attempts_left,

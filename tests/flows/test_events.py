@@ -27,7 +27,7 @@ def row_name(event: dict[str, Any]) -> str:
 
 
 ROWS = documented()
-ENDPOINT_NAMES = {endpoint.name for endpoint in ENDPOINTS} | {"headless"}
+ENDPOINT_NAMES = {endpoint.name for endpoint in ENDPOINTS} | {"headless", "challenge"}
 # Refused before anybody has said who asks, or that it is one of ours.
 UNKNOWN_CLIENT = {"malformed", "too_large", "media_type", "api_key", "disabled", "client_gone", "internal", "ok"}
 # From here on the account is known: by its name's HMAC, or by its uid.

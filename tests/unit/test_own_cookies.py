@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.sealing import Sealer, SealKey
-from gateway.web.site.own_cookies import Challenge, OwnCookies
+from gateway.web.site.own_cookies import Challenge, Note, OwnCookies
 
 KEY = SealKey.fresh("k1")
 CHALLENGE = Challenge(
@@ -73,3 +73,31 @@ def test_a_device_comes_back():
     assert cookies().device_in(sent(cookies().device_line("t" * 43))) == "t" * 43
     assert cookies().device_in({}) is None
     assert cookies().device_in({"__Host-headgate-device": "t" * 500}) is None
+
+
+NOTE = Note(word="wrong_otp", attempts_left=3, until=1_790_000_000.5)
+
+
+def test_a_note_comes_back_for_its_login_alone():
+    own = sent(cookies().note_line(NOTE, id="i" * 43))
+
+    assert cookies().note_in(own, id="i" * 43) == NOTE
+    assert cookies().note_in(own, id="j" * 43) is None
+    assert cookies().note_in(own) is None
+
+
+def test_a_note_is_short_lived():
+    assert "; Max-Age=60" in cookies().note_line(NOTE)
+
+
+@pytest.mark.parametrize("value", ["", "AAAA", "é", "A" * 5000])
+def test_what_was_not_sealed_here_is_no_note(value):
+    assert cookies().note_in({"__Host-headgate-note": value}) is None
+
+
+def test_a_challenge_is_no_note_and_a_note_no_challenge():
+    note = sent(cookies().note_line(NOTE))
+    challenge = sent(cookies().challenge_line(CHALLENGE))
+
+    assert cookies().challenge_in({"__Host-headgate-challenge": note["__Host-headgate-note"]}) is None
+    assert cookies().note_in({"__Host-headgate-note": challenge["__Host-headgate-challenge"]}) is None

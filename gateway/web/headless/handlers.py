@@ -6,24 +6,19 @@ The docstring of a handler is what the OpenAPI document says of its endpoint.
 from collections.abc import Mapping
 from typing import cast
 
-import structlog
 from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Caller, Client, Visitor
+from gateway.account import Caller, Client
 from gateway.auth_types import AuthType, is_method
 from gateway.language_choice import Language, msgid
 from gateway.login.outcome import Granted, Pending, Progress
 from gateway.web.headless import bodies
-from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL
-from gateway.web.http.app_keys import ADDRESSES, RUNNING, language_of
-from gateway.web.http.connections import write_whole
-from gateway.web.http.middleware import stamp
+from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW
+from gateway.web.headless.handing_over import hand_over
+from gateway.web.http.app_keys import language_of
 from gateway.web.http.responses import answer, whole_seconds, with_cookies
-
-log = structlog.get_logger()
-
-HEADER_CHARACTERS = 256
+from gateway.web.http.visitors import visitor_of
 
 
 async def authenticate(request: web.Request) -> web.Response:
@@ -44,7 +39,9 @@ async def authenticate(request: web.Request) -> web.Response:
     )
     if isinstance(outcome, Granted):
         bind_contextvars(method=AuthType.NONE)
-        return await hand_over(request, outcome, exempt_body(body.username, outcome, language))
+        return await hand_over(
+            request, outcome, granted_answer(outcome, exempt_body(body.username, outcome, language), language)
+        )
     bind_method(outcome.auth_type)
     return answer(pending_body(body.username, outcome, language), language=language)
 
@@ -67,25 +64,9 @@ async def login(request: web.Request) -> web.Response:
         remember=body.remember,
         caller=caller,
     )
-    return await hand_over(request, granted, login_body(body.username, granted, language))
-
-
-async def hand_over(request: web.Request, granted: Granted, body: Mapping[str, object]) -> web.Response:
-    """Write the answer here, to know that its last byte left: only then is the session handed over."""
-    flow = request.app[FLOW]
-    handed = answer(body, language=language_of(request))
-    response = stamp(request, with_cookies(handed, granted.hand_over.cookies))
-    running = request.app[RUNNING]
-    try:
-        await write_whole(request, response)
-    except BaseException:
-        running.keep(flow.lost(granted))
-        raise
-    # Not awaited: while the store is down, this takes longer than any connection should be held.
-    running.keep(flow.delivered(granted))
-    for unusable in request.app[DRUPAL].unusable_cookies(granted.hand_over, public_url=request.app[PUBLIC_URL].seen):
-        log.warning("relay.unusable_cookie", reason=unusable.reason, change=unusable.change)
-    return response
+    return await hand_over(
+        request, granted, granted_answer(granted, login_body(body.username, granted, language), language)
+    )
 
 
 async def resend(request: web.Request) -> web.Response:
@@ -268,24 +249,11 @@ def bind_method(method: str) -> None:
         bind_contextvars(method=method)
 
 
-def visitor_of(request: web.Request) -> Visitor:
-    return Visitor(
-        address=request.app[ADDRESSES].of(request),
-        unvouched=request.app[ADDRESSES].unvouched(request),
-        user_agent=printable(request.headers.get("User-Agent", "")),
-        accept_language=printable(request.headers.get("Accept-Language", "")),
-    )
-
-
-def printable(header: str) -> str:
-    """The printable ASCII characters among the first 256 of *header*. Drupal gets no others from us."""
-    cut = header[:HEADER_CHARACTERS]
-    if not (cut.isascii() and cut.isprintable()):
-        cut = "".join(letter for letter in cut if " " <= letter <= "~")
-    return cut.strip()
-
-
 # The answer
+
+
+def granted_answer(granted: Granted, body: Mapping[str, object], language: Language) -> web.Response:
+    return with_cookies(answer(body, language=language), granted.hand_over.cookies)
 
 
 def pending_body(username: str, pending: Pending, language: Language) -> bodies.CodeNeeded:

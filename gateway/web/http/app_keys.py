@@ -1,9 +1,11 @@
 """What the middleware and the handlers of every listener read from their application and from their request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.errors import GatewayError
 from gateway.language_choice import ENGLISH, Language
 from gateway.texts.catalogues import Languages
 from gateway.web.http.client_ip import Addresses, Audited
@@ -28,6 +30,8 @@ RUNNING = web.AppKey("running", Running)
 LANGUAGE = web.RequestKey("language", Language)
 # The keys of the request's body that its answer repeats, as they were sent.
 ECHO = web.RequestKey("echo", dict[str, str])
+# How a handler that answers with pages answers an error.
+ERROR_ANSWER: web.RequestKey[Callable[[GatewayError], web.StreamResponse]] = web.RequestKey("error_answer")
 
 
 def language_of(request: web.BaseRequest) -> Language:
