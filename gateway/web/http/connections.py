@@ -9,11 +9,13 @@ import fcntl
 import socket
 import sys
 import termios
+from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
 from aiohttp import web
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.http import WebSocketReader
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import drop_tracebacks
@@ -42,9 +44,22 @@ WRITE_SECONDS = 10
 
 
 class Connection(RequestHandler):
-    """One client's connection. *broken* says that it was lost before the client had received everything."""
+    """One client's connection. *broken* says that it was lost before the client had received everything.
 
-    __slots__ = ("_answered", "_body", "_connection_limit", "_deaf", "_head_bytes", "_head_timer", "_wire", "broken")
+    *when_lost* is called when the connection is gone. aiohttp itself lets a handler go on for a client that has left.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_body",
+        "_connection_limit",
+        "_deaf",
+        "_head_bytes",
+        "_head_timer",
+        "_wire",
+        "broken",
+        "when_lost",
+    )
 
     def __init__(self, *args: Any, connection_limit: ConnectionLimit | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,6 +74,7 @@ class Connection(RequestHandler):
         self._deaf = False
         self._head_timer: asyncio.TimerHandle | None = None
         self.broken = False
+        self.when_lost: Callable[[], object] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -73,6 +89,10 @@ class Connection(RequestHandler):
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
 
     def data_received(self, data: bytes) -> None:
+        if self._upgraded:
+            # What follows a request for an upgrade is no HTTP. aiohttp keeps 256 KiB of it, then stops reading.
+            super().data_received(data)
+            return
         for start in range(0, len(data) or 1, PIECE_BYTES):
             if self._deaf:
                 break
@@ -127,6 +147,15 @@ class Connection(RequestHandler):
         else:
             self._connection_limit.waits_for_gateway(self)
 
+    def become_stream(self, most_bytes: int) -> StreamReader:
+        """Return what comes from now on: a tunnel, after a request that asked for an upgrade has got its 101.
+
+        The client waits while more than twice *most_bytes* are not read.
+        """
+        stream = StreamReader(self, most_bytes, loop=asyncio.get_running_loop())
+        self.set_parser(cast("WebSocketReader", Stream(stream)))
+        return stream
+
     def is_sending(self) -> bool:
         return self._wire is not None and self._wire.get_write_buffer_size() > 0
 
@@ -146,6 +175,8 @@ class Connection(RequestHandler):
         if self._connection_limit is not None:
             self._connection_limit.leave(self)
         super().connection_lost(exc)
+        if self.when_lost is not None:
+            self.when_lost()
 
     async def start(self) -> None:
         try:
@@ -213,6 +244,20 @@ class Connection(RequestHandler):
         if request.content.exception() is None:
             request.content.read_nowait()
         return answered
+
+
+class Stream:
+    """Feeds a stream with what comes on a connection; aiohttp takes it for the parser of a WebSocket."""
+
+    def __init__(self, stream: StreamReader) -> None:
+        self._stream = stream
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self._stream.feed_data(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        self._stream.feed_eof()
 
 
 def give_up_unread(transport: asyncio.BaseTransport) -> None:
