@@ -34,13 +34,12 @@ from gateway.web.admin.health import CHECKS, DETAILS, admin
 from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
 from gateway.web.headless.clients import Clients, origin_of
 from gateway.web.headless.routes import headless
-from gateway.web.http.app_keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, Audit
+from gateway.web.http.app_keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, SITE, Audit
 from gateway.web.http.client_ip import Addresses
 from gateway.web.http.running import LAST_SECONDS, Running, background
 from gateway.web.site.forwarding import hosts_of
 from gateway.web.site.gate import OpenGate
 from gateway.web.site.proxy import Proxy
-from gateway.web.site.routes import serve_site
 
 log = structlog.get_logger()
 
@@ -208,14 +207,16 @@ def headless_app(parts: Components, flow: LoginFlow, running: Running) -> web.Ap
     app[LANGUAGES] = Languages(default=settings.texts.default_language, folder=settings.texts.folder)
     app[RUNNING] = running
     if parts.upstream:
-        serve_site(app, proxy_of(parts.upstream, settings))
+        app[SITE] = proxy_of(parts.upstream, settings, app).handle
     return app
 
 
-def proxy_of(upstream: Upstream, settings: Settings) -> Proxy:
+def proxy_of(upstream: Upstream, settings: Settings, app: web.Application) -> Proxy:
     return Proxy(
         upstream,
         OpenGate(),
+        addresses=app[ADDRESSES],
+        languages=app[LANGUAGES],
         hosts=hosts_of(settings.public_url, settings.drupal.public_url),
         idle_seconds=settings.proxy.idle_seconds,
     )

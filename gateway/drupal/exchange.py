@@ -16,7 +16,7 @@ from gateway.drupal.peer import HEADER_BYTES, MOST_HEADERS, UNREADABLE
 from gateway.errors import DrupalInvalid, DrupalTimeout, DrupalUnavailable
 from gateway.upstream import Body, Headers
 
-BUFFER_BYTES = 64 * 1024
+BUFFER_BYTES = 128 * 1024
 CONTINUE, SWITCHING_PROTOCOLS, OK = 100, 101, 200
 
 
@@ -145,11 +145,13 @@ class Exchange:
             self._protocol.start_timeout()
 
     async def _send_piece(self, data: bytes) -> None:
-        try:
-            async with asyncio.timeout(self._idle_seconds):
-                await self._writer.write(data)
-        except TimeoutError:
-            raise DrupalTimeout("upload") from None
+        await self._writer.write(data, drain=False)
+        if self._protocol.writing_paused:
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    await self._writer.drain()
+            except TimeoutError:
+                raise DrupalTimeout("upload") from None
 
 
 class Stream:

@@ -64,17 +64,20 @@ class DrupalUpstream:
         self._site = "".join(f"{name}: {value}\r\n" for name, value in ours.items())
         self._site_lines = len(ours)
 
-    @asynccontextmanager
-    async def send(
-        self, method: str, target: str, headers: Headers, body: Body | None, *, address: str
-    ) -> AsyncGenerator[UpstreamAnswer]:
-        head = self._head(method, target, headers, address)
-        async with self._bulkhead.slot(subscriber_or_none(address)):
-            exchange = await self._exchange(method, head, body)
-            try:
-                yield exchange
-            finally:
-                exchange.finish()
+    def send(self, method: str, target: str, headers: Headers, body: Body | None, *, address: str) -> "Sending":
+        return Sending(self, method, self._head(method, target, headers, address), body, subscriber_or_none(address))
+
+    async def begin(self, sending: "Sending") -> Exchange:
+        await self._bulkhead.enter(sending.network)
+        try:
+            return await self._exchange(sending.method, sending.head, sending.body)
+        except BaseException:
+            self._bulkhead.leave(sending.network)
+            raise
+
+    def end(self, sending: "Sending", exchange: Exchange) -> None:
+        exchange.finish()
+        self._bulkhead.leave(sending.network)
 
     def _head(self, method: str, target: str, headers: Headers, address: str) -> bytes:
         lines = [f"{name}: {value}\r\n" for name, value in headers]
@@ -124,3 +127,23 @@ class DrupalUpstream:
             raise DrupalUnavailable("connect_timeout") from None
         except (aiohttp.ClientError, OSError) as error:
             raise DrupalUnavailable(type(error).__name__) from None
+
+
+class Sending:
+    """One request on its way. A class, since a generator would cost a page three times as much."""
+
+    __slots__ = ("_exchange", "_upstream", "body", "head", "method", "network")
+
+    def __init__(self, upstream: DrupalUpstream, method: str, head: bytes, body: Body | None, network: str) -> None:
+        self._upstream = upstream
+        self.method = method
+        self.head = head
+        self.body = body
+        self.network = network
+
+    async def __aenter__(self) -> UpstreamAnswer:
+        self._exchange = await self._upstream.begin(self)
+        return self._exchange
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._upstream.end(self, self._exchange)

@@ -105,3 +105,10 @@ def request(target: bytes, *headers: bytes, method: bytes = b"GET", body: bytes 
     length = [b"Content-Length: %d" % len(body)] if body else []
     lines = [b"%b %b HTTP/1.1" % (method, target), HOST.rstrip(), *headers, *length, b"", b""]
     return b"\r\n".join(lines) + body
+
+
+async def eventually(check, *, seconds: float = 5) -> None:
+    """Wait until *check()* holds."""
+    async with asyncio.timeout(seconds):
+        while not check():
+            await asyncio.sleep(0.01)

@@ -22,6 +22,8 @@ class RequestBody:
 
     async def read(self) -> bytes:
         try:
+            if piece := self._content.read_nowait():
+                return piece
             async with asyncio.timeout(self._idle_seconds):
                 return await self._content.readany()
         except web.RequestPayloadError:

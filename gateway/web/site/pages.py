@@ -8,7 +8,6 @@ from aiohttp import web
 
 from gateway.errors import GatewayError, Unavailable
 from gateway.language_choice import Language, msgid
-from gateway.web.http.app_keys import language_of
 from gateway.web.http.responses import answer, whole_seconds
 from gateway.web.http.statuses import status_of
 
@@ -28,9 +27,8 @@ POLICY = (
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 
 
-def away(request: web.Request, error: GatewayError) -> web.Response:
-    """Answer that Drupal is away, as HTML or as JSON, in the visitor's language."""
-    language = language_of(request)
+def away(request: web.Request, error: GatewayError, language: Language) -> web.Response:
+    """Answer that Drupal is away, as HTML or as JSON."""
     wait = whole_seconds(error.retry_after) if isinstance(error, Unavailable) else RETRY_SECONDS
     headers = {"Retry-After": str(max(1, wait))}
     status = status_of(type(error))

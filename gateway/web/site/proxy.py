@@ -7,9 +7,10 @@ from typing import cast
 from aiohttp import web
 
 from gateway.errors import GatewayError, Malformed
+from gateway.language_choice import Language
+from gateway.texts.catalogues import Languages
 from gateway.upstream import Upstream
-from gateway.web.http.app_keys import ADDRESSES, language_of
-from gateway.web.http.client_ip import ClientGone
+from gateway.web.http.client_ip import Addresses, ClientGone
 from gateway.web.http.connections import Connection
 from gateway.web.http.error_answers import refused_by_http
 from gateway.web.site.answers import break_off, release
@@ -27,9 +28,20 @@ CHUNKED = [("Transfer-Encoding", "chunked")]
 class Proxy:
     """Passes requests to Drupal. *hosts* are the values of Host that mean this site."""
 
-    def __init__(self, upstream: Upstream, gate: Gate, *, hosts: frozenset[str], idle_seconds: float) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        gate: Gate,
+        *,
+        addresses: Addresses,
+        languages: Languages,
+        hosts: frozenset[str],
+        idle_seconds: float,
+    ) -> None:
         self._upstream = upstream
         self._gate = gate
+        self._addresses = addresses
+        self._languages = languages
         self._hosts = hosts
         self._idle_seconds = idle_seconds
         self._failures = Failures()
@@ -37,7 +49,7 @@ class Proxy:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         status = self._refusal(request)
         if status is not None:
-            return refuse(request, status)
+            return self._refuse(request, status)
         connection, task = cast("Connection", request.protocol), asyncio.current_task()
         assert task is not None  # noqa: S101  # a handler runs in a task
         connection.when_lost = task.cancel
@@ -51,7 +63,7 @@ class Proxy:
         except ClientGone:
             raise ConnectionResetError("client gone") from None
         except Malformed:
-            return refuse(request, HTTPStatus.BAD_REQUEST)
+            return self._refuse(request, HTTPStatus.BAD_REQUEST)
         except GatewayError as error:
             return self._failed(request, error)
         finally:
@@ -72,7 +84,7 @@ class Proxy:
         return status
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
-        address = request.app[ADDRESSES].of(request)
+        address = self._addresses.of(request)
         body = RequestBody(request, idle_seconds=self._idle_seconds) if request.body_exists else None
         passed = forwarded(request.raw_headers, expects=body is not None and request.version != HTTP_1_0)
         admitted = await self._gate.admit(request, passed.headers)
@@ -96,18 +108,20 @@ class Proxy:
         if request.writer.output_size:
             break_off(request)
             raise ConnectionResetError("answer broken off") from None
-        response = away(request, error)
+        response = away(request, error, self._language(request))
         if not request.content.is_eof():
             response.force_close()
         return response
 
+    def _refuse(self, request: web.Request, status: HTTPStatus) -> web.StreamResponse:
+        """Answer a request that goes nowhere, and close its connection: nobody knows what follows it."""
+        if request.writer.output_size:
+            break_off(request)
+            raise ConnectionResetError("answer broken off") from None
+        allow = ALLOWED if status == HTTPStatus.METHOD_NOT_ALLOWED else None
+        response = refused_by_http(status, self._language(request), allow=allow)
+        response.force_close()
+        return response
 
-def refuse(request: web.Request, status: HTTPStatus) -> web.StreamResponse:
-    """Answer a request that goes nowhere, and close its connection: nobody knows what follows it."""
-    if request.writer.output_size:
-        break_off(request)
-        raise ConnectionResetError("answer broken off") from None
-    allow = ALLOWED if status == HTTPStatus.METHOD_NOT_ALLOWED else None
-    response = refused_by_http(status, language_of(request), allow=allow)
-    response.force_close()
-    return response
+    def _language(self, request: web.Request) -> Language:
+        return self._languages.asked_for(request.headers.get("Accept-Language", ""))
