@@ -7,6 +7,7 @@ in `handle_error` and `finish_response`: every answer passes `finish_response`.
 import asyncio
 import fcntl
 import socket
+import struct
 import sys
 import termios
 from collections.abc import Callable
@@ -41,6 +42,8 @@ HEAD_SECONDS = 15.0
 UNREAD_SECONDS = 30.0
 # How many requests of one connection may wait. Browsers and proxies send the next one once they have their answer.
 MOST_WAITING = 8
+# To linger for 0 s: what was not sent is dropped.
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 # For the kernel to accept the last byte of an answer.
 WRITE_SECONDS = 10
 
@@ -294,6 +297,14 @@ def give_up_unread(transport: asyncio.BaseTransport) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None and sys.platform == "linux" and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
+
+
+def reset(transport: asyncio.BaseTransport) -> None:
+    """Close a connection so that its peer knows that something is missing: with a RST in place of a FIN."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+    cast("asyncio.WriteTransport", transport).abort()
 
 
 def has_unread(transport: asyncio.BaseTransport) -> bool:

@@ -10,6 +10,7 @@ from typing import cast
 from aiohttp import web
 
 from gateway.upstream import UpstreamAnswer
+from gateway.web.http.connections import reset
 from gateway.web.site.forwarding import HTTP_1_0, Framing, framing_of
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -82,4 +83,4 @@ def invite(request: web.Request) -> None:
 def break_off(request: web.Request) -> None:
     """Reset the connection: an answer without its end must never look whole."""
     if request.transport is not None:
-        cast("asyncio.WriteTransport", request.transport).abort()
+        reset(request.transport)
