@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import cast
 
 from aiohttp import web
+from aiohttp.hdrs import UPGRADE
 
 from gateway.errors import GatewayError, Malformed
 from gateway.language_choice import Language
@@ -19,7 +20,7 @@ from gateway.web.site.failures import Failures
 from gateway.web.site.forwarding import HTTP_1_0, forwarded, refusal, released
 from gateway.web.site.gate import Gate
 from gateway.web.site.pages import away
-from gateway.web.site.tunnel import UPGRADE, accepted, key_of, tunnel
+from gateway.web.site.tunnel import HANDSHAKE, accepted, key_of, tunnel
 
 ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 CHUNKED = [("Transfer-Encoding", "chunked")]
@@ -47,9 +48,16 @@ class Proxy:
         self._failures = Failures()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request for anything outside `/headless`."""
         status = self._refusal(request)
-        if status is not None:
-            return self._refuse(request, status)
+        response = await self._while_here(request) if status is None else self._refuse(request, status)
+        if not response.prepared and UPGRADE in request.headers:
+            # aiohttp would take what follows, which may be the bytes of a tunnel, for requests.
+            response.force_close()
+        return response
+
+    async def _while_here(self, request: web.Request) -> web.StreamResponse:
+        """Pass a request on, and end it at Drupal when the visitor leaves."""
         connection, task = cast("Connection", request.protocol), asyncio.current_task()
         assert task is not None  # noqa: S101  # a handler runs in a task
         connection.when_lost = task.cancel
@@ -91,7 +99,7 @@ class Proxy:
         if isinstance(admitted, web.StreamResponse):
             return admitted
         key = key_of(request, passed.options) if "upgrade" in passed.options else None
-        headers = [*admitted.headers, *(UPGRADE if key else []), *(CHUNKED if body and body.chunked else [])]
+        headers = [*admitted.headers, *(HANDSHAKE if key else []), *(CHUNKED if body and body.chunked else [])]
         async with self._upstream.send(request.method, request.raw_path, headers, body, address=address) as answer:
             judged = await self._gate.judge(request, admitted, answer)
             if isinstance(judged, web.StreamResponse):
@@ -108,10 +116,7 @@ class Proxy:
         if request.writer.output_size:
             break_off(request)
             raise ConnectionResetError("answer broken off") from None
-        response = away(request, error, self._language(request))
-        if not request.content.is_eof():
-            response.force_close()
-        return response
+        return away(request, error, self._language(request))
 
     def _refuse(self, request: web.Request, status: HTTPStatus) -> web.StreamResponse:
         """Answer a request that goes nowhere, and close its connection: nobody knows what follows it."""

@@ -22,7 +22,7 @@ from gateway.web.site.forwarding import HTTP_1_1, released
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY_BYTES = 16
 BUFFER_BYTES = 64 * 1024
-UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
+HANDSHAKE = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
 
 def key_of(request: web.Request, options: frozenset[str]) -> str | None:
@@ -69,7 +69,7 @@ async def tunnel(request: web.Request, answer: UpstreamAnswer, headers: Headers)
     """Write the 101, and carry bytes until one side ends."""
     connection = request.protocol
     assert isinstance(connection, Connection)  # noqa: S101  # only server.Server makes requests
-    more = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE)
+    more = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE)
     await request.writer.write(head_of(answer, released(headers), more))
     stream = connection.become_stream(BUFFER_BYTES)
     ways = {
