@@ -1,13 +1,12 @@
 """Connections on both sides: kept, pipelined, dead, and many of them idle."""
 
 import asyncio
-import resource
 
 import pytest
 
 from tests.site.backend import OK, Backend, running
 from tests.site.conftest import a_site
-from tests.site.visitor import HOST, eventually, request
+from tests.site.visitor import HOST, request
 
 
 async def test_both_sides_keep_their_connections(site, backend):
@@ -155,29 +154,3 @@ async def test_connections_above_the_limit_wait_and_one_network_gets_a_quarter()
         assert sorted({reply.status for reply in replies}) == [200, 503]
         assert all(reply.named(b"Retry-After") for reply in replies if reply.status == 503)
         assert len(backend.peers) == 2
-
-
-@pytest.mark.alone
-async def test_two_thousand_idle_connections_are_kept(backend):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 6000:
-        pytest.skip("the limit on open files is too low")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 6000), hard))
-    limits = {"max_connections": 3000, "max_connections_per_address": 3000}
-    async with a_site(backend.url, listen=limits) as site:
-        visitors = []
-        for _ in range(2000):
-            reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
-            writer.write(request(b"/"))
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200 OK")
-            await reader.readexactly(2)
-            visitors.append((reader, writer))
-
-        for reader, writer in visitors:
-            writer.write(request(b"/"))
-            await reader.readuntil(b"\r\n\r\nok")
-        for _, writer in visitors:
-            writer.transport.abort()
-    assert len(backend.received) == 4000
-    await eventually(lambda: True)
