@@ -47,6 +47,7 @@ STATUS: Mapping[type[GatewayError], HTTPStatus] = {
 WORDS: Mapping[int, tuple[str, str]] = {
     HTTPStatus.NOT_FOUND: ("not_found", msgid("There is nothing here.")),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method", msgid("This HTTP method is not allowed here.")),
+    HTTPStatus.MISDIRECTED_REQUEST: ("misdirected", msgid("This server does not answer for this host name.")),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", msgid("The request is too large.")),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("media_type", msgid("The request must be JSON in UTF-8.")),
     HTTPStatus.INTERNAL_SERVER_ERROR: (GatewayError.word, GatewayError.sentence),
