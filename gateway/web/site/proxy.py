@@ -107,8 +107,9 @@ class Proxy:
             if answer.upgraded:
                 accepted(key, answer)
                 return await tunnel(request, answer, judged)
+            passing = released(judged, status=answer.status)
             # aiohttp does not parse what follows a request that asked for an upgrade.
-            return await release(request, answer, released(judged), may_keep="upgrade" not in passed.options)
+            return await release(request, answer, passing, may_keep="upgrade" not in passed.options)
 
     def _failed(self, request: web.Request, error: GatewayError) -> web.StreamResponse:
         """Answer in Drupal's place, or break the answer off if its head has left."""
