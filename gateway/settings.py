@@ -266,10 +266,15 @@ class Settings(Options):
         return problems
 
     def _conflicts_of_proxy(self) -> list[tuple[str, str]]:
-        """Drupal builds links and redirects from the host name, so the proxy must know the visitors' one."""
-        if not self.proxy.enabled or self.public_url or self.drupal.public_url:
+        """Paths are passed on as they are, and Drupal builds its links from the visitors' host name."""
+        if not self.proxy.enabled:
             return []
-        return [("public_url", "needed with proxy.enabled: the address of the site that visitors use")]
+        problems: list[tuple[str, str]] = []
+        if not self.public_url and not self.drupal.public_url:
+            problems.append(("public_url", "needed with proxy.enabled: the address of the site that visitors use"))
+        keys = {"drupal.url": self.drupal.url, "drupal.public_url": self.drupal.public_url or ""}
+        path = "must be without a path with proxy.enabled: the proxy passes paths on as they are"
+        return problems + [(key, path) for key, url in keys.items() if split_url(url).path]
 
     def _missing_keys(self) -> list[tuple[str, str]]:
         """A store, or a cookie, that outlives the process needs keys that do so, too."""
