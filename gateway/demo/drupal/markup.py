@@ -1,5 +1,6 @@
 """The HTML of the simulated Drupal's pages. Every value is escaped."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from html import escape
 from http import HTTPStatus
@@ -46,6 +47,7 @@ REDIRECT = """<!DOCTYPE html>
 LOGIN = """<form class="user-login-form" data-drupal-selector="user-login-form" action="/user/login" method="post" id="user-login-form" accept-charset="UTF-8">
 {error}<input autocorrect="none" autocapitalize="none" spellcheck="false" autofocus="autofocus" autocomplete="username" data-drupal-selector="edit-name" type="text" id="edit-name" name="name" value="" size="60" maxlength="60" class="form-text required" required="required" />
 <input autocomplete="current-password" data-drupal-selector="edit-pass" type="password" id="edit-pass" name="pass" size="60" maxlength="128" class="form-text required" required="required" />
+<input autocomplete="off" data-drupal-selector="{build_id}" type="hidden" name="form_build_id" value="{build_id}" />
 <input data-drupal-selector="edit-user-login-form" type="hidden" name="form_id" value="user_login_form" />
 <input data-drupal-selector="edit-submit" type="submit" id="edit-submit" name="op" value="Log in" class="button js-form-submit form-submit" />
 </form>"""  # noqa: E501 - the markup is as long as Drupal writes it
@@ -94,7 +96,10 @@ def redirect(location: str) -> str:
 
 
 def login(error: str = "") -> str:
-    return LOGIN.format(error=f'<div role="alert">{escape(error)}</div>\n' if error else "")
+    return LOGIN.format(
+        build_id=f"form-{secrets.token_urlsafe(32)}",
+        error=f'<div role="alert">{escape(error)}</div>\n' if error else "",
+    )
 
 
 def account(user: User, *, version: str, phone_field: str | None, token: str, languages: Sequence[str] = ()) -> str:

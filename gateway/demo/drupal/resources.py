@@ -1,8 +1,6 @@
 """Accounts through JSON:API and through core's rest module, when those are on; and Basic authentication."""
 
-import base64
 import re
-from binascii import Error as Base64Error
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -82,22 +80,6 @@ def challenge_anonymous(visit: Visit) -> None:
     if visit.site.has("basic_auth") and visit.cookie is None and visit.basic is None:
         realm = {"WWW-Authenticate": f'Basic realm="{visit.site.options.name}"'}
         raise RefusedError(HTTPStatus.UNAUTHORIZED, "No authentication credentials provided.", realm)
-
-
-def basic_credentials(visit: Visit) -> tuple[str, str] | None:
-    """Return the name and password of a Basic header, as PHP passes them on.
-
-    Headers called PHP-AUTH-USER and PHP-AUTH-PW are accepted in place of Authorization.
-    """
-    headers = visit.request.headers
-    if "PHP-AUTH-USER" in headers and "PHP-AUTH-PW" in headers:
-        return headers["PHP-AUTH-USER"], headers["PHP-AUTH-PW"]
-    scheme, _, encoded = headers.get("Authorization", "").partition(" ")
-    try:
-        name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (Base64Error, UnicodeDecodeError):
-        return None
-    return (name, password) if colon and scheme.lower() == "basic" else None
 
 
 def basic_account(visit: Visit, name: str, password: str) -> User | None:

@@ -1,6 +1,5 @@
-"""The handlers of HTML pages: front page, login form, profile, account form, logout, one-time links."""
+"""The handlers of HTML pages: front page, profile, account form, logout, one-time links."""
 
-import asyncio
 from http import HTTPStatus
 
 from aiohttp import web
@@ -8,55 +7,14 @@ from aiohttp import web
 from gateway.demo.drupal import markup
 from gateway.demo.drupal.accounts import Changes, User
 from gateway.demo.drupal.ledger import Ending
+from gateway.demo.drupal.login_form import profile_url
 from gateway.demo.drupal.resources import find_user, may_see
-from gateway.demo.drupal.signing_in import (
-    BLOCKED,
-    BY_ACCOUNT_IN_FORM,
-    UNRECOGNIZED,
-    check_logout_token,
-    flood_identifier,
-    refuse_flood,
-    register_failure,
-)
+from gateway.demo.drupal.signing_in import check_logout_token
 from gateway.demo.drupal.visit import RefusedError, Visit
-
-LOGIN_FORMS = frozenset({"user_login_form", "user_login_block"})
 
 
 async def front(visit: Visit) -> web.Response:
     return visit.html("Welcome", "<p>No front page content has been created yet.</p>")
-
-
-async def login_page(visit: Visit) -> web.Response:
-    """Show the form, or redirect a logged-in user to their profile. A POST without the form's id is like a GET."""
-    if visit.account is not None:
-        return visit.redirect(_profile(visit, visit.account))
-    return visit.html("Log in", markup.login())
-
-
-async def log_in(visit: Visit) -> web.Response:
-    """Handle a posted login form, from its own page or from a block on another one.
-
-    Measured, Drupal 11.4: a right password gets 303 and a cookie, a wrong one 200 and the form again. As in core's
-    UserLoginForm, failures per address count together with those in JSON; failures per account count separately.
-    """
-    visit.site.login_calls += 1
-    if visit.account is not None:
-        return visit.redirect(_profile(visit, visit.account))
-    fields, times = await visit.form(), visit.site.options.times
-    name = fields.get("name", "")
-    user = visit.site.accounts.named([name], active=True)
-    if visit.site.accounts.named([name], active=False) is not None:
-        return visit.html("Log in", markup.login(BLOCKED))
-    refuse_flood(visit, user, BY_ACCOUNT_IN_FORM)
-    if user is None or not user.accepts(fields.get("pass", "")):
-        await asyncio.sleep(times.unknown if user is None else times.wrong)
-        register_failure(visit, user, BY_ACCOUNT_IN_FORM)
-        return visit.html("Log in", markup.login(UNRECOGNIZED[visit.site.options.version]))
-    await asyncio.sleep(times.right)
-    visit.site.flood.clear(BY_ACCOUNT_IN_FORM, flood_identifier(visit, user))
-    await visit.log_in(user)
-    return visit.redirect(_profile(visit, user), HTTPStatus.SEE_OTHER)
 
 
 async def log_out(visit: Visit) -> web.Response:
@@ -87,7 +45,7 @@ async def own_profile(visit: Visit) -> web.Response:
     """Redirect to the user's own profile, or to the login form."""
     if visit.account is None:
         return visit.redirect(f"{visit.origin.base_url}/user/login")
-    return visit.redirect(_profile(visit, visit.account))
+    return visit.redirect(profile_url(visit, visit.account))
 
 
 async def profile(visit: Visit) -> web.Response:
@@ -110,7 +68,7 @@ async def account_form(visit: Visit) -> web.Response:
     options = visit.site.options
     page = markup.account(
         user,
-        version=options.version,
+        version=options.major,
         phone_field=options.phone_field,
         token=token,
         languages=("en", *options.languages) if visit.site.has("language") else (),
@@ -124,7 +82,7 @@ async def one_time_login(visit: Visit) -> web.Response:
     if user is None or not user.active:
         return visit.redirect(f"{visit.origin.base_url}/user/password")
     await visit.log_in(user)
-    return visit.redirect(f"{_profile(visit, user)}/edit?pass-reset-token={visit.segments[4]}")
+    return visit.redirect(f"{profile_url(visit, user)}/edit?pass-reset-token={visit.segments[4]}")
 
 
 async def session_route(visit: Visit) -> web.Response:
@@ -152,7 +110,3 @@ def _save(visit: Visit, user: User, fields: dict[str, str]) -> web.Response:
         if own is not None:
             visit.send_cookie(visit.site.open_session(visit.origin, user.uid, instead_of=own))
     return visit.redirect(f"{visit.origin.base_url}{visit.path}", HTTPStatus.SEE_OTHER)
-
-
-def _profile(visit: Visit, user: User) -> str:
-    return f"{visit.origin.base_url}/user/{user.uid}"

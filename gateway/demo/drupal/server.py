@@ -5,15 +5,20 @@ and maintenance mode. tests/contracts replays the recorded exchanges against it.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
+from typing import cast
 
 from aiohttp import web
 
-from gateway.demo.drupal import faulty_answers, screens
+from gateway.demo.drupal import faulty_answers, login_form, nginx, screens
+from gateway.demo.drupal.faults import Fault
 from gateway.demo.drupal.ledger import Ending
 from gateway.demo.drupal.origin import Origin, RefusedEarlyError, read_origin
+from gateway.demo.drupal.paths import BrokenPathError, fold_case, read_target
 from gateway.demo.drupal.routes import (
     TAKE_BASIC,
     Handler,
@@ -24,14 +29,14 @@ from gateway.demo.drupal.routes import (
     identify,
 )
 from gateway.demo.drupal.site import Call, DrupalOptions, Site
-from gateway.demo.drupal.visit import RefusedError, Visit, fold_path
+from gateway.demo.drupal.visit import RefusedError, Visit, internal_path
 
 # nginx refuses a larger body with a page of its own, and Drupal does not see the request.
 BODY_BYTES = 1_048_576
 KEEP_ALIVE_SECONDS = 65.0
 SHUTDOWN_SECONDS = 1.0
 BASIC_REFUSED = "The used authentication method is not allowed on this route."
-IN_MAINTENANCE_TOO: tuple[Handler, ...] = (screens.login_page, screens.log_in, screens.one_time_login)
+IN_MAINTENANCE_TOO: tuple[Handler, ...] = (login_form.page, screens.one_time_login)
 MAINTENANCE = "{} is currently under maintenance. We should be back shortly. Thank you for your patience."
 
 
@@ -44,15 +49,17 @@ class SimulatedDrupal(Site):
     def app(self) -> web.Application:
         """Return the application. Serve it with `auto_decompress=False`, as `running` does: PHP unpacks no body."""
         app = web.Application(client_max_size=BODY_BYTES)
-        app.router.add_route("*", "/{path:.*}", self.answer)
+        app.router.add_route("*", "/{path:.*}", self.answer, expect_handler=nginx.expect)
         app.on_startup.append(self._open)
         app.on_shutdown.append(self._close)
         return app
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer as nginx, php-fpm and Drupal together do."""
-        path = fold_path(request.rel_url.raw_path, self.options.languages)
-        fault = self.fault if self.fault is not None and self.fault.applies_to(endpoint_of(path)) else None
+        status = nginx.refusal(request)
+        if status is not None:
+            return faulty_answers.nginx_page(status)
+        fault = self._fault_for(request)
         try:
             origin = self._origin(request)
             self._record(request, origin)
@@ -60,29 +67,39 @@ class SimulatedDrupal(Site):
                 return await faulty_answers.answer_without_drupal(request, fault)
             answer = await self._drupal(request, origin)
         except RefusedEarlyError as refused:
-            answer = early_refusal(request, refused, self.options.version)
+            answer = early_refusal(request, refused, self.options.major)
         except web.HTTPRequestEntityTooLarge:
             answer = faulty_answers.nginx_page(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return answer if fault is None else await faulty_answers.lose_or_delay(request, answer, fault, self.closing)
 
-    async def _drupal(self, request: web.Request, origin: Origin | None) -> web.StreamResponse:
-        if origin is None:
-            return faulty_answers.nginx_page(HTTPStatus.BAD_REQUEST)
-        visit = Visit(request, self, origin)
+    def _fault_for(self, request: web.Request) -> Fault | None:
+        if self.fault is None:
+            return None
+        try:
+            path = read_target(request.raw_path, version=self.options.major).path
+        except BrokenPathError:
+            path = "/"
+        endpoint = endpoint_of(fold_case(internal_path(path, self.options)))
+        return self.fault if self.fault.applies_to(endpoint) else None
+
+    async def _drupal(self, request: web.Request, origin: Origin) -> web.StreamResponse:
+        try:
+            visit = Visit(request, self, origin)
+        except BrokenPathError as error:
+            raise RefusedEarlyError(HTTPStatus.INTERNAL_SERVER_ERROR) from error
         try:
             answer = await self._respond(visit)
         except RefusedError as refused:
             answer = visit.refuse(refused)
-        return visit.finish(answer)
+        return visit.finish(await login_form.in_block(visit, answer))
 
     async def _respond(self, visit: Visit) -> web.Response:
         check_request(visit)
-        if visit.request.rel_url.raw_path.startswith("//"):
-            path = "/" + visit.request.rel_url.raw_path.lstrip("/")
-            query = visit.request.rel_url.raw_query_string
-            return visit.redirect(visit.origin.base_url + path + ("?" + query if query else ""))
+        if visit.target.is_collapsible:
+            return visit.redirect(visit.origin.base_url + re.sub("/{2,}", "/", visit.request.raw_path))
         identify(visit)
-        handler = await find_handler(visit)
+        self._record_account(visit)
+        handler = find_handler(visit)
         if visit.basic is not None and handler not in TAKE_BASIC:
             raise RefusedError(HTTPStatus.FORBIDDEN, BASIC_REFUSED)
         self._refuse_in_maintenance(visit, handler)
@@ -103,25 +120,39 @@ class SimulatedDrupal(Site):
             visit.format = "text"
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, MAINTENANCE.format(self.options.name), retry)
 
-    def _origin(self, request: web.Request) -> Origin | None:
-        if not request.headers.get("Host"):
-            return None
+    def _origin(self, request: web.Request) -> Origin:
         options = self.options
-        peer = request.remote or ""
-        return read_origin(
-            request.headers, peer=peer, proxies=options.reverse_proxy_addresses, hosts=options.trusted_hosts
+        origin = read_origin(
+            request.headers,
+            peer=request.remote or "",
+            proxies=options.reverse_proxy_addresses,
+            hosts=options.trusted_hosts,
+            version=options.major,
+        )
+        target = read_target(request.raw_path, version=options.major)
+        if not (target.base_path or options.cookie_domain or options.name_suffix):
+            return origin
+        return replace(
+            origin,
+            base_path=target.base_path,
+            cookie_domain=options.cookie_domain,
+            name_suffix=options.name_suffix,
         )
 
-    def _record(self, request: web.Request, origin: Origin | None) -> None:
+    def _record_account(self, visit: Visit) -> None:
         if self.options.record_calls:
-            address = origin.address if origin else request.remote or ""
+            self.calls[-1].acted_uid = visit.account.uid if visit.account else None
+            self.calls[-1].carried = visit.session
+
+    def _record(self, request: web.Request, origin: Origin) -> None:
+        if self.options.record_calls:
             had_cookie = "Cookie" in request.headers
             self.calls.append(
                 Call(
                     method=request.method,
                     path=request.raw_path,
                     headers=request.headers.copy(),
-                    address=address,
+                    address=origin.address,
                     had_cookie=had_cookie,
                 )
             )
@@ -148,9 +179,13 @@ async def running(drupal: SimulatedDrupal, *, host: str = "127.0.0.1", port: int
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
     await runner.setup()
+    new_connection = cast("web.Server", runner.server)
+    loop = asyncio.get_running_loop()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        yield f"http://localhost:{runner.addresses[0][1]}"
+        server = await loop.create_server(lambda: nginx.listen(new_connection()), host, port)
+        try:
+            yield f"http://localhost:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
     finally:
         await runner.cleanup()

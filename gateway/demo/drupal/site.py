@@ -16,7 +16,7 @@ from gateway.demo.drupal.faults import Fault, Gate
 from gateway.demo.drupal.ledger import Ending, Ledger, Session, session_id
 from gateway.demo.drupal.origin import Origin
 
-Version = Literal["10", "11"]
+Version = Literal["10.5", "10", "11"]
 Module = Literal["jsonapi", "rest", "basic_auth", "language"]
 
 
@@ -45,6 +45,17 @@ class DrupalOptions:
     trusted_hosts: tuple[str, ...] = ()
     # Path prefixes that mean the same page in another language.
     languages: tuple[str, ...] = ("de",)
+    # Aliases, and the path that each one stands for.
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    # system.site: the internal paths of the front page and of the pages for 403 and 404; empty means core's own.
+    front: str = ""
+    page_403: str = ""
+    page_404: str = ""
+    # Whether every page has the login block.
+    login_block: bool = False
+    # $settings of the session cookie.
+    cookie_domain: str = ""
+    name_suffix: str = ""
     # The user.flood configuration.
     uid_only: bool = False
     user_limit: int = 5
@@ -68,16 +79,27 @@ class DrupalOptions:
     # Off for load tests, where a list of every call would only grow.
     record_calls: bool = True
 
+    @property
+    def major(self) -> Literal["10", "11"]:
+        """The major version."""
+        return "11" if self.version == "11" else "10"
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(kw_only=True)
 class Call:
-    """One request as it arrived; *address* is the one that Drupal believes the client has."""
+    """One request as it arrived; *address* is the one that Drupal believes the client has.
+
+    Drupal adds the account for which it acted, however that authenticated, and the
+    live session that the request carried.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(repr=False)
     address: str
     had_cookie: bool
+    acted_uid: int | None = None
+    carried: Session | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +144,11 @@ class Site:
 
     def __init__(self, options: DrupalOptions) -> None:
         self.options = options
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that happened; the accounts are those of the options."""
+        options = self.options
         self.accounts = Accounts(options.users)
         self.ledger = Ledger()
         self.flood = FloodTable(options.now)
@@ -175,7 +202,7 @@ class Site:
         return self.ledger.open(
             Session(
                 cookie=origin.cookie_name,
-                value=session_id(version=self.options.version, comma=self.options.commas),
+                value=session_id(version=self.options.major, comma=self.options.commas),
                 uid=uid,
                 born=self.now(),
                 hostname=origin.address,
@@ -217,5 +244,5 @@ class Site:
         if password is not None:
             changes["password"] = password
         self.accounts.change(uid, **changes)
-        if self.options.version == "11":
+        if self.options.major == "11":
             self.ledger.end_all(uid, how, now=self.now())

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from functools import cached_property
 from http import HTTPStatus
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from aiohttp import web
 
-from gateway.demo.drupal import markup
+from gateway.demo.drupal import markup, php
 from gateway.demo.drupal.accounts import User
 from gateway.demo.drupal.ledger import Ending, Session, is_well_formed, session_id
 from gateway.demo.drupal.origin import Origin
-from gateway.demo.drupal.site import Site
+from gateway.demo.drupal.paths import find_alias, fold_case, read_target, without_language
+from gateway.demo.drupal.site import DrupalOptions, Site
 
 COOKIE_SECONDS = 2_000_000
 DELETED = "deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"
@@ -32,6 +33,8 @@ ALWAYS = {
     "Server": "nginx",
 }
 JSON_API = "application/vnd.api+json"
+# The values of _format that mean a page (measured, Drupal 10.6 and 11.4).
+HTML_FORMATS = frozenset({"html", "iframeupload", "drupal_ajax"})
 
 
 class RefusedError(Exception):
@@ -48,18 +51,29 @@ class Visit:
     """A request, the account that sent it, and the cookies that its answer sets."""
 
     def __init__(self, request: web.Request, site: Site, origin: Origin) -> None:
+        """Read *request*. Raises BrokenPathError."""
+        options = site.options
         self.request = request
         self.site = site
         self.origin = origin
         self.method = request.method
-        self.path = fold_path(request.rel_url.raw_path, site.options.languages)
-        self.query = dict(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True))
-        self.format = "api_json" if self.is_json_api else self.query.get("_format", "html")
+        self.headers = php.headers(request.headers.items())
+        self.target = read_target(request.raw_path, version=options.major)
+        # As it was written, and folded: the path that Drupal routes by.
+        self.written = internal_path(self.target.path, options)
+        self.path = fold_case(self.written)
+        self.query = php.parse_query(self.target.query)
+        self.format = "api_json" if self.is_json_api else self.query.get("_format") or "html"
+        if self.format in HTML_FORMATS:
+            self.format = "html"
         self.session: Session | None = None
         self.account: User | None = None
         self.basic: tuple[str, str] | None = None
+        # Whether the answer is a themed page, so that it shows blocks.
+        self.is_page = False
         self._cookies: list[str] = []
         self._ended: Session | None = None
+        self._fields: php.Fields | None = None
 
     @property
     def segments(self) -> list[str]:
@@ -73,22 +87,33 @@ class Visit:
     @property
     def charset(self) -> str:
         """Measured: Drupal 10.6 writes it in capitals, 11.4 does not."""
-        return "UTF-8" if self.site.options.version == "10" else "utf-8"
+        return "UTF-8" if self.site.options.major == "10" else "utf-8"
 
     @cached_property
     def cookie(self) -> str | None:
         """The session id that was sent under the name of the session cookie; the first one of two, as in PHP."""
-        for pair in self.request.headers.get("Cookie", "").split(";"):
-            name, given, value = pair.strip().partition("=")
+        for pair in self.headers.get("cookie", "").split(";"):
+            name, given, value = pair.strip(" ").partition("=")
             if given and name == self.origin.cookie_name:
                 return unquote(value)
         return None
 
-    async def form(self) -> dict[str, str]:
-        """Return the fields of a posted form, or none of them."""
-        if not self.request.content_type.startswith("application/x-www-form-urlencoded"):
-            return {}
-        return dict(parse_qsl((await self.request.read()).decode(errors="replace"), keep_blank_values=True))
+    async def form(self) -> php.Fields:
+        """Return the fields of a posted form, or none of them.
+
+        Measured, Drupal 10.6 and 11.4: Symfony also reads an urlencoded PUT.
+        """
+        if self._fields is None:
+            self._fields = await self._read_form()
+        return self._fields
+
+    async def _read_form(self) -> php.Fields:
+        content_type = self.headers.get("content-type", "")
+        if self.request.method == "POST":
+            return php.parse_body(await self.request.read(), content_type)
+        if self.request.method == "PUT" and content_type.startswith(php.URLENCODED):
+            return php.parse_body(await self.request.read(), php.URLENCODED)
+        return {}
 
     async def log_in(self, user: User) -> Session:
         """Open a session for *user* and let the answer set its cookie. The site's gate may hold this."""
@@ -121,13 +146,28 @@ class Visit:
         return self._answer(status, text, f"text/plain; charset={self.charset}")
 
     def html(self, title: str, content: str, status: int = HTTPStatus.OK) -> web.Response:
+        self.is_page = True
         body = markup.page(
             self.site.options.name,
             title,
-            self.site.options.block + content,
+            self.site.options.block + self.login_block + content,
             self.account.name if self.account else None,
         )
         return self._answer(status, body, f"text/html; charset={self.charset}")
+
+    @property
+    def shows_login_block(self) -> bool:
+        """Whether the page has the login block.
+
+        Measured, Drupal 10.6 and 11.4: every page for anonymous users has it, not only a dialog's content.
+        """
+        is_dialog = self.query.get("_wrapper_format", "").startswith(("drupal_modal", "drupal_dialog"))
+        return self.site.options.login_block and self.account is None and not is_dialog
+
+    @property
+    def login_block(self) -> str:
+        """The HTML of the login block, if the page has it; the login page shows the form only once."""
+        return markup.login() if self.shows_login_block and self.path != "/user/login" else ""
 
     def redirect(self, location: str, status: int = HTTPStatus.FOUND) -> web.Response:
         """Redirect the client.
@@ -170,13 +210,18 @@ class Visit:
 
     @property
     def json_api_version(self) -> dict[str, object]:
-        number, scheme = ("1.0", "http") if self.site.options.version == "10" else ("1.1", "https")
+        number, scheme = ("1.0", "http") if self.site.options.major == "10" else ("1.1", "https")
         return {"version": number, "meta": {"links": {"self": {"href": f"{scheme}://jsonapi.org/format/{number}/"}}}}
 
     @property
     def url(self) -> str:
         """The absolute address that was asked for, its query encoded as PHP does."""
-        return self.origin.base_url + self.request.rel_url.raw_path + markup.query(self.query)
+        return self.bare_url + markup.query(self.query)
+
+    @property
+    def bare_url(self) -> str:
+        """The absolute address without its query."""
+        return self.origin.base_url + self.request.raw_path.partition("#")[0].partition("?")[0]
 
     def finish(self, answer: web.StreamResponse) -> web.StreamResponse:
         """Add the cookies, and compress the body if the client accepts gzip, as nginx does."""
@@ -196,9 +241,9 @@ class Visit:
         if self.cookie is None or self.site.ledger.find(self.cookie) is not None:
             return []
         deleting = f"{self.origin.cookie_name}={DELETED}{self.origin.cookie_scope}; HttpOnly"
-        if self._ended is not None or (self.site.options.version == "10" and is_well_formed(self.cookie)):
+        if self._ended is not None or (self.site.options.major == "10" and is_well_formed(self.cookie)):
             return [deleting]
-        return [self._live_cookie(session_id(version=self.site.options.version, comma=False)), deleting]
+        return [self._live_cookie(session_id(version=self.site.options.major, comma=False)), deleting]
 
     def _live_cookie(self, value: str) -> str:
         expires = formatdate(self.site.now() + COOKIE_SECONDS, usegmt=True)
@@ -207,24 +252,19 @@ class Visit:
         return f"{self.origin.cookie_name}={value}; {lifetime}; HttpOnly; SameSite=Lax"
 
     def _answer(self, status: int, body: str, content_type: str | None) -> web.Response:
-        headers = {**ALWAYS, "X-Generator": f"Drupal {self.site.options.version} (https://www.drupal.org)"}
+        headers = {**ALWAYS, "X-Generator": f"Drupal {self.site.options.major} (https://www.drupal.org)"}
         if content_type is not None:
             headers["Content-Type"] = content_type
         reason = UNEXPECTED_REASON if status == HTTPStatus.INTERNAL_SERVER_ERROR else None
         return web.Response(status=status, reason=reason, body=body.encode(), headers=headers)
 
 
-def fold_path(raw: str, languages: tuple[str, ...]) -> str:
-    """Return the path that Drupal routes by.
-
-    Measured, Drupal 10.6 and 11.4: case, one trailing slash and a leading
-    `/index.php` do not count, nor does the prefix of a language that the site has.
-    """
-    path = re.sub(r"^/index\.php(?=/|$)", "", unquote(raw).lower()).removesuffix("/")
-    language = path.split("/")[1:2]
-    if language and language[0] in languages:
-        path = path.removeprefix(f"/{language[0]}")
-    return path or "/"
+def internal_path(path: str, options: DrupalOptions) -> str:
+    """Return the internal path of *path*: without a language's prefix, without an alias, and of the front page."""
+    inner = without_language(path, options.languages)
+    if options.aliases:
+        inner = find_alias(inner, options.aliases) or inner
+    return options.front if inner == "/" and options.front else inner
 
 
 def php_json(document: object) -> str:
