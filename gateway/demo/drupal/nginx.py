@@ -17,6 +17,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from gateway.demo.drupal import markup
 from gateway.demo.drupal.php import decode
 
 HEAD_BYTES = 65_536
@@ -146,6 +147,16 @@ def listen(handler: Any) -> Any:
     """Put nginx in front of *handler*, which is aiohttp's protocol of one connection."""
     handler._parser = Parser(handler._parser)  # noqa: SLF001 - aiohttp has no other way to another parser
     return handler
+
+
+def error_page(status: HTTPStatus) -> web.Response:
+    """Return an error page of nginx."""
+    phrases = {HTTPStatus.GATEWAY_TIMEOUT: "Gateway Time-out"}
+    reason = phrases.get(status, status.phrase)
+    headers = {"Server": "nginx", "Content-Type": "text/html"}
+    return web.Response(
+        status=status, reason=reason, body=markup.nginx(f"{status.value} {reason}").encode(), headers=headers
+    )
 
 
 async def expect(request: web.Request) -> None:

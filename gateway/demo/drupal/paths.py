@@ -8,8 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 
 from gateway.demo.drupal.accounts import weight
+from gateway.demo.drupal.origin import RefusedEarlyError
 from gateway.demo.drupal.php import decode
 
 FRONT_CONTROLLER = "/index.php"
@@ -17,8 +19,11 @@ FRONT_CONTROLLER = "/index.php"
 SPELLED = re.compile(r"(?:%[0-9A-Fa-f]{2}|.)" * len(FRONT_CONTROLLER))
 
 
-class BrokenPathError(ValueError):
-    """A path with raw bytes that are no UTF-8: Drupal answers 500 (measured, Drupal 10.6 and 11.4)."""
+class BrokenPathError(RefusedEarlyError):
+    """A path with raw bytes that are no UTF-8: 500 (measured, Drupal 10.6 and 11.4)."""
+
+    def __init__(self) -> None:
+        super().__init__(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,4 +108,4 @@ def _check(target: str) -> None:
     try:
         target.encode()
     except UnicodeEncodeError as error:
-        raise BrokenPathError(target) from error
+        raise BrokenPathError from error

@@ -4,20 +4,41 @@ Nothing here knows HTTP.
 """
 
 import asyncio
+import base64
+import hmac
 import secrets
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from uuid import uuid4
 
 from gateway.demo.drupal.accounts import Accounts, Changes, User, example_users
 from gateway.demo.drupal.faults import Fault, Gate
 from gateway.demo.drupal.ledger import Ending, Ledger, Session, session_id
 from gateway.demo.drupal.origin import Origin
+from gateway.demo.drupal.tokens import OAuthClient, Tokens
 
 Version = Literal["10.5", "10", "11"]
-Module = Literal["jsonapi", "rest", "basic_auth", "language"]
+Module = Literal[
+    "jsonapi",
+    "rest",
+    "user_registration",
+    "basic_auth",
+    "language",
+    "simple_oauth",
+    "node",
+    "views",
+    "comment",
+    "search",
+    "contact",
+    "history",
+    "menu_ui",
+    "big_pipe",
+    "cart",
+]
+Register = Literal["admin_only", "visitors", "visitors_admin_approval"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +50,15 @@ class Times:
     unknown: float = 0.0
     blocked: float = 0.0
     logout: float = 0.0
+
+
+def example_files() -> dict[str, bytes]:
+    """Return the files of a small site."""
+    return {
+        "/robots.txt": b"User-agent: *\nDisallow: /admin/\n",
+        "/core/misc/drupal.js": b"window.Drupal = { behaviors: {} };\n" * 200,
+        "/sites/default/files/example.png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +83,29 @@ class DrupalOptions:
     page_404: str = ""
     # Whether every page has the login block.
     login_block: bool = False
+    # user.settings: who may register, and whether a mail has to be verified before.
+    register: Register = "visitors_admin_approval"
+    verify_mail: bool = True
+    # jsonapi.settings, and the types of nodes.
+    json_api_read_only: bool = True
+    content_types: tuple[str, ...] = ("article", "page")
+    # The nodes that the site starts with, from 1 on; uid 2 is their author.
+    node_titles: tuple[str, ...] = ("Welcome",)
+    # Whether nginx passes update.php and the scripts below /core on to PHP.
+    scripts: bool = True
+    # Files of the site's folder that nginx serves itself, by path.
+    files: Mapping[str, bytes] = field(default_factory=example_files)
+    # system.performance: for how long a page cache may keep pages of anonymous users.
+    page_max_age_seconds: int = 0
+    # The key of /cron/….
+    cron_key: str = "cron-key"
+    # How long BigPipe waits before each of its pieces.
+    big_pipe_seconds: float = 0.0
     # $settings of the session cookie.
     cookie_domain: str = ""
     name_suffix: str = ""
+    # The consumer of simple_oauth.
+    oauth_client: OAuthClient = field(default_factory=OAuthClient)
     # The user.flood configuration.
     uid_only: bool = False
     user_limit: int = 5
@@ -100,6 +150,19 @@ class Call:
     had_cookie: bool
     acted_uid: int | None = None
     carried: Session | None = None
+
+
+@dataclass(kw_only=True)
+class Node:
+    """A page of the site. *uid* is its author."""
+
+    nid: int
+    uid: int
+    title: str
+    body: str
+    type: str = "article"
+    uuid: str = field(default_factory=lambda: str(uuid4()))
+    comments: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +215,7 @@ class Site:
         self.accounts = Accounts(options.users)
         self.ledger = Ledger()
         self.flood = FloodTable(options.now)
+        self.tokens = Tokens(options.now)
         # Every request in order; how many of them asked for a login, and how many got one.
         self.calls: list[Call] = []
         self.login_calls = 0
@@ -164,7 +228,12 @@ class Site:
         self.gate: Gate | None = None
         self.session_routes: dict[str, SessionRoute] = {}
         self.closing = asyncio.Event()
-        self._one_time: dict[str, int] = {}
+        titles = enumerate(options.node_titles, start=1)
+        self.nodes = {nid: Node(nid=nid, uid=2, title=title, body="Once upon a time.") for nid, title in titles}
+        # The image styles' derivatives that have been made, and how often cron ran.
+        self.derivatives: dict[str, bytes] = {}
+        self.cron_runs = 0
+        self._secret = secrets.token_bytes(32)
         self._processors = asyncio.Semaphore(options.processors)
 
     def now(self) -> float:
@@ -206,6 +275,7 @@ class Site:
                 uid=uid,
                 born=self.now(),
                 hostname=origin.address,
+                data=dict(instead_of.data) if instead_of else {},
             )
         )
 
@@ -226,16 +296,18 @@ class Site:
         """Change a password as an administrator does. Measured: this ends the sessions on 11.4, but not on 10.6."""
         self._change(uid, Ending.PASSWORD_CHANGED, password=password)
 
-    def one_time_link(self, uid: int, base_url: str = "") -> str:
-        """Return a link that logs *uid* in, once."""
-        # Hexadecimal, because Drupal ignores the case of paths.
-        token = secrets.token_hex(32)
-        self._one_time[token] = uid
-        return f"{base_url}/user/reset/{uid}/{int(self.now())}/{token}/login"
+    def one_time_link(self, uid: int, base_url: str = "", *, at: float | None = None) -> str:
+        """Return a link that logs *uid* in, made now or *at* another time."""
+        stamp = int(self.now() if at is None else at)
+        user = self.accounts.get(uid)
+        hashed = self.one_time_hash(user, stamp) if user else ""
+        return f"{base_url}/user/reset/{uid}/{stamp}/{hashed}/login"
 
-    def use_one_time_link(self, token: str) -> User | None:
-        """Return the account that a one-time link logs in; None the second time."""
-        return self.accounts.get(self._one_time.pop(token, -1))
+    def one_time_hash(self, user: User, stamp: int) -> str:
+        """Sign what makes a link void: its time, the last login, the mail address, the password."""
+        signed = f"{stamp}:{int(user.last_login)}:{user.uid}:{user.mail}"
+        digest = hmac.digest(self._secret + user.password.encode(), signed.encode(), "sha256")
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def _change(self, uid: int, how: Ending, *, active: bool | None = None, password: str | None = None) -> None:
         changes: Changes = {}

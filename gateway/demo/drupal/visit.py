@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from functools import cached_property
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from gateway.demo.drupal.ledger import Ending, Session, is_well_formed, session_
 from gateway.demo.drupal.origin import Origin
 from gateway.demo.drupal.paths import find_alias, fold_case, read_target, without_language
 from gateway.demo.drupal.site import DrupalOptions, Site
+from gateway.demo.drupal.tokens import Token
 
 COOKIE_SECONDS = 2_000_000
 DELETED = "deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"
@@ -68,7 +70,9 @@ class Visit:
             self.format = "html"
         self.session: Session | None = None
         self.account: User | None = None
+        # The credentials of the request itself, which come before a session.
         self.basic: tuple[str, str] | None = None
+        self.bearer: Token | None = None
         # Whether the answer is a themed page, so that it shows blocks.
         self.is_page = False
         self._cookies: list[str] = []
@@ -79,6 +83,11 @@ class Visit:
     def segments(self) -> list[str]:
         """The parts of the path; none at all for the front page."""
         return [] if self.path == "/" else self.path[1:].split("/")
+
+    @property
+    def is_by_session(self) -> bool:
+        """Whether the account is that of the session, and not of credentials in a header."""
+        return self.account is not None and self.basic is None and self.bearer is None
 
     @property
     def is_json_api(self) -> bool:
@@ -132,6 +141,21 @@ class Visit:
             self._ended = self.session
         self.session = self.account = None
 
+    def remember(self, key: str, value: object) -> None:
+        """Keep *value* in the session; an anonymous one is opened if there is none."""
+        if self.session is None:
+            self.send_cookie(self.site.open_session(self.origin, 0))
+        if self.session is not None:
+            self.session.data[key] = value
+
+    def recall(self, key: str) -> Any:
+        """Return what the session keeps, or None."""
+        return self.session.data.get(key) if self.session is not None else None
+
+    def add_message(self, text: str) -> None:
+        """Show *text* on the next page of this session."""
+        self.remember("messages", [*(self.recall("messages") or []), text])
+
     def send_cookie(self, session: Session) -> None:
         """Let the answer set the cookie of *session*, instead of any other."""
         self.session = session
@@ -147,10 +171,11 @@ class Visit:
 
     def html(self, title: str, content: str, status: int = HTTPStatus.OK) -> web.Response:
         self.is_page = True
+        messages = self.session.data.pop("messages", ()) if self.session is not None else ()
         body = markup.page(
             self.site.options.name,
             title,
-            self.site.options.block + self.login_block + content,
+            self.site.options.block + markup.messages(messages) + self.login_block + content,
             self.account.name if self.account else None,
         )
         return self._answer(status, body, f"text/html; charset={self.charset}")
@@ -180,6 +205,10 @@ class Visit:
         answer = self._answer(status, markup.redirect(location), "text/html; charset=utf-8")
         answer.headers["Location"] = location
         return answer
+
+    def answer_with(self, body: str | bytes, content_type: str, status: int = HTTPStatus.OK) -> web.Response:
+        """Answer with something that is neither JSON nor a page."""
+        return self._answer(status, body, content_type)
 
     def empty(self, status: int, content_type: str | None = None) -> web.Response:
         return self._answer(status, "", content_type)
@@ -225,13 +254,16 @@ class Visit:
 
     def finish(self, answer: web.StreamResponse) -> web.StreamResponse:
         """Add the cookies, and compress the body if the client accepts gzip, as nginx does."""
-        for cookie in self._cookies or self._cookies_without_session():
-            answer.headers.add("Set-Cookie", cookie)
+        self.add_cookies(answer)
         body = answer.body if isinstance(answer, web.Response) else None
         if isinstance(body, bytes) and body and "gzip" in self.request.headers.get("Accept-Encoding", ""):
             answer.headers["Content-Encoding"] = "gzip"
             answer.body = gzip.compress(body)  # type: ignore[attr-defined]
         return answer
+
+    def add_cookies(self, answer: web.StreamResponse) -> None:
+        for cookie in self._cookies or self._cookies_without_session():
+            answer.headers.add("Set-Cookie", cookie)
 
     def _cookies_without_session(self) -> list[str]:
         """Delete a cookie that has no session.
@@ -251,12 +283,13 @@ class Visit:
         lifetime = f"expires={expires}; Max-Age={COOKIE_SECONDS}; path=/{scope}"
         return f"{self.origin.cookie_name}={value}; {lifetime}; HttpOnly; SameSite=Lax"
 
-    def _answer(self, status: int, body: str, content_type: str | None) -> web.Response:
+    def _answer(self, status: int, body: str | bytes, content_type: str | None) -> web.Response:
         headers = {**ALWAYS, "X-Generator": f"Drupal {self.site.options.major} (https://www.drupal.org)"}
         if content_type is not None:
             headers["Content-Type"] = content_type
         reason = UNEXPECTED_REASON if status == HTTPStatus.INTERNAL_SERVER_ERROR else None
-        return web.Response(status=status, reason=reason, body=body.encode(), headers=headers)
+        raw = body if isinstance(body, bytes) else body.encode()
+        return web.Response(status=status, reason=reason, body=raw, headers=headers)
 
 
 def internal_path(path: str, options: DrupalOptions) -> str:
