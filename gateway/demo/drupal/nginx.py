@@ -30,6 +30,7 @@ USUAL = re.compile(
     rb"(?:GET|POST|HEAD|PUT|PATCH|DELETE|OPTIONS) /[!-\"$-~]* HTTP/1\.[01]\r\n"
     rb"(?:(?!(?i:transfer-encoding|upgrade|expect):)[A-Za-z0-9-]+: ?[!-~](?:[ -~]*[!-~])?\r\n)*\r\n"
 )
+LENGTH = re.compile(rb"(?i)\ncontent-length: ?(\d+)\r")
 END_OF_HEAD = re.compile(rb"\n\r?\n")
 REQUEST_LINE = re.compile(r"([A-Z_-]+) +(/[^ ]*|[A-Za-z][A-Za-z0-9+.-]*://[^ ]*) *(?: HTTP/(\d+)\.(\d+) *)?")
 ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9._~!$&'()*+,;=%\[\]-]+(?::\d{1,5})?)((?:[/?].*)?)")
@@ -82,6 +83,8 @@ class Parser:
 
     def feed_data(self, data: bytes) -> tuple[Messages, bool, bytes]:
         """Parse *data* as aiohttp's parser does: messages, whether the connection is upgraded, and what is left."""
+        if self._left == 0 and not self._pending and is_one_usual_request(data):
+            return self._parser.feed_data(data)  # type: ignore[no-any-return]
         messages: list[tuple[RawRequestMessage, StreamReader]] = []
         data, self._pending = self._pending + data, b""
         while data and not self._is_refused:
@@ -143,6 +146,15 @@ class Parser:
         return [(message._replace(path=path, version=version), payload) for message, payload in messages]
 
 
+def is_one_usual_request(data: bytes) -> bool:
+    """Whether *data* is a whole request as clients usually write it, and nothing else."""
+    head = USUAL.match(data)
+    if head is None:
+        return False
+    length = LENGTH.search(data, 0, head.end())
+    return len(data) - head.end() == (int(length[1]) if length else 0)
+
+
 def listen(handler: Any) -> Any:
     """Put nginx in front of *handler*, which is aiohttp's protocol of one connection."""
     handler._parser = Parser(handler._parser)  # noqa: SLF001 - aiohttp has no other way to another parser
@@ -159,6 +171,14 @@ def error_page(status: HTTPStatus) -> web.Response:
     )
 
 
+async def without_head(request: web.Request, answer: web.Response) -> web.Response:
+    """Send the body of *answer* alone, as HTTP/0.9 has it: no cookie reaches anybody (measured, Drupal 10.6/11.4)."""
+    if request.transport is not None:
+        request.transport.write(answer.body if isinstance(answer.body, bytes) else b"")
+        request.transport.close()
+    return answer
+
+
 async def expect(request: web.Request) -> None:
     """Send 100 if the client waits for it. Measured: any other expectation is ignored."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
@@ -170,7 +190,8 @@ def refusal(request: web.Request) -> HTTPStatus | None:
     target, headers = request.raw_path, request.headers
     if target.startswith(REFUSED):
         return HTTPStatus(int(target[1:]))
-    if any(len(headers.getall(name)) > 1 for name in FIELD_ONCE if name in headers):
+    names = {name.lower() for name in headers}
+    if len(names) < len(headers) and any(len(headers.getall(name, ())) > 1 for name in FIELD_ONCE):
         return HTTPStatus.BAD_REQUEST
     host = headers.get("Host", "")
     if NOT_A_HOST.search(host) or (not host and request.version >= HttpVersion(1, 1)):

@@ -72,6 +72,8 @@ def bearer(visit: Visit) -> Token | None:
     value = re.sub(r"^\s*Bearer\s", "", authorization).strip()
     found = visit.site.tokens.find(value, "access")
     if found is None or not visit.site.tokens.is_valid(found):
+        # Without a route yet, this is no answer of JSON:API.
+        visit.format = visit.query.get("_format") or "html"
         reason = DOTS if found is None else REVOKED
         realm = f'Bearer realm="OAuth", error="access_denied", error_description="{reason}"'
         raise RefusedError(HTTPStatus.UNAUTHORIZED, DENIED, {"WWW-Authenticate": realm})
@@ -144,6 +146,9 @@ def _answer(
     tokens = visit.site.tokens
     access = tokens.issue("access", uid=uid, client=client.id, scopes=scopes, family=family)
     document = {"token_type": "Bearer", "expires_in": 300, "access_token": access.value}
+    user = visit.site.accounts.get(uid)
+    if "openid" in scopes and user is not None:
+        document = {"id_token": tokens.signed({"aud": client.id, **_claims(visit, user)}), **document}
     if with_refresh:
         refresh = tokens.issue("refresh", uid=uid, client=client.id, scopes=scopes, family=access.family)
         document["refresh_token"] = refresh.value
@@ -173,7 +178,7 @@ async def authorize(visit: Visit) -> web.Response:
     """
     if visit.account is None:
         visit.add_message("Please log in.")
-        destination = f"/oauth/authorize?{urlencode(sorted(visit.query.items()), quote_via=quote)}"
+        destination = f"/oauth/authorize?{urlencode(sorted(visit.query.items()), safe='/', quote_via=quote)}"
         return visit.redirect(f"/user/login?destination={quote(destination, safe='/')}")
     client = visit.site.options.oauth_client
     if visit.query.get("client_id") != client.id:

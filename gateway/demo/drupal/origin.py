@@ -91,7 +91,8 @@ def read_origin(
     Raises RefusedEarlyError: 400 for a bad Host and for headers in conflict, 500 for a bad
     X-Forwarded-Host (measured, Drupal 11.4).
     """
-    host = _checked_host(headers.get("Host", "") or NO_HOST, hosts, version)
+    given: str = headers.get("Host", "")
+    host = _checked_host(given or NO_HOST, hosts, version)
     forwarded = Forwarded(headers, peer, proxies if _is_in(peer, proxies) else ())
     claimed_host = forwarded.first("X-Forwarded-Host")
     try:
@@ -158,6 +159,7 @@ def _parameters(element: str) -> dict[str, str]:
     return {name.lower(): value.strip('"') for name, _, value in pairs}
 
 
+@lru_cache(maxsize=4096)
 def _checked_host(raw: str, patterns: tuple[str, ...], version: str) -> str:
     """Check a host. Measured: Drupal 11.4 refuses a port that is no number and an incomplete address, 10.6 does not."""
     host = re.sub(r":\d+$", "", raw.strip()).lower()

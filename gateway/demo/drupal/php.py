@@ -6,6 +6,7 @@ Pure. Fields are flat: `filter[uid][value]=2` is the field of that name, and `a[
 import base64
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 Fields = dict[str, str]
@@ -21,6 +22,11 @@ NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 def parse_query(text: str) -> Fields:
     """Parse a query or an urlencoded body. The last of two fields with one name wins."""
+    return dict(_parsed(text)) if text else {}
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Fields:
     fields: Fields = {}
     for pair in text.split("&"):
         name, _, value = pair.partition("=")

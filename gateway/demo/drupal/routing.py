@@ -26,8 +26,9 @@ def only(visit: Visit, methods: frozenset[str], handler: Handler) -> Handler:
     """Return *handler*, which takes *methods*. Raises RefusedError for another one."""
     if visit.method in methods:
         return handler
+    is_resource = visit.site.has("rest") and visit.segments[:1] == ["user"]
     allowed = [method for method in ("GET", "POST", "HEAD") if method in methods]
-    allow = ", ".join([*allowed, *(["DELETE", "PATCH"] if visit.site.has("rest") else [])])
+    allow = ", ".join([*allowed, *(["DELETE", "PATCH"] if is_resource else [])])
     message = f'No route found for "{visit.method} {visit.bare_url}": Method Not Allowed (Allow: {allow})'
     raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, {"Allow": allow})
 

@@ -38,6 +38,7 @@ BODY_BYTES = 1_048_576
 KEEP_ALIVE_SECONDS = 65.0
 SHUTDOWN_SECONDS = 1.0
 IN_MAINTENANCE_TOO: tuple[Handler, ...] = (login_form.page, one_time.log_in)
+OPERATING = "Operating in maintenance mode. Go online."
 MAINTENANCE = "{} is currently under maintenance. We should be back shortly. Thank you for your patience."
 
 
@@ -57,8 +58,14 @@ class SimulatedDrupal(Site):
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer as nginx, php-fpm and Drupal together do."""
-        if (by_nginx := self._without_php(request)) is not None:
-            return by_nginx
+        answer: web.StreamResponse | None = self._without_php(request)
+        if answer is None:
+            answer = await self._by_php(request)
+        if request.version == nginx.HTTP_0_9 and isinstance(answer, web.Response):
+            return await nginx.without_head(request, answer)
+        return answer
+
+    async def _by_php(self, request: web.Request) -> web.StreamResponse:
         fault = self._fault_for(request)
         try:
             origin = self._origin(request)
@@ -139,10 +146,13 @@ class SimulatedDrupal(Site):
     def _refuse_in_maintenance(self, visit: Visit, handler: Handler) -> None:
         """Refuse requests in maintenance mode, except those of administrators and of a few routes.
 
-        Measured, Drupal 10.6 and 11.4: a refusal ends the session of a logged-in user.
+        Measured, Drupal 10.6 and 11.4: a refusal ends the session of a logged-in user. An administrator gets a message,
+        which opens an anonymous session if credentials in a header came without one.
         """
-        exempt = visit.account is not None and visit.account.is_administrator
-        if not self.maintenance or exempt or handler in IN_MAINTENANCE_TOO:
+        if not self.maintenance or handler in IN_MAINTENANCE_TOO:
+            return
+        if visit.account is not None and visit.account.is_administrator:
+            visit.add_message(OPERATING)
             return
         if visit.account is not None:
             visit.log_out(Ending.MAINTENANCE)

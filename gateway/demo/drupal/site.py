@@ -233,6 +233,8 @@ class Site:
         # The image styles' derivatives that have been made, and how often cron ran.
         self.derivatives: dict[str, bytes] = {}
         self.cron_runs = 0
+        # The addresses of the pages that the page cache has.
+        self.cached_pages: set[str] = set()
         self._secret = secrets.token_bytes(32)
         self._processors = asyncio.Semaphore(options.processors)
 

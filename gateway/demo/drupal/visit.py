@@ -253,13 +253,30 @@ class Visit:
         return self.origin.base_url + self.request.raw_path.partition("#")[0].partition("?")[0]
 
     def finish(self, answer: web.StreamResponse) -> web.StreamResponse:
-        """Add the cookies, and compress the body if the client accepts gzip, as nginx does."""
+        """Add the cookies and cache headers, and compress the body if the client accepts gzip, as nginx does."""
         self.add_cookies(answer)
+        self._add_cache_headers(answer)
         body = answer.body if isinstance(answer, web.Response) else None
         if isinstance(body, bytes) and body and "gzip" in self.request.headers.get("Accept-Encoding", ""):
             answer.headers["Content-Encoding"] = "gzip"
             answer.body = gzip.compress(body)  # type: ignore[attr-defined]
         return answer
+
+    def _add_cache_headers(self, answer: web.StreamResponse) -> None:
+        """Say whether the page cache has the answer, and let others keep it if the site allows that.
+
+        Measured, Drupal 10.6/11.4: only pages of visitors without a session are kept.
+        """
+        is_kept = self.is_page and self.method in ("GET", "HEAD") and self.cookie is None and not self._cookies
+        if not is_kept or self.account is not None:
+            answer.headers["X-Drupal-Cache"] = "UNCACHEABLE (request policy)"
+            return
+        key = self.url
+        answer.headers["X-Drupal-Cache"] = "HIT" if key in self.site.cached_pages else "MISS"
+        self.site.cached_pages.add(key)
+        if self.site.options.page_max_age_seconds and answer.status == HTTPStatus.OK:
+            answer.headers["Cache-Control"] = f"max-age={self.site.options.page_max_age_seconds}, public"
+            answer.headers["Vary"] = "Cookie"
 
     def add_cookies(self, answer: web.StreamResponse) -> None:
         for cookie in self._cookies or self._cookies_without_session():
