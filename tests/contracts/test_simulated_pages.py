@@ -205,6 +205,26 @@ async def test_a_password_changed_by_basic_ends_every_session_and_opens_none(vis
     assert await (await visitor.get(STATUS, cookie)).text() == "0"
 
 
+async def test_an_administrator_s_basic_header_changes_a_password_and_ends_the_user_s_sessions(visitor: Visitor):
+    cookie, _ = await visitor.log_in()
+    headers = {"Authorization": aiohttp.encode_basic_auth("admin", "admin-pass-1")}
+    body = {"pass": [{"value": "new"}]}
+    changed = await visitor.client.patch(f"{visitor.url}/user/2?_format=json", json=body, headers=headers)
+
+    assert (changed.status, await (await visitor.get(STATUS, cookie)).text()) == (200, "0")
+
+
+@pytest.mark.parametrize("odd", ["", "#x"])
+async def test_forty_pipelined_requests_are_all_answered(visitor: Visitor, odd):
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(visitor.url.rpartition(":")[2]))
+    request = f"GET /user/login_status?_format=json{odd} HTTP/1.1\r\nHost: localhost\r\n"
+    writer.write(f"{request}\r\n".encode() * 39 + f"{request}Connection: close\r\n\r\n".encode())
+    received = await reader.read()
+    writer.close()
+
+    assert received.count(b"HTTP/1.1 200 OK") == 40
+
+
 async def test_a_refused_basic_header_shows_the_page_of_its_user(visitor: Visitor):
     right = await visitor.client.get(f"{visitor.url}/nonexistent", headers=BASIC)
     wrong = await visitor.client.get(f"{visitor.url}/nonexistent", headers={"Authorization": "Basic YWxpY2U6eA=="})

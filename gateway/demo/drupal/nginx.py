@@ -21,6 +21,8 @@ from gateway.demo.drupal import markup
 from gateway.demo.drupal.php import decode
 
 HEAD_BYTES = 65_536
+# How many requests of a connection may wait; aiohttp asks again once it has answered some.
+QUEUE = 32
 HTTP_0_9 = HttpVersion(0, 9)
 # The host that PHP gets for a request without one: the default server_name.
 NO_HOST = "_"
@@ -36,7 +38,7 @@ REQUEST_LINE = re.compile(r"([A-Z_-]+) +(/[^ ]*|[A-Za-z][A-Za-z0-9+.-]*://[^ ]*)
 ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9._~!$&'()*+,;=%\[\]-]+(?::\d{1,5})?)((?:[/?].*)?)")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 HEADER = re.compile(r"([!#$%&'*+.^`|~0-9A-Za-z_-]+):(.*)")
-FIELD_ONCE = frozenset({"host", "content-length", "authorization", "transfer-encoding", "content-type"})
+FIELD_ONCE = frozenset({"host", "content-length", "authorization", "transfer-encoding"})
 NOT_A_HOST = re.compile(r"[\x00-\x20/\\#?@\x7f]|\.\.")
 HIDDEN = re.compile(r"(?:^|/)\.(?!well-known/)")
 MAX_PORT = 65_535
@@ -77,28 +79,40 @@ class Parser:
         self._left: int | None = 0
         self._payload: StreamReader | None = None
         self._is_refused = False
+        self._queued = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._parser, name)
 
+    def message_consumed(self) -> None:
+        """Note that a request is being answered, so that there is room for another one."""
+        self._queued = max(0, self._queued - 1)
+        self._parser.message_consumed()
+
     def feed_data(self, data: bytes) -> tuple[Messages, bool, bytes]:
         """Parse *data* as aiohttp's parser does: messages, whether the connection is upgraded, and what is left."""
-        if self._left == 0 and not self._pending and is_one_usual_request(data):
-            return self._parser.feed_data(data)  # type: ignore[no-any-return]
+        if not self._pending and (not data or (self._left == 0 and is_one_usual_request(data))):
+            messages = self._parser.feed_data(data)[0]
+        else:
+            data, self._pending = self._pending + data, b""
+            messages = self._split(data)
+        self._queued += len(messages)
+        return messages, False, b""
+
+    def _split(self, data: bytes) -> Messages:
         messages: list[tuple[RawRequestMessage, StreamReader]] = []
-        data, self._pending = self._pending + data, b""
         while data and not self._is_refused:
             if self._is_in_body():
                 data = self._feed_body(data)
                 continue
             data = data.lstrip(b"\r\n")
             end = _end_of_head(data)
-            if end is None:
+            if end is None or self._queued + len(messages) >= QUEUE:
                 self._wait(messages, data)
                 break
             messages += self._read(data[:end])
             data = data[end:]
-        return messages, False, b""
+        return messages
 
     def _is_in_body(self) -> bool:
         if self._left is None:
@@ -116,7 +130,7 @@ class Parser:
 
     def _wait(self, messages: list[tuple[RawRequestMessage, StreamReader]], data: bytes) -> None:
         self._pending = data
-        if len(data) > HEAD_BYTES:
+        if len(data) > HEAD_BYTES and _end_of_head(data) is None:
             messages += self._refuse(Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
 
     def _read(self, raw: bytes) -> Messages:

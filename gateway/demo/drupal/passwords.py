@@ -43,7 +43,7 @@ async def patch_user(visit: Visit) -> web.Response:
     check_csrf(visit)
     _check_access(visit, user)
     document = decoded(await visit.request.read())
-    change(visit, user, _changes(user, {name: _first(value) for name, value in _fields(document).items()}))
+    change(visit, user, _changes(visit, user, {name: _first(value) for name, value in _fields(document).items()}))
     return visit.json(as_rest(visit.site.accounts.get(user.uid) or user, visit.account, visit.site.options))
 
 
@@ -53,7 +53,7 @@ async def patch_json_api(visit: Visit, user: User) -> web.Response:
     _check_access(visit, user)
     document = decoded(await visit.request.read())
     attributes = _fields(_fields(_fields(document).get("data")).get("attributes"))
-    change(visit, user, _changes(user, attributes))
+    change(visit, user, _changes(visit, user, attributes))
     changed = visit.site.accounts.get(user.uid) or user
     data = as_json_api(changed, visit.account, visit.site.options, visit.origin.base_url)
     document = {"jsonapi": visit.json_api_version, "data": data, "links": {"self": {"href": visit.url}}}
@@ -84,11 +84,13 @@ def _check_access(visit: Visit, user: User) -> None:
         raise denied(visit)
 
 
-def _changes(user: User, fields: Mapping[str, Any]) -> Changes:
+def _changes(visit: Visit, user: User, fields: Mapping[str, Any]) -> Changes:
+    """Return what *fields* change. Users have to confirm their own mail and password with the current one."""
     changes: Changes = {}
     mail, password = fields.get("mail"), fields.get("pass")
     given = password if isinstance(password, dict) else {"value": password}
-    is_confirmed = user.accepts(str(given.get("existing", "")))
+    is_own = visit.account is not None and visit.account.uid == user.uid
+    is_confirmed = not is_own or user.accepts(str(given.get("existing", "")))
     if mail is not None and mail != user.mail and not is_confirmed:
         raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, EXISTING.replace("pass:", "mail:"))
     if mail is not None:
