@@ -19,6 +19,7 @@ from tests.contracts.recorded.wire import Exchange, described, expected, recorde
 
 EXCHANGES = [exchange for version in ("10", "11") for exchange in recorded(version)]
 FORMS = recorded_forms()
+LOGIN_FORM = {"form_id": "user_login_form", **ALICE}
 WRONG = {"name": "alice", "pass": "wrong"}
 
 
@@ -357,6 +358,13 @@ async def test_the_login_block_logs_in_on_every_page_whatever_its_status(visitor
 
     assert (wrong.status, "Set-Cookie" in wrong.headers) == (status, False)
     assert (right.status, await (await visitor.get(STATUS, cookie=cookie_of(right))).text()) == (303, "1")
+
+
+@given_options(page_404="/user/login")
+async def test_a_login_form_as_the_page_for_404_logs_in_by_put_too(visitor: Visitor):
+    answer = await visitor.client.put(f"{visitor.url}/no/such/page", data=LOGIN_FORM, allow_redirects=False)
+
+    assert (answer.status, len(visitor.drupal.ledger.alive())) == (303, 1)
 
 
 async def test_without_the_block_another_page_logs_nobody_in(visitor: Visitor):

@@ -120,7 +120,7 @@ class SimulatedDrupal(Site):
         if not path or visit.format != "html" or visit.path == path:
             return visit.refuse(refused)
         visit.path = visit.written = path
-        visit.method = "POST" if visit.method == "POST" else "GET"
+        visit.method = "POST" if visit.method in ("POST", "PUT") else "GET"
         try:
             answer = await find_handler(visit)(visit)
         except RefusedError:
