@@ -153,8 +153,9 @@ class Visit:
         return self.session.data.get(key) if self.session is not None else None
 
     def add_message(self, text: str) -> None:
-        """Show *text* on the next page of this session."""
-        self.remember("messages", [*(self.recall("messages") or []), text])
+        """Show *text* on the next page of this session, once."""
+        kept = self.recall("messages") or []
+        self.remember("messages", kept if text in kept else [*kept, text])
 
     def send_cookie(self, session: Session) -> None:
         """Let the answer set the cookie of *session*, instead of any other."""
