@@ -47,13 +47,14 @@ _ERRORS: Final[Mapping[str, type[GatewayError]]] = {kind.word: kind for kind in 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """A page without a form. *links* are pairs of a text, in English, and a path."""
+    """A page without a form. *links* are pairs of an English text and a path. *leads_to*: where it goes by itself."""
 
     heading: str
     text: str
     links: tuple[tuple[str, str], ...]
     status: HTTPStatus
     retry_after: int = 0
+    leads_to: str = ""
 
 
 class CodeView:
@@ -106,6 +107,7 @@ class CodeView:
             "alert": "",
             "status": "",
             "text": language.say(message.text),
+            "leads_to": message.leads_to,
             "links": [(language.say(text), path) for text, path in message.links],
         }
         return self._answer(
