@@ -29,13 +29,17 @@ from gateway.policy.check import PolicyCheck
 from gateway.settings import Settings, configured
 from gateway.texts.catalogues import Languages
 from gateway.texts.messages import Texts
+from gateway.upstream import Upstream
 from gateway.web.admin.health import CHECKS, DETAILS, admin
 from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
 from gateway.web.headless.clients import Clients, origin_of
 from gateway.web.headless.routes import headless
-from gateway.web.http.app_keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, Audit
+from gateway.web.http.app_keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, SITE, Audit
 from gateway.web.http.client_ip import Addresses
 from gateway.web.http.running import LAST_SECONDS, Running, background
+from gateway.web.site.forwarding import hosts_of
+from gateway.web.site.gate import OpenGate
+from gateway.web.site.proxy import Proxy
 
 log = structlog.get_logger()
 
@@ -77,6 +81,7 @@ class Components:
 
     settings: Settings
     drupal: Authenticator
+    upstream: Upstream | None
     backend: Backend
     channels: dict[str, Channel]
     factors: Factors
@@ -93,7 +98,9 @@ async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: C
     if settings.webhook:
         await stack.enter_async_context(settings.webhook.open())
     sealer = settings.sealer()
-    drupal = await stack.enter_async_context(settings.drupal_with_public_url().open())
+    site = settings.drupal_with_public_url()
+    drupal = await stack.enter_async_context(site.open())
+    upstream = await stack.enter_async_context(settings.proxy.open(site)) if settings.proxy.enabled else None
     backend = await stack.enter_async_context(settings.store.open(sealer, clock=clock))
     channels: dict[str, Channel] = {
         name: await stack.enter_async_context(options.open()) for name, options in configured(settings.channels).items()
@@ -114,6 +121,7 @@ async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: C
     return Components(
         settings=settings,
         drupal=drupal,
+        upstream=upstream,
         backend=backend,
         channels=channels,
         factors=factors,
@@ -199,7 +207,20 @@ def headless_app(parts: Components, flow: LoginFlow, running: Running) -> web.Ap
     app[AUDIT] = Audit(address=settings.audit.address)
     app[LANGUAGES] = Languages(default=settings.texts.default_language, folder=settings.texts.folder)
     app[RUNNING] = running
+    if parts.upstream:
+        app[SITE] = proxy_of(parts.upstream, settings, app).handle
     return app
+
+
+def proxy_of(upstream: Upstream, settings: Settings, app: web.Application) -> Proxy:
+    return Proxy(
+        upstream,
+        OpenGate(),
+        addresses=app[ADDRESSES],
+        languages=app[LANGUAGES],
+        hosts=hosts_of(settings.public_url, settings.drupal.public_url),
+        idle_seconds=settings.proxy.idle_seconds,
+    )
 
 
 def admin_app(parts: Components, flow: LoginFlow, running: Running) -> web.Application:

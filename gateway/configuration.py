@@ -47,7 +47,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] 
     settings = validated(tree, problems)
     # The default replaces a wrong value. A conflict that this default causes is not reported.
     wrong = {outermost_key(key) for key, _ in problems}
-    conflicts = [*settings.conflicts(), *short_api_keys(settings, environ)]
+    # Nor is one with a key that an unreadable file may hold.
+    conflicts = [] if file_problems else [*settings.conflicts(), *short_api_keys(settings, environ)]
     problems += [(key, sentence) for key, sentence in conflicts if outermost_key(key) not in wrong]
     if only is not None:
         problems = file_problems + [(key, sentence) for key, sentence in problems if outermost_key(key) in only]

@@ -77,7 +77,7 @@ class Sealer:
             raise ValueError("two seal keys have the same id")
         self._index_key = index_key
         self._front = _front(keys[0])
-        # Derived once: HKDF takes longer than all the sealing of a login.
+        # The ciphers are derived once: HKDF takes longer than all the sealing of a login.
         self._ciphers: dict[tuple[Purpose, bytes], AESGCM] = {
             (purpose, _front(key)): AESGCM(_derive(key.secret, purpose))
             for purpose in get_args(Purpose)
@@ -103,12 +103,12 @@ class Sealer:
             raise Unsealable from None
 
     def is_by_first(self, sealed: bytes) -> bool:
-        """Whether the first key sealed this."""
+        """Whether the first key made *sealed*."""
         return sealed.startswith(self._front)
 
     def index(self, *parts: str) -> str:
         """A name that only a gateway with the index key can compute: 128 bits of HMAC-SHA256."""
-        # With their lengths: without them, ("ab", "c") and ("a", "bc") would have the same name.
+        # Each part has its length in front. Without the lengths, ("ab", "c") and ("a", "bc") would have the same name.
         text = "".join([f"{len(part)}:{part}" for part in parts])
         digest = hmac.digest(self._index_key, text.encode("utf-8", "surrogatepass"), "sha256")
         return urlsafe_b64encode(digest[:16])[:22].decode()

@@ -16,7 +16,7 @@ from gateway.auth_types import ENROLLED, METHODS
 from gateway.delivery.channels import ChannelOptions, ChannelsOptions
 from gateway.delivery.courier import CourierOptions
 from gateway.delivery.numbers import NumberOptions
-from gateway.drupal import DrupalOptions, SessionOptions
+from gateway.drupal import DrupalOptions, ProxyOptions, SessionOptions
 from gateway.factors import CodeOptions, TotpOptions
 from gateway.flood.limits import FloodOptions
 from gateway.login.methods import fallback_problems
@@ -137,6 +137,7 @@ class Settings(Options):
     index_key: SecretStr | None = None
     headless: HeadlessOptions = HeadlessOptions()
     drupal: DrupalOptions = SessionOptions()
+    proxy: ProxyOptions = ProxyOptions()
     method: str = "EMAIL"
     fallback: dict[str, str] = Field(default={})
     code: CodeOptions = CodeOptions()
@@ -202,7 +203,10 @@ class Settings(Options):
         return key
 
     def sealer(self) -> Sealer:
-        """Return a sealer with the configured keys; without any, with new ones, which only the memory store may use."""
+        """Return a sealer with the configured keys.
+
+        If none are configured, it has new ones, which only the memory store may use.
+        """
         keys = [SealKey.parse(key) for key in self.keys.get_secret_value().split()] if self.keys else []
         index = parse_secret(self.index_key.get_secret_value()) if self.index_key else os.urandom(32)
         return Sealer(keys or [SealKey.parse("made:" + b64encode(os.urandom(32)).decode())], index)
@@ -223,7 +227,7 @@ class Settings(Options):
     def conflicts(self) -> list[tuple[str, str]]:
         """Return the problems between keys, as pairs of key and sentence."""
         problems = [*self._conflicts_of_listeners(), *self._conflicts_of_clients(), *self._missing_keys()]
-        problems += [*self._conflicts_of_methods(), *self.policy.conflicts()]
+        problems += [*self._conflicts_of_methods(), *self.policy.conflicts(), *self._conflicts_of_proxy()]
         problems += fallback_problems(self.fallback, channels=configured(self.channels).keys())
         return problems
 
@@ -247,6 +251,12 @@ class Settings(Options):
             problem = "must name the address of each client of kind server, which forwards its visitors' addresses"
             problems.append(("trusted_proxies", problem))
         return problems
+
+    def _conflicts_of_proxy(self) -> list[tuple[str, str]]:
+        """Drupal builds links and redirects from the host name, so the proxy must know the visitors' one."""
+        if not self.proxy.enabled or self.public_url or self.drupal.public_url:
+            return []
+        return [("public_url", "needed with proxy.enabled: the address of the site that visitors use")]
 
     def _missing_keys(self) -> list[tuple[str, str]]:
         """A store that outlives the process needs keys that do so, too."""

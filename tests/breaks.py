@@ -120,7 +120,7 @@ BREAKS = (
         function="gateway.web.site.code_form.demand_token",
         old="if not hmac.compare_digest(form.token.encode(), token.encode()):",
         new="if False:",
-        test="tests/site/test_code_page_hostile.py::test_the_form_of_another_login_is_refused",
+        test="tests/code_page/test_code_page_hostile.py::test_the_form_of_another_login_is_refused",
     ),
     Break(
         promise=4,
@@ -128,7 +128,7 @@ BREAKS = (
         function="gateway.web.site.code_form.demand_own_page",
         old='if request.headers.getall("Origin", [origin]) != [origin]:',
         new="if False:",
-        test="tests/site/test_code_page_hostile.py::test_a_form_of_another_page_is_refused_and_costs_no_attempt",
+        test="tests/code_page/test_code_page_hostile.py::test_a_form_of_another_page_is_refused_and_costs_no_attempt",
     ),
     Break(
         promise=4,
@@ -136,7 +136,7 @@ BREAKS = (
         function="gateway.web.site.code_page.sealed_line",
         old="return page.sealed.in_line(line, session)",
         new="return line",
-        test="tests/site/test_code_page.py::test_a_right_code_leads_to_the_page_that_the_login_was_for",
+        test="tests/code_page/test_code_page.py::test_a_right_code_leads_to_the_page_that_the_login_was_for",
     ),
     Break(
         promise=5,
@@ -290,6 +290,14 @@ BREAKS = (
         old="except OSError as error:",
         new="except KeyError as error:",
         test="tests/flows/test_start.py::test_a_taken_port_is_one_line_with_the_key_to_change",
+    ),
+    Break(
+        promise=15,
+        says="nothing is said about what is risky",
+        function="gateway.process.warn",
+        old="for key, why in settings.warnings():",
+        new="for key, why in ():",
+        test="tests/flows/test_start.py::test_serve_warns_at_start_that_browser_clients_need_a_public_url",
     ),
 )
 

@@ -17,7 +17,7 @@ HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """An addr-spec with its domain in ASCII. One that is not all ASCII needs a server with SMTPUTF8 (RFC 6531)."""
+    """An addr-spec, its domain in ASCII. If its local part is not ASCII, the server needs SMTPUTF8 (RFC 6531)."""
 
     local: str = field(repr=False)
     domain: str = field(repr=False)

@@ -62,7 +62,8 @@ class Attempts:
     async def deliver(self, claimed: Claimed, message: Message) -> Literal["sent", "failed"]:
         """Try *message* until its deadline, and return its outcome.
 
-        A code that is too late counts as `failed`, too. Its transaction is closed, so nobody can ask for its status.
+        A code that is too late counts as `failed`, too. If its login is over, nobody can ask for the status. With a
+        fallback, the deadline comes earlier, and the fallback sends the code while the login is still open.
         """
         progress = _Progress(claimed=claimed, message=message)
         try:

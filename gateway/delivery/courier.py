@@ -55,8 +55,8 @@ class Courier:
     """Claims, tries and finishes messages. *name* tells this courier from all others.
 
     *claim_seconds* is the store's: a courier that is silent for this long loses its messages. *fall_back* is called for
-    each message that has failed, and may be called twice. *remembered_seconds* after a message's deadline, its outcome
-    is forgotten. *code_of* makes a transaction's code; *counted* asks flood control about a message.
+    each message that has failed, and may be called twice. The outcome of a message is forgotten *remembered_seconds*
+    after its deadline. *code_of* makes a transaction's code; *counted* asks flood control about a message.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class Courier:
         self._claim_seconds = claim_seconds
         self._fall_back = fall_back
         self._remembered_seconds = remembered_seconds
-        # Not from *rng*: forked processes share its state. If two couriers had one name, the death of either would go
-        # unnoticed.
+        # The name does not come from *rng*, because forked processes share its state. If two couriers had one name, the
+        # death of either would go unnoticed.
         self._name = name or secrets.token_hex(8)
         self._backoff = Backoff(first_seconds=options.retry_seconds, most_seconds=options.retry_most_seconds, rng=rng)
         self._attempts = Attempts(
@@ -184,8 +184,8 @@ class Courier:
             await self._fall_back(message)
         await self._finish(claimed, word, until=max(self._clock(), message.deadline) + self._remembered_seconds)
         if word == "failed":
-            # Called a second time, for two messages of one method that fail at once: at the first call, each of them
-            # sees the other as still on its way.
+            # Called again: if both messages of one method fail at once, each of them sees the other as still on its way
+            # at the first call, and neither falls back.
             await self._fall_back(message)
 
     async def _rest(self, seconds: float) -> None:

@@ -9,7 +9,7 @@ aiohttp takes the first answer on a connection for the answer to its request, ev
 answer would log in the next user, whatever password they typed. An answer that comes after the request can't be told
 from the right one here; `session` compares the name in it.
 
-This overrides methods of aiohttp that it does not document. tests/flows/test_stray_answers.py shows that they work.
+This module overrides methods that aiohttp does not document. tests/flows/test_stray_answers.py shows that they work.
 """
 
 import asyncio
@@ -29,12 +29,16 @@ class StrictConnection(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.awaits_answer = False
+        # How many requests took it, and whether anything has come for the last one.
+        self.requests = 0
+        self.heard = False
 
     def data_received(self, data: bytes) -> None:
-        # Without data, aiohttp itself has called this: after a pause, it goes on with bytes that came earlier.
+        # Empty *data* comes from aiohttp itself: after a pause, it goes on with bytes that came earlier.
         if data and not self.awaits_answer:
             self.close()
         else:
+            self.heard = True
             super().data_received(data)
 
     def is_connected(self) -> bool:
@@ -42,10 +46,11 @@ class StrictConnection(ResponseHandler):
         return super().is_connected() and (self.awaits_answer or not self._has_unread())
 
     def _has_unread(self) -> bool:
-        # Read already: the same packet held the end of an answer and what came after it.
+        # These bytes were read already: the same packet held the end of an answer and what came after it.
         if self._buffer or self._tail or self.transport is None:
             return True
-        # Not read yet: the event loop has not come to it, or reading is paused. The end of the stream counts, too.
+        # These bytes are not read yet: the event loop has not come to them, or reading is paused. The end of the stream
+        # counts, too.
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(poll.poll(0))
@@ -68,6 +73,8 @@ class StrictConnector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         if isinstance(connection.protocol, StrictConnection):
             connection.protocol.awaits_answer = True
+            connection.protocol.requests += 1
+            connection.protocol.heard = False
         return connection
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:

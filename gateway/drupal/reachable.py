@@ -1,6 +1,6 @@
 """Whether anybody answers at Drupal's address.
 
-Asked once, at start, so that a wrong address is noticed before the first login.
+This is asked once, at the start, so that a wrong address is noticed before the first login.
 """
 
 import asyncio

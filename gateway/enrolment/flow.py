@@ -36,17 +36,17 @@ class Proposed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confirmed:
-    """The recovery codes of a new app, and a manageToken that says that the app was there."""
+    """The recovery codes of a new app, and a manageToken as if the user had logged in with that app."""
 
     codes: tuple[str, ...] = field(repr=False)
     manage_token: str = field(repr=False)
 
 
 class EnrolmentFlow:
-    """enroll, confirm, remove and recovery_codes, over any store.
+    """The four requests about a user's own factors: `enroll`, `confirm`, `remove` and `recovery_codes`.
 
-    Each raises TransactionClosed for a bad token, Disabled where apps are not allowed, and StoreUnavailable for a
-    store that may have been emptied.
+    Each of them raises TransactionClosed for a bad token, Disabled where apps are not allowed, and StoreUnavailable for
+    a store that may have been emptied.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class EnrolmentFlow:
             async def first_code() -> int | None:
                 return self._totp.step(secret, otp, now=now, after=0)
 
-            # First: a mistyped code of the new app must not cost a recovery code.
+            # The new app's code is checked first: if it is mistyped, no recovery code is used up.
             step = await self._demand(first_code, grant, caller.visitor)
             grant = await self._prove_current(grant, current_otp, caller.visitor)
             await self._count_mail(grant)
@@ -187,9 +187,10 @@ class EnrolmentFlow:
         return lambda: self._second_factor.spend(method, otp, secret=b"", enrolment=enrolment)
 
     async def _demand(self, check: Callable[[], Awaitable[Value | None]], grant: Grant, visitor: Visitor) -> Value:
-        """Run *check* and return its result. It is counted first, as one of the account's wrong codes.
+        """Run *check* and return its result.
 
-        Raises WrongOtp, AccountLocked and Flood.
+        The try is counted before *check* runs, as one of the account's wrong codes. Raises WrongOtp, AccountLocked and
+        Flood.
         """
         known_network = await self._flood.demand_unlocked(grant.uid, visitor.address)
         reserved = await self._flood.guess(grant.uid, visitor.address, known_network=known_network)
@@ -228,7 +229,10 @@ def demand_current(enrolment: Enrolment, grant: Grant, current_otp: str | None) 
 
 
 def unreplaced(enrolment: Enrolment, grant: Grant) -> Enrolment:
-    """Return *enrolment*. Raises NotEnrolled when an app was added meanwhile that *grant* does not prove."""
+    """Return *enrolment*.
+
+    Raises NotEnrolled when an app was added in the meantime, and *grant* does not prove that the user has it.
+    """
     demand_current(enrolment, grant, None)
     return enrolment
 

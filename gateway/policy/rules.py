@@ -1,7 +1,7 @@
 """Which accounts need a code, by which methods, and why a login needs none.
 
-Pure rules over plain values. If Drupal does not show the roles that a rule needs, that is an error: the rule is never
-skipped. Where no rule needs roles, they are not read.
+These are pure rules over plain values. If Drupal does not show the roles that a rule needs, that is an error: the rule
+is never skipped. Where no rule needs roles, they are not read.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class Policy:
 
     @property
     def observes(self) -> bool:
-        """Whether policy only observes: no login fails because a code could not be asked for."""
+        """Whether policy only observes: then a login succeeds even if no code could be asked for."""
         return self.require == "observe"
 
     def exempts_network(self, address: str | None) -> bool:

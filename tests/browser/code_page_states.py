@@ -10,8 +10,8 @@ from playwright.async_api import Page
 from gateway.demo.drupal.accounts import example_users
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.factors import recovery
+from tests.code_page.code_site import PATH, CodeSite, a_code_site
 from tests.flows.apps import Enrolled, enrol
-from tests.site.code_site import PATH, CodeSite, a_code_site
 from tests.world import CODE, a_world, code_in, wrong
 
 USERS = tuple(replace(user, phone="+4915112345678" if user.name == "alice" else user.phone) for user in example_users())

@@ -8,8 +8,8 @@ from tests.browser.code_page_states import WAITING, a_site, begin, choose, enrol
 from tests.browser.contrast import CONTRAST
 from tests.browser.demo_states import watch
 from tests.browser.test_demo_states import ENOUGH, OUTSIDE
+from tests.code_page.code_site import PATH
 from tests.flows.apps import STEP, app_code
-from tests.site.code_site import PATH
 from tests.world import wrong
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]

@@ -49,7 +49,8 @@ async def authenticate(request: web.Request) -> web.Response:
 async def login(request: web.Request) -> web.Response:
     """Check the code, and hand the session over.
 
-    The answer sets Drupal's own session cookie. A wrong code answers `wrong_otp` and how many more may be tried.
+    The answer sets Drupal's own session cookie. For a wrong code, the answer is `wrong_otp` and says how many more may
+    be tried.
     """
     body = await bodies.Login.read(request)
     caller = caller_of(request, body)
@@ -71,7 +72,7 @@ async def login(request: web.Request) -> web.Response:
 async def resend(request: web.Request) -> web.Response:
     """Send the same code again, or change the method.
 
-    It gives neither more time nor more attempts. A change to a method that sends nothing needs no wait.
+    This gives neither more time nor more attempts. A change to a method that sends nothing needs no wait.
     """
     body = await bodies.Resend.read(request)
     caller = caller_of(request, body)
@@ -107,7 +108,7 @@ async def status(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """End a login that waits for its code.
 
-    Drupal's session for it ends too; if Drupal is away, it ends later.
+    Drupal's session for this login ends, too; if Drupal is away, the session ends later.
     """
     body = await bodies.Cancel.read(request)
     caller = caller_of(request, body)
@@ -163,8 +164,8 @@ async def totp_enroll(request: web.Request) -> web.Response:
 async def totp_confirm(request: web.Request) -> web.Response:
     """Enrol the app with its first code, and get recovery codes.
 
-    The app replaces an older one, for a proof that the user has that one. Remembered devices are forgotten. The code
-    is used up: the next login needs the app's next one.
+    It replaces an older app if the request proves that the user has the older one. Remembered devices are forgotten.
+    The code is used up: the next login needs a newer code of the app.
     """
     body = await bodies.TotpConfirm.read(request)
     caller = caller_of(request, body)

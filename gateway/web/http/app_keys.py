@@ -1,6 +1,6 @@
 """What the middleware and the handlers of every listener read from their application and from their request."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -26,6 +26,8 @@ AUDIT = web.AppKey("audit", Audit)
 EVENTS = web.AppKey("events", dict[str, EndpointEvents])
 LANGUAGES = web.AppKey("languages", Languages)
 RUNNING = web.AppKey("running", Running)
+# Answers what is not the application's own; see web.site.
+SITE: web.AppKey[Callable[[web.Request], Awaitable[web.StreamResponse]]] = web.AppKey("site")
 
 LANGUAGE = web.RequestKey("language", Language)
 # The keys of the request's body that its answer repeats, as they were sent.

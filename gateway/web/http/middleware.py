@@ -47,7 +47,7 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
     running = request.app[RUNNING].tasks
     running.add(task)
     try:
-        # Before the first await: the address of a client that has left can't be read any more.
+        # The address is read before the first await: it can't be read any more when the client has left.
         address = audited(request.app[ADDRESSES].of(request), request.app[AUDIT].address)
         return await outcome(request, handler, events, address)
     except ClientGone:

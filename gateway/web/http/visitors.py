@@ -18,7 +18,7 @@ def visitor_of(request: web.Request) -> Visitor:
 
 
 def printable(header: str) -> str:
-    """The printable ASCII characters of *header*, cut: Drupal gets no other ones from us."""
+    """The printable ASCII characters among the first 256 of *header*. Drupal gets no others from us."""
     cut = header[:HEADER_CHARACTERS]
     if not (cut.isascii() and cut.isprintable()):
         cut = "".join(letter for letter in cut if " " <= letter <= "~")

@@ -6,7 +6,7 @@ matter how a cookie is spelled, doubled or encoded, and no store is asked. Any p
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -28,17 +28,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SealedSession:
-    """A session of Drupal's under our seal. Times are whole seconds since the epoch.
+    """A session of Drupal's under our seal.
 
-    *since*: when the factor was passed, or policy exempted it. *asked*: when Drupal last said that it is anonymous; 0
-    before its first use. *exemption*: why policy asked for no code, and a digest of the policy that said so.
+    *since*: when the factor was passed, or policy exempted it, in whole seconds since the epoch. *exemption*: why
+    policy asked for no code, and which policy said so (`PolicyCheck.exemption`).
     """
 
     kind: Kind
-    id: str = field(repr=False)
+    id: str = field(default="", repr=False)
     uid: str = ""
     since: int = 0
-    asked: int = 0
     exemption: str = ""
 
 
@@ -51,10 +50,9 @@ class SealedCookies:
 
     def seal(self, name: str, session: SealedSession) -> str:
         """Return the value of the cookie *name*. Raises ValueError for an id that Drupal can't have made."""
-        if not _ID.fullmatch(session.id):
+        if not self.is_id(session.id):
             raise ValueError("not a session id")
-        numbers = f"{session.since:x}:{session.asked:x}"
-        plain = f"{session.kind}:{session.uid}:{numbers}:{session.exemption}:{session.id}".encode()
+        plain = f"{session.kind}:{session.uid}:{session.since:x}:{session.exemption}:{session.id}".encode()
         return _FRONT + urlsafe_b64encode(self._sealer.seal("session", self._bound(name), plain)).rstrip(b"=").decode()
 
     def open(self, name: str, value: str) -> SealedSession | None:
@@ -64,18 +62,25 @@ class SealedCookies:
         try:
             sealed = urlsafe_b64decode(value[len(_FRONT) :] + "==")
             plain = self._sealer.open("session", self._bound(name), sealed).decode()
-            kind, uid, since, asked, exemption, id = plain.split(":", 5)
-            return SealedSession(
-                kind=Kind(kind), id=id, uid=uid, since=int(since, 16), asked=int(asked, 16), exemption=exemption
-            )
+            kind, uid, since, exemption, id = plain.split(":", 4)
+            return SealedSession(kind=Kind(kind), id=id, uid=uid, since=int(since, 16), exemption=exemption)
         except (Unsealable, ValueError):
             return None
 
     def in_line(self, line: str, session: SealedSession) -> str:
-        """Return Drupal's Set-Cookie *line* with the sealed value in place of the id; its attributes stay."""
+        """Return Drupal's Set-Cookie *line* with its session's id sealed as *session* says; its attributes stay.
+
+        The id of *session* is not used: the line has it.
+        """
         name, _, rest = line.partition("=")
-        _, semicolon, attributes = rest.partition(";")
-        return f"{name}={self.seal(name.strip(), session)}{semicolon}{attributes}"
+        id, semicolon, attributes = rest.partition(";")
+        sealed = self.seal(name.strip(), replace(session, id=id.strip()))
+        return f"{name.strip()}={sealed}{semicolon}{attributes}"
+
+    @staticmethod
+    def is_id(value: str) -> bool:
+        """Whether Drupal can have made *value* as a session's id."""
+        return _ID.fullmatch(value) is not None
 
     def _bound(self, name: str) -> str:
         return f"{name} {self._origin}"

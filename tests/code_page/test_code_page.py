@@ -8,7 +8,7 @@ import pytest
 
 from gateway.login.flow import LoginFlow
 from gateway.web.site.sealed_cookies import Kind
-from tests.site.code_site import LANDING, PATH, a_code_site
+from tests.code_page.code_site import LANDING, PATH, a_code_site
 from tests.wire import line
 from tests.world import code_in, wrong
 

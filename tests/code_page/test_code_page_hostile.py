@@ -7,7 +7,7 @@ import pytest
 from gateway.errors import Malformed
 from gateway.web.site import code_form
 from gateway.web.site.code_form import parse_form
-from tests.site.code_site import LANDING, PATH, a_code_site, with_landing, without_one
+from tests.code_page.code_site import LANDING, PATH, a_code_site, with_landing, without_one
 from tests.wire import line
 from tests.world import wrong
 
