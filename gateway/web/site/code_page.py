@@ -225,8 +225,7 @@ def arrived(request: web.Request, waiting: Challenge) -> web.Response:
 
 def sealed_line(page: CodePage, granted: Granted, line: str) -> str:
     """Drupal's Set-Cookie *line* for the session whose user has passed the second factor."""
-    id = line.partition("=")[2].partition(";")[0].strip()
-    session = SealedSession(kind=Kind.PROVEN, id=id, uid=granted.uid, since=int(page.clock()))
+    session = SealedSession(kind=Kind.PROVEN, uid=granted.uid, since=int(page.clock()))
     return page.sealed.in_line(line, session)
 
 

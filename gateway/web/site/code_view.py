@@ -17,12 +17,11 @@ from gateway.login.outcome import Progress
 from gateway.web.http.responses import whole_seconds
 from gateway.web.http.statuses import status_of
 from gateway.web.site import code_texts as texts
-from gateway.web.site.assets import PAGES, PATH, Assets
+from gateway.web.site.assets import PATH, TEMPLATES, Assets
 from gateway.web.site.log_events import CHALLENGE
 from gateway.web.site.own_cookies import Note
 
 _DAY_SECONDS: Final = 86_400
-_RIGHT_TO_LEFT: Final = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 # Nothing inline and nothing from elsewhere. `form-action` holds for the redirect after a form, too, so the page to show
 # after the login is on this site.
 POLICY: Final = (
@@ -66,7 +65,7 @@ class CodeView:
         self._remember_days = remember_days
         self._clock = clock
         self._templates = Environment(
-            loader=FileSystemLoader(PAGES),
+            loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -132,7 +131,7 @@ class CodeView:
         html = self._templates.get_template(template).render(
             values,
             language=language.tag,
-            direction="rtl" if language.tag.partition("-")[0] in _RIGHT_TO_LEFT else "ltr",
+            direction=language.direction,
             site=self._site,
             assets=self._assets,
             footer=self._assets.footer(language.tag),
