@@ -125,6 +125,19 @@ async def test_a_site_that_leads_elsewhere_leaves_a_page_that_says_that_the_logi
     await page.get_by_role("heading", name="You are logged in").wait_for()
 
 
+async def test_a_web_server_that_adds_its_own_referrer_policy_breaks_no_form(site, page):
+    async def stricter(route):
+        answer = await route.fetch(max_redirects=0)
+        await route.fulfill(response=answer, headers={**answer.headers, "referrer-policy": "no-referrer"})
+
+    await page.route(
+        site.url + PATH, lambda route: stricter(route) if route.request.method == "GET" else route.continue_()
+    )
+    await submit(page, await begin(page, site))
+
+    await on_the_site(page)
+
+
 # --- Going back, reloading, two tabs ---------------------------------------------------------------------------------
 
 

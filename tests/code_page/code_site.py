@@ -16,12 +16,13 @@ from selectolax.lexbor import LexborHTMLParser
 
 from gateway.account import Caller
 from gateway.app import gateway
+from gateway.errors import GatewayError
 from gateway.login.outcome import Granted
 from gateway.process import listening
 from gateway.settings import Settings
 from gateway.web.headless.app_keys import DRUPAL, FLOW
 from gateway.web.http.visitors import visitor_of
-from gateway.web.site.code_page import CLIENT, CodePage, add_code_page
+from gateway.web.site.code_page import CLIENT, CodePage, add_code_page, error_page
 from gateway.web.site.guard import cookies_in
 from gateway.web.site.own_cookies import Challenge, OwnCookies
 from gateway.web.site.sealed_cookies import SealedCookies
@@ -78,11 +79,12 @@ def add_site(app: web.Application, own: OwnCookies) -> None:
         session = await request.app[DRUPAL].authenticate(
             name=name, password=PASSWORDS[name], visitor=visitor, late=None
         )
-        outcome = await request.app[FLOW].challenge(
-            session,
-            caller=Caller(client=CLIENT, visitor=visitor),
-            remember_token=own.device_in(cookies_in(request.headers.getall("Cookie", [])).own),
-        )
+        device = own.device_in(cookies_in(request.headers.getall("Cookie", [])).own)
+        caller = Caller(client=CLIENT, visitor=visitor)
+        try:
+            outcome = await request.app[FLOW].challenge(session, caller=caller, remember_token=device)
+        except GatewayError as error:
+            return error_page(request, error)
         if isinstance(outcome, Granted):
             await request.app[FLOW].delivered(outcome)
             return web.Response(text=str(outcome.exempt), headers={"X-Answered-By": "test"})

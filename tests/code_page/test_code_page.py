@@ -262,6 +262,18 @@ async def test_at_an_https_site_every_cookie_is_for_its_host_alone(world, new_br
     assert all({"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; ")) for line in own)
 
 
+async def test_a_locked_account_is_told_on_a_page(site, browser):
+    for _ in range(2):
+        form = await browser.begin()
+        for _ in range(5):
+            await browser.verify(form, "0")
+    told = await browser.begin()
+
+    assert (told.status, told.title) == (429, "That did not work")
+    assert told.text("main p") == "Too many wrong codes. This account is locked for now."
+    assert int(told.headers["Retry-After"]) > 0
+
+
 # --- Remembered devices ----------------------------------------------------------------------------------------------
 
 REMEMBER = {"policy": {"remember": {"days": 30}}}

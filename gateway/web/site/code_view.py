@@ -159,7 +159,7 @@ class CodeView:
         if not self._remember_days:
             return None
         date = datetime.fromtimestamp(self._clock() + self._remember_days * _DAY_SECONDS, UTC).date().isoformat()
-        shown = Markup('<time datetime="{0}">{0}</time>').format(date)
+        shown = Markup('<time dir="ltr" datetime="{0}">{0}</time>').format(date)
         return escape(language.say(texts.REMEMBERED)).format(date=shown)
 
 

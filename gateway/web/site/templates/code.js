@@ -51,6 +51,7 @@ countDown($("expires"), () => sent || location.replace(location.href));
 
 for (const time of document.querySelectorAll("time")) {
   const format = new Intl.DateTimeFormat(`${document.documentElement.lang}-u-nu-latn`, { dateStyle: "long", timeZone: "UTC" });
+  time.dir = "auto";
   time.textContent = format.format(new Date(time.dateTime));
 }
 
