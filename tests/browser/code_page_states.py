@@ -43,11 +43,11 @@ async def enrolled(site: CodeSite) -> Enrolled:
         recovery.KIBIBYTES = heavy
 
 
-async def begin(page: Page, site: CodeSite) -> str:
+async def begin(page: Page, site: CodeSite, query: str = "") -> str:
     """Bring *page* to a form, and return the code that was mailed for it."""
     mails = site.world.mailbox.mails
     before = len(mails)
-    await page.goto(f"{site.url}/begin")
+    await page.goto(f"{site.url}/begin{query}")
     await page.locator("#otp").wait_for()
     # In whatever language.
     await site.world.eventually(lambda: any(CODE.search(mail.plain) for mail in mails[before:]))

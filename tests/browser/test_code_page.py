@@ -107,6 +107,37 @@ async def test_the_whole_login_works_without_scripts(site, new_page):
     await on_the_site(page)
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+async def test_a_login_for_another_site_leads_there(site, new_page, scripts):
+    page = await new_page(java_script_enabled=scripts)
+    await page.goto(site.url)
+    await submit(page, await begin(page, site, "?landing=/oauth/authorize?client_id=1%26state=2"))
+    await on_the_site(page)
+
+    assert page.url.startswith("http://127.0.0.1:")
+    assert page.url.endswith("from=elsewhere")
+
+
+async def test_a_site_that_leads_elsewhere_leaves_a_page_that_says_that_the_login_is_done(site, page):
+    await page.locator("#otp").fill(await begin(page, site, "?landing=/away"))
+    await page.locator("#code button").click()
+
+    await page.get_by_role("heading", name="You are logged in").wait_for()
+
+
+async def test_a_web_server_that_adds_its_own_referrer_policy_breaks_no_form(site, page):
+    async def stricter(route):
+        answer = await route.fetch(max_redirects=0)
+        await route.fulfill(response=answer, headers={**answer.headers, "referrer-policy": "no-referrer"})
+
+    await page.route(
+        site.url + PATH, lambda route: stricter(route) if route.request.method == "GET" else route.continue_()
+    )
+    await submit(page, await begin(page, site))
+
+    await on_the_site(page)
+
+
 # --- Going back, reloading, two tabs ---------------------------------------------------------------------------------
 
 

@@ -16,12 +16,13 @@ from selectolax.lexbor import LexborHTMLParser
 
 from gateway.account import Caller
 from gateway.app import gateway
+from gateway.errors import GatewayError
 from gateway.login.outcome import Granted
 from gateway.process import listening
 from gateway.settings import Settings
 from gateway.web.headless.app_keys import DRUPAL, FLOW
 from gateway.web.http.visitors import visitor_of
-from gateway.web.site.code_page import CLIENT, CodePage, add_code_page
+from gateway.web.site.code_page import CLIENT, CodePage, add_code_page, error_page
 from gateway.web.site.guard import cookies_in
 from gateway.web.site.own_cookies import Challenge, OwnCookies
 from gateway.web.site.sealed_cookies import SealedCookies
@@ -48,13 +49,14 @@ class CodeSite:
 
 @asynccontextmanager
 async def a_code_site(
-    world: World, *, site: str = "", folder: Path | None = None, **changes: object
+    world: World, *, site: str = "", folder: Path | None = None, public: str | None = None, **changes: object
 ) -> AsyncGenerator[CodeSite]:
-    """Serve the page on a gateway of *world*; *changes* are of its configuration."""
+    """Serve the page on a gateway of *world*; *changes* are of its configuration. *public* is the site's origin."""
     settings = Settings.model_validate(world.configuration(**changes))
     assert not settings.conflicts(), settings.conflicts()
     port, sealer = free_port(), settings.sealer()
-    origin = f"http://localhost:{port}"
+    url = f"http://localhost:{port}"
+    origin = public or url
     days = settings.policy.remember.days
     own = OwnCookies(sealer, origin=origin, device_days=days)
     sealed = SealedCookies(sealer, origin=origin)
@@ -67,7 +69,7 @@ async def a_code_site(
         add_site(app, own)
         world.opened.append(opened)
         async with listening(app, "127.0.0.1", port, seconds=2):
-            yield CodeSite(world=world, url=origin, app=app, own=own, sealed=sealed)
+            yield CodeSite(world=world, url=url, app=app, own=own, sealed=sealed)
 
 
 def add_site(app: web.Application, own: OwnCookies) -> None:
@@ -77,11 +79,12 @@ def add_site(app: web.Application, own: OwnCookies) -> None:
         session = await request.app[DRUPAL].authenticate(
             name=name, password=PASSWORDS[name], visitor=visitor, late=None
         )
-        outcome = await request.app[FLOW].challenge(
-            session,
-            caller=Caller(client=CLIENT, visitor=visitor),
-            remember_token=own.device_in(cookies_in(request.headers.getall("Cookie", [])).own),
-        )
+        device = own.device_in(cookies_in(request.headers.getall("Cookie", [])).own)
+        caller = Caller(client=CLIENT, visitor=visitor)
+        try:
+            outcome = await request.app[FLOW].challenge(session, caller=caller, remember_token=device)
+        except GatewayError as error:
+            return error_page(request, error)
         if isinstance(outcome, Granted):
             await request.app[FLOW].delivered(outcome)
             return web.Response(text=str(outcome.exempt), headers={"X-Answered-By": "test"})
@@ -100,7 +103,13 @@ def add_site(app: web.Application, own: OwnCookies) -> None:
         html = f"<!doctype html><title>The site</title><h1>The site</h1><p>{request.headers.get('Sec-Fetch-Site')}</p>"
         return web.Response(text=html, content_type="text/html", headers={"X-Answered-By": "test"})
 
+    async def away(request: web.Request) -> web.Response:
+        elsewhere = f"http://127.0.0.1:{request.url.port}/landing?from=elsewhere"
+        return web.Response(status=302, headers={"Location": elsewhere, "X-Answered-By": "test"})
+
     app.router.add_get("/begin", begin)
+    app.router.add_get("/oauth/authorize", away)
+    app.router.add_get("/away", away)
     app.router.add_get("/landing", landing)
     app.router.add_get("/user/login", landing)
     app.router.add_get("/", landing)

@@ -232,6 +232,48 @@ async def test_every_form_ends_in_one_event(site, browser, events):
     assert right not in str(events)
 
 
+@pytest.mark.parametrize(
+    "landing", ["/oauth/authorize?state=%22%3E", "/de/oauth2/authorize", "/index.php/OAuth/authorize"]
+)
+async def test_a_login_for_another_site_is_led_on_by_a_page(site, browser, landing):
+    form = await browser.begin(landing=landing)
+    answer = await browser.post(form.fields("code") | {"action": "verify", "otp": await code(site)})
+
+    assert (answer.status, answer.title) == (200, "You are logged in")
+    assert answer.attribute("meta[http-equiv=refresh]", "content") == f"0; url={landing}"
+    assert answer.attribute("main nav a", "href") == landing
+    assert site.session_of(browser).kind is Kind.PROVEN
+
+
+async def test_at_an_https_site_every_cookie_is_for_its_host_alone(world, new_browser):
+    public = "https://www.example.org"
+    async with a_code_site(world, public=public, policy={"remember": {"days": 30}}) as site:
+        browser = new_browser(site)
+        form = await browser.begin()
+        fields = form.fields("code") | {"action": "verify", "otp": "0"}
+        refused = await browser.post(fields, headers={"Origin": site.url})
+        noted = await browser.post(fields, headers={"Origin": public})
+        won = await browser.post(fields | {"otp": await code(site), "remember": "1"}, headers={"Origin": public})
+
+    own = [line for line in [*noted.cookies, *won.cookies] if "headgate" in line]
+    assert (refused.status, noted.status, won.status) == (403, 303, 303)
+    assert len(own) == 3
+    assert all(line.startswith("__Host-headgate-") for line in own)
+    assert all({"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; ")) for line in own)
+
+
+async def test_a_locked_account_is_told_on_a_page(site, browser):
+    for _ in range(2):
+        form = await browser.begin()
+        for _ in range(5):
+            await browser.verify(form, "0")
+    told = await browser.begin()
+
+    assert (told.status, told.title) == (429, "That did not work")
+    assert told.text("main p") == "Too many wrong codes. This account is locked for now."
+    assert int(told.headers["Retry-After"]) > 0
+
+
 # --- Remembered devices ----------------------------------------------------------------------------------------------
 
 REMEMBER = {"policy": {"remember": {"days": 30}}}

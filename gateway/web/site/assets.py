@@ -15,7 +15,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-PAGES: Final = Path(__file__).parent / "pages"
+TEMPLATES: Final = Path(__file__).parent / "templates"
 PATH: Final = "/headless/challenge/"
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png"}
 _FOOTER: Final = "challenge.footer.html"
@@ -41,8 +41,8 @@ class Assets:
     """The files by their names. Raises ValueError for a file of the operator's that is too large or can't be read."""
 
     def __init__(self, folder: Path | None) -> None:
-        self.style = _read(PAGES / "code.css")
-        self.script = _read(PAGES / "code.js")
+        self.style = _read(TEMPLATES / "code.css")
+        self.script = _read(TEMPLATES / "code.js")
         self.theme = _optional(folder, "challenge.css")
         self.logo = next((logo for name in _LOGOS if (logo := _optional(folder, name))), None)
         self._footers = _footers(folder) if folder else {}

@@ -4,7 +4,8 @@
     POST /headless/challenge          verify · resend · switch · cancel, each answered by a redirect
     GET  /headless/challenge/{name}   what the page loads
 
-    a right code                      → 303 to the page that the login was for, with Drupal's session sealed
+    a right code                      → 303 to the page that the login was for, with Drupal's session sealed;
+                                        200 and a page that leads on, where Drupal leads to another site
     resend, switch, a refusal         → 303 to the form, which says so once
     cancel, a login that is over      → 303 to the page without a form
     no request of this page's forms   → 400, 403, 413 or 415
@@ -13,6 +14,7 @@ A cookie names the login, so its id stands in no URL. What the form says after a
 process keeps anything.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -46,7 +48,7 @@ from gateway.web.site import code_texts as texts
 from gateway.web.site.assets import PATH, Assets
 from gateway.web.site.code_form import CodeForm, demand_own_page, demand_token, read_form
 from gateway.web.site.code_view import HEADERS, CodeView, Message
-from gateway.web.site.guard import Cookies, cookies_in
+from gateway.web.site.guard import Cookies, cookies_in, folded
 from gateway.web.site.handed_over import HandedOver
 from gateway.web.site.log_events import CHALLENGE
 from gateway.web.site.own_cookies import Challenge, Note, OwnCookies
@@ -56,6 +58,8 @@ CODE_PAGE: Final = PATH.rstrip("/")
 # Drupal's own, whatever theme and modules a site has.
 LOGIN_PATH: Final = "/user/login"
 CLIENT: Final = Client(id=GUARD, kind="browser")
+# Where Drupal logs users in at other sites, so that its answer leads to another host: OAuth, OpenID Connect, SAML, CAS.
+LEADS_AWAY: Final = re.compile(r"(?:/[a-z-]{2,12})?/(?:oauth2?|oidc|saml[a-z_-]*|cas)(?:/.*)?")
 # The page's forms can't do anything else about these than to show them, so they are said above the form.
 SAID_ON_THE_PAGE: Final = (WrongOtp, TransactionClosed, Throttled, NotEnrolled, Unavailable)
 
@@ -204,7 +208,19 @@ def landed(request: web.Request, waiting: Challenge, granted: Granted) -> web.Re
     except DrupalInvalid:
         request.app[RUNNING].keep(request.app[FLOW].lost(granted))
         raise
-    return with_cookies(see_other(landing_of(waiting)), [*session, page.own.challenge_gone(), *device])
+    return with_cookies(arrived(request, waiting), [*session, page.own.challenge_gone(), *device])
+
+
+def arrived(request: web.Request, waiting: Challenge) -> web.Response:
+    """The way to the page that the login was for."""
+    path = landing_of(waiting)
+    if not LEADS_AWAY.fullmatch(folded(path)):
+        return see_other(path)
+    # Chromium applies `form-action` to every redirect after a form. A page that leads on by itself ends the chain.
+    message = Message(
+        heading=texts.DONE, text=texts.LOGGED_IN, links=((texts.GO_ON, path),), status=HTTPStatus.OK, leads_to=path
+    )
+    return request.app[VIEW].message(message, language=language_of(request))
 
 
 async def resend(request: web.Request, waiting: Challenge, _form: CodeForm) -> web.StreamResponse:

@@ -17,12 +17,11 @@ from gateway.login.outcome import Progress
 from gateway.web.http.responses import whole_seconds
 from gateway.web.http.statuses import status_of
 from gateway.web.site import code_texts as texts
-from gateway.web.site.assets import PAGES, PATH, Assets
+from gateway.web.site.assets import PATH, TEMPLATES, Assets
 from gateway.web.site.log_events import CHALLENGE
 from gateway.web.site.own_cookies import Note
 
 _DAY_SECONDS: Final = 86_400
-_RIGHT_TO_LEFT: Final = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 # Nothing inline and nothing from elsewhere. `form-action` holds for the redirect after a form, too, so the page to show
 # after the login is on this site.
 POLICY: Final = (
@@ -47,13 +46,14 @@ _ERRORS: Final[Mapping[str, type[GatewayError]]] = {kind.word: kind for kind in 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """A page without a form. *links* are pairs of a text, in English, and a path."""
+    """A page without a form. *links* are pairs of an English text and a path. *leads_to*: where it goes by itself."""
 
     heading: str
     text: str
     links: tuple[tuple[str, str], ...]
     status: HTTPStatus
     retry_after: int = 0
+    leads_to: str = ""
 
 
 class CodeView:
@@ -65,7 +65,7 @@ class CodeView:
         self._remember_days = remember_days
         self._clock = clock
         self._templates = Environment(
-            loader=FileSystemLoader(PAGES),
+            loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -106,6 +106,7 @@ class CodeView:
             "alert": "",
             "status": "",
             "text": language.say(message.text),
+            "leads_to": message.leads_to,
             "links": [(language.say(text), path) for text, path in message.links],
         }
         return self._answer(
@@ -130,7 +131,7 @@ class CodeView:
         html = self._templates.get_template(template).render(
             values,
             language=language.tag,
-            direction="rtl" if language.tag.partition("-")[0] in _RIGHT_TO_LEFT else "ltr",
+            direction=language.direction,
             site=self._site,
             assets=self._assets,
             footer=self._assets.footer(language.tag),
@@ -158,7 +159,7 @@ class CodeView:
         if not self._remember_days:
             return None
         date = datetime.fromtimestamp(self._clock() + self._remember_days * _DAY_SECONDS, UTC).date().isoformat()
-        shown = Markup('<time datetime="{0}">{0}</time>').format(date)
+        shown = Markup('<time dir="ltr" datetime="{0}">{0}</time>').format(date)
         return escape(language.say(texts.REMEMBERED)).format(date=shown)
 
 

@@ -23,8 +23,6 @@ STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# Languages that are written from right to left.
-RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 
 
 def away(request: web.Request, error: GatewayError, language: Language) -> web.Response:
@@ -59,10 +57,10 @@ def wants_json(accept: str) -> bool:
 
 
 def page(language: Language) -> str:
-    direction = "rtl" if language.tag.partition("-")[0] in RIGHT_TO_LEFT else "ltr"
     title, advice = escape(language.say(TITLE)), escape(language.say(ADVICE))
     return (
-        f'<!doctype html>\n<html lang="{escape(language.tag)}" dir="{direction}">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{escape(language.tag)}" dir="{language.direction}">\n<head>\n'
+        f'<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width">\n<title>{title}</title>\n<style>{STYLE}</style>\n'
         f"</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{advice}</p>\n</main>\n</body>\n</html>\n"
     )

@@ -13,6 +13,11 @@ document.addEventListener("submit", (event) => {
   document.body.classList.add("busy");
 });
 
+// The page after the login leads to another host, where this page's policy stops a form. The user is logged in.
+document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+  if (effectiveDirective === "form-action") location.reload();
+});
+
 function clock(seconds) {
   const two = (number) => String(number).padStart(2, "0");
   const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
@@ -46,6 +51,7 @@ countDown($("expires"), () => sent || location.replace(location.href));
 
 for (const time of document.querySelectorAll("time")) {
   const format = new Intl.DateTimeFormat(`${document.documentElement.lang}-u-nu-latn`, { dateStyle: "long", timeZone: "UTC" });
+  time.dir = "auto";
   time.textContent = format.format(new Date(time.dateTime));
 }
 
