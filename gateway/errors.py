@@ -9,6 +9,7 @@ GatewayError
 ├── WrongOtp                   the code is wrong
 ├── TransactionClosed          unknown, expired, used, locked, or another client's
 ├── LoginBlocked               nobody may log in on Drupal's own pages
+├── SessionEnded               Drupal's session may not act any more
 ├── GrantRefused               a token is asked for in exchange for something else than a session
 ├── NotEnrolled                the account has no such method
 ├── NoDestination              the account has no address or number for any allowed method
@@ -90,6 +91,11 @@ class TransactionClosed(GatewayError):
 class LoginBlocked(GatewayError):
     word = "login_blocked"
     sentence = "Logging in is not possible on this page."
+
+
+class SessionEnded(GatewayError):
+    word = "session_ended"
+    sentence = "Please log in again."
 
 
 class GrantRefused(GatewayError):

@@ -28,6 +28,8 @@ from gateway.store import MemoryOptions, StoreOptions
 from gateway.telemetry.event_webhook import EventWebhookOptions
 from gateway.texts.messages import TextOptions
 from gateway.transaction import GUARD
+from gateway.web.headless.clients import origin_of
+from gateway.web.site.options import GuardOptions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # what a listener is compared with
@@ -138,6 +140,7 @@ class Settings(Options):
     headless: HeadlessOptions = HeadlessOptions()
     drupal: DrupalOptions = SessionOptions()
     proxy: ProxyOptions = ProxyOptions()
+    guard: GuardOptions = GuardOptions()
     method: str = "EMAIL"
     fallback: dict[str, str] = Field(default={})
     code: CodeOptions = CodeOptions()
@@ -211,6 +214,16 @@ class Settings(Options):
         index = parse_secret(self.index_key.get_secret_value()) if self.index_key else os.urandom(32)
         return Sealer(keys or [SealKey.parse("made:" + b64encode(os.urandom(32)).decode())], index)
 
+    @property
+    def guards(self) -> bool:
+        """Whether sessions of Drupal's travel only under our seal."""
+        return self.proxy.enabled and self.guard.mode == "enforce"
+
+    @property
+    def site_origin(self) -> str:
+        """The origin of the site, as browsers name it."""
+        return origin_of(self.drupal.public_url or self.public_url or self.drupal.url)
+
     def drupal_with_public_url(self) -> DrupalOptions:
         """Return Drupal's options; without a `public_url` of its own, Drupal has the gateway's."""
         return self.drupal.model_copy(update={"public_url": self.drupal.public_url or self.public_url})
@@ -253,17 +266,25 @@ class Settings(Options):
         return problems
 
     def _conflicts_of_proxy(self) -> list[tuple[str, str]]:
-        """Drupal builds links and redirects from the host name, so the proxy must know the visitors' one."""
-        if not self.proxy.enabled or self.public_url or self.drupal.public_url:
+        """Paths are passed on as they are, and Drupal builds its links from the visitors' host name."""
+        if not self.proxy.enabled:
             return []
-        return [("public_url", "needed with proxy.enabled: the address of the site that visitors use")]
+        problems: list[tuple[str, str]] = []
+        if not self.public_url and not self.drupal.public_url:
+            problems.append(("public_url", "needed with proxy.enabled: the address of the site that visitors use"))
+        keys = {"drupal.url": self.drupal.url, "drupal.public_url": self.drupal.public_url or ""}
+        path = "must be without a path with proxy.enabled: the proxy passes paths on as they are"
+        return problems + [(key, path) for key, url in keys.items() if split_url(url).path]
 
     def _missing_keys(self) -> list[tuple[str, str]]:
-        """A store that outlives the process needs keys that do so, too."""
-        if not self.store.durable:
-            return []
+        """A store, or a cookie, that outlives the process needs keys that do so, too."""
         missing = [name for name in ("keys", "index_key") if getattr(self, name) is None]
-        return [(name, f"needed with {self.store.kind}; `headgate new-key` makes one") for name in missing]
+        if self.store.durable:
+            return [(name, f"needed with {self.store.kind}; `headgate new-key` makes one") for name in missing]
+        if self.guards:
+            # Keys that are made at start would log everybody out at the next one.
+            return [(name, "needed with proxy.enabled; `headgate new-key` makes one") for name in missing]
+        return []
 
     def _conflicts_of_methods(self) -> list[tuple[str, str]]:
         available = self._available_methods()

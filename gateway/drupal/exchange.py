@@ -23,7 +23,9 @@ CONTINUE, SWITCHING_PROTOCOLS, OK = 100, 101, 200
 class Exchange:
     """Created on a connection that is its own until `finish`."""
 
-    def __init__(self, connection: Connection, *, skips_body: bool, first_byte_seconds: float) -> None:
+    def __init__(
+        self, connection: Connection, *, skips_body: bool, first_byte_seconds: float, idle_seconds: float
+    ) -> None:
         self._connection = connection
         self._protocol = cast("StrictConnection", connection.protocol)
         self._writer = StreamWriter(self._protocol, asyncio.get_running_loop())
@@ -32,7 +34,7 @@ class Exchange:
         self._upload: asyncio.Task[None] | None = None
         # What ended the upload before its end.
         self._failure: BaseException | None = None
-        self._idle_seconds = first_byte_seconds
+        self._idle_seconds = idle_seconds
         self.status = 0
         self.reason = ""
         self.headers: Headers = ()
@@ -85,12 +87,7 @@ class Exchange:
         self.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.raw_headers]
         if self.upgraded:
             self._become_stream()
-
-    def idle_after(self, seconds: float) -> None:
-        """From now on, give the answer up when Drupal sends nothing of it for *seconds*."""
-        self._idle_seconds = self._protocol.read_timeout = seconds
-        if not self._payload.is_eof() and not self._protocol._reading_paused:  # noqa: SLF001  # aiohttp does not show it
-            self._protocol.start_timeout()
+        self._limit_pauses()
 
     def read_nowait(self) -> bytes:
         return b"" if self._payload.exception() else self._payload.read_nowait()
@@ -123,6 +120,12 @@ class Exchange:
         """Whether the connection was kept from another request, and nothing came on it for this one."""
         return self._protocol.requests > 1 and not self._protocol.heard
 
+    def _limit_pauses(self) -> None:
+        """From now on, the wait for the next piece is limited."""
+        self._protocol.read_timeout = self._idle_seconds
+        if not self._payload.is_eof() and not self._protocol._reading_paused:  # noqa: SLF001  # aiohttp does not show it
+            self._protocol.start_timeout()
+
     def _become_stream(self) -> None:
         """Turn the connection into bytes both ways, once HTTP is over on it."""
         self._payload = StreamReader(self._protocol, BUFFER_BYTES, loop=asyncio.get_running_loop())
@@ -134,9 +137,9 @@ class Exchange:
                 await self._send_piece(b"%x\r\n%b\r\n" % (len(piece), piece) if body.chunked else piece)
             if body.chunked:
                 await self._send_piece(b"0\r\n\r\n")
-        except aiohttp.ClientConnectionResetError as error:
+        except DrupalUnavailable as error:
             # Drupal reads no more of it. What it has answered is still told.
-            self._failure = meaning_of(error)
+            self._failure = error
         except Exception as error:  # noqa: BLE001  # whatever ends a body early is told to who waits for the answer
             self._failure = error
             # A request without its end must never look whole.
@@ -145,13 +148,15 @@ class Exchange:
             self._protocol.start_timeout()
 
     async def _send_piece(self, data: bytes) -> None:
-        await self._writer.write(data, drain=False)
-        if self._protocol.writing_paused:
-            try:
+        try:
+            await self._writer.write(data, drain=False)
+            if self._protocol.writing_paused:
                 async with asyncio.timeout(self._idle_seconds):
                     await self._writer.drain()
-            except TimeoutError:
-                raise DrupalTimeout("upload") from None
+        except TimeoutError:
+            raise DrupalTimeout("upload") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise DrupalUnavailable(type(error).__name__) from None
 
 
 class Stream:

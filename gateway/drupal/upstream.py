@@ -59,7 +59,6 @@ class DrupalUpstream:
         self._timeout = aiohttp.ClientTimeout(sock_connect=options.connect_seconds)
         # The connector reads from it only where to connect to.
         self._where = ClientRequest("GET", URL(site.url), loop=asyncio.get_running_loop())
-        self._base = URL(site.url).raw_path.rstrip("/")
         ours = {name: value for name, value in site_headers(site.url, site.public_url).items() if name != "User-Agent"}
         self._site = "".join(f"{name}: {value}\r\n" for name, value in ours.items())
         self._site_lines = len(ours)
@@ -81,9 +80,7 @@ class DrupalUpstream:
 
     def _head(self, method: str, target: str, headers: Headers, address: str) -> bytes:
         lines = [f"{name}: {value}\r\n" for name, value in headers]
-        head = (
-            f"{method} {self._base}{target} HTTP/1.1\r\n{self._site}X-Forwarded-For: {address}\r\n{''.join(lines)}\r\n"
-        )
+        head = f"{method} {target} HTTP/1.1\r\n{self._site}X-Forwarded-For: {address}\r\n{''.join(lines)}\r\n"
         # Nothing that anybody put into a header may begin another one.
         expected = len(lines) + self._site_lines + 3
         if head.count("\n") != expected or head.count("\r") != expected:
@@ -102,7 +99,10 @@ class DrupalUpstream:
     async def _begin(self, method: str, head: bytes, body: Body | None) -> Exchange:
         connection = await self._connect()
         exchange = Exchange(
-            connection, skips_body=method == "HEAD", first_byte_seconds=self._options.first_byte_seconds
+            connection,
+            skips_body=method == "HEAD",
+            first_byte_seconds=self._options.first_byte_seconds,
+            idle_seconds=self._options.idle_seconds,
         )
         try:
             exchange.send(head, body)
@@ -117,7 +117,6 @@ class DrupalUpstream:
         except BaseException:
             exchange.finish()
             raise
-        exchange.idle_after(self._options.idle_seconds)
         return exchange
 
     async def _connect(self) -> Connection:

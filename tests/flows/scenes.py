@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
 from tests.flows.apps import ON, RECOVERY, ask, by_mail, enrol
 from tests.ports import free_port
 from tests.redis_server import RedisServer
+from tests.site.backend import Backend, running
 from tests.wire import Line, line, request
 from tests.world import (
     KEY,
@@ -453,6 +455,34 @@ async def a_process_from_start_to_end(stage: Stage) -> None:
         stage.events.append({"log_level": entry.pop("level")} | entry | {"timestamp": None})
 
 
+async def a_site_that_fails_behind_the_proxy(stage: Stage) -> None:
+    async def fail(received, peer):
+        match received.line.split(b" ")[1]:
+            case b"/broken":
+                await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx")
+            case b"/invalid":
+                await peer.send(b"alice-pass-1\r\n\r\n")
+            case b"/timeout":
+                await peer.gone()
+        peer.close()
+
+    proxy = {"enabled": True, "max_concurrent": 4, "first_byte_seconds": 0.3}
+    async with (
+        stage.world() as world,
+        running(Backend(answer=fail)) as site,
+        world.open_gateway(drupal={"url": site.url}, public_url="http://localhost", proxy=proxy) as web,
+    ):
+        for path in ("/broken", "/invalid", "/timeout", "/away"):
+            async with line(web.url) as visitor:
+                await visitor.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                with contextlib.suppress(EOFError, ConnectionError):
+                    await visitor.reply()
+        async with line(web.url) as first, line(web.url) as second, line(web.url) as third:
+            for visitor in (first, second, third):
+                await visitor.send(b"GET /timeout HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await world.eventually(lambda: stage.has("proxy.busy"))
+
+
 SCENES = (
     who_logs_in_and_who_is_refused,
     who_leaves,
@@ -474,4 +504,5 @@ SCENES = (
     who_sends_more_than_is_taken,
     a_drupal_that_is_not_there_at_start,
     a_process_from_start_to_end,
+    a_site_that_fails_behind_the_proxy,
 )

@@ -1,6 +1,7 @@
 """Pieces pass as they come, and both sides learn at once when the other one has gone."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -203,3 +204,58 @@ async def test_slow_readers_and_slow_writers_hold_up_nobody_else(site, backend):
             assert time.monotonic() - begun < 0.5
         for writer in slow:
             writer.transport.abort()
+
+
+async def test_drupal_that_closes_while_it_gets_a_body_is_away(site, backend):
+    backend.reads_body = False
+
+    async def answer(_received, peer):
+        await peer.reader.readexactly(1)
+        peer.reset()
+
+    backend.answer = answer
+    async with site.visit() as visitor:
+        await visitor.send(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 100000000\r\n\r\nx")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(20):
+                await visitor.send(bytes(1 << 20))
+                await asyncio.sleep(0.01)
+        reply = await visitor.reply()
+
+        assert reply.status == 503
+        assert reply.named(b"Connection") == [b"close"]
+
+
+async def test_drupal_that_does_not_read_a_body_is_given_up(backend, events):
+    backend.reads_body = False
+
+    async def answer(_received, peer):
+        await asyncio.sleep(3)
+
+    backend.answer = answer
+    async with a_site(backend.url, proxy={"idle_seconds": 0.5}) as site, site.visit() as visitor:
+        await visitor.send(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 100000000\r\n\r\n")
+        sending = asyncio.create_task(visitor.send(bytes(50 << 20)))
+        reply = await visitor.reply()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+        assert reply.status == 504
+    assert [event["reason"] for event in events if event["event"] == "proxy.timeout"] == ["upload"]
+
+
+async def test_a_body_that_is_being_passed_on_is_not_closed_for_a_new_connection(backend):
+    async with a_site(backend.url, listen={"max_connections": 2}) as site, site.visit() as visitor:
+        await visitor.send(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\nhe")
+        await eventually(lambda: backend.peers)
+        await visitor.send(b"ll")
+        await asyncio.sleep(0.05)
+        for _ in range(3):
+            await site.get(b"/")
+        async with site.visit() as idle:
+            await idle.send(request(b"/"))
+            await idle.reply()
+            assert (await site.get(b"/")).status == 200
+        await visitor.send(b"o worl")
+
+        assert (await visitor.reply()).status == 200

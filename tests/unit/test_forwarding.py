@@ -96,7 +96,11 @@ def test_an_expectation_goes_on_if_there_is_a_body_to_expect(expects):
     ],
 )
 def test_an_answer_loses_what_belongs_to_its_connection(headers, kept):
-    assert [name for name, _ in released(headers)] == kept
+    assert [name for name, _ in released(headers, status=200)] == kept
+
+
+def test_a_204_has_no_length():
+    assert released([("Content-Length", "0"), ("ETag", "x")], status=204) == [("ETag", "x")]
 
 
 LENGTH = [("content-LENGTH", "5")]

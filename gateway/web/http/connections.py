@@ -102,6 +102,9 @@ class Connection(RequestHandler):
             # What follows a request for an upgrade is no HTTP. aiohttp keeps 256 KiB of it, then stops reading.
             super().data_received(data)
             return
+        if self._close or self._force_close:
+            # aiohttp reads nothing more, so none of it may count as a head.
+            return
         start, size = 0, self._piece_bytes()
         while not self._deaf:
             self._receive(data[start : start + size] if start or size < len(data) else data)
@@ -166,7 +169,8 @@ class Connection(RequestHandler):
         if self._connection_limit is None:
             return
         requests = self._request_count - self._answered
-        if requests == 0 or (requests == 1 and not self._body.is_eof()):
+        # A body that is being passed on is not idle, however long it takes.
+        if requests == 0 or (requests == 1 and not self._body.is_eof() and self.when_lost is None):
             self._connection_limit.waits_for_client(self)
         else:
             self._connection_limit.waits_for_gateway(self)

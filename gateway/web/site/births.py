@@ -9,8 +9,8 @@ the answer ends ──► ask Drupal whose it is
 nothing of the answer leaves before that
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from structlog.contextvars import bind_contextvars
@@ -20,12 +20,10 @@ from gateway.errors import DrupalInvalid, DrupalTimeout, DrupalUnavailable, Logi
 from gateway.interfaces import Authenticator
 from gateway.login.flow import LoginFlow
 from gateway.login.outcome import Granted, Pending
-from gateway.policy.check import PolicyCheck
-from gateway.policy.rules import Reason
 from gateway.transaction import GUARD
-from gateway.web.site.guard import SetSession, landing
-from gateway.web.site.own_cookies import Challenge, OwnCookies
-from gateway.web.site.sealed_cookies import Kind, SealedCookies, SealedSession
+from gateway.web.site.guard import SetSession
+from gateway.web.site.handed_over import HandedOver
+from gateway.web.site.sealed_cookies import Kind, SealedSession
 
 log = structlog.get_logger()
 
@@ -48,19 +46,13 @@ class Births:
         *,
         flow: LoginFlow,
         drupal: Authenticator,
-        policy: PolicyCheck,
-        sealed: SealedCookies,
-        own: OwnCookies,
+        handed: HandedOver,
         challenges: bool,
-        clock: Callable[[], float],
     ) -> None:
         self._flow = flow
         self._drupal = drupal
-        self._policy = policy
-        self._sealed = sealed
-        self._own = own
+        self._handed = handed
         self._challenges = challenges
-        self._clock = clock
 
     async def decide(
         self, births: Sequence[SetSession], *, visitor: Visitor, proven: SealedSession | None, device: str | None
@@ -75,11 +67,11 @@ class Births:
             await self.end(other)
         uid = await self._whose(birth, visitor)
         if not uid:
-            return Born(lines=(self._sealed.in_line(birth.line, SealedSession(kind=Kind.ANONYMOUS)),))
+            return await self._released(birth, SealedSession(kind=Kind.ANONYMOUS))
         bind_contextvars(uid=uid)
         if proven is not None and proven.uid == uid:
             log.info("guard.rotated", uid=uid)
-            return Born(lines=(self._sealed.in_line(birth.line, self._proven(uid)),))
+            return await self._released(birth, self._handed.proven(uid))
         return await self._challenge(birth, uid, visitor=visitor, device=device)
 
     async def _challenge(self, birth: SetSession, uid: str, *, visitor: Visitor, device: str | None) -> Born | Pending:
@@ -91,29 +83,18 @@ class Births:
         outcome = await self._flow.challenge(session, caller=caller, remember_token=device)
         if isinstance(outcome, Pending):
             return outcome
-        return Born(lines=self.lines_of(outcome), granted=outcome)
+        try:
+            return Born(lines=self._handed.lines_of(outcome), granted=outcome)
+        except DrupalInvalid:
+            await self._flow.lost(outcome)
+            raise
 
-    def lines_of(self, granted: Granted) -> tuple[str, ...]:
-        """Return the Set-Cookie lines that hand *granted* to a browser: its session under our seal, and its device."""
-        session = self._proven(granted.uid)
-        if granted.exempt and granted.exempt != Reason.REMEMBERED:
-            session = replace(session, kind=Kind.EXEMPT, exemption=self._policy.exemption(granted.exempt))
-        lines = tuple(self._sealed.in_line(line, session) for line in granted.hand_over.cookies)
-        device = (self._own.device_line(granted.remembered.token),) if granted.remembered else ()
-        return lines + device
-
-    def challenge_of(self, pending: Pending, *, location: str, target: str, origin: str) -> str:
-        """Return the Set-Cookie line by which a browser waits for the code of *pending*."""
-        return self._own.challenge_line(
-            Challenge(
-                id=pending.id,
-                username=pending.username,
-                auth_type=pending.auth_type,
-                methods=pending.methods,
-                destination=pending.destination,
-                landing=landing(location, target=target, origin=origin),
-            )
-        )
+    async def _released(self, birth: SetSession, session: SealedSession) -> Born:
+        try:
+            return Born(lines=(self._handed.sealed_line(birth.line, session),))
+        except DrupalInvalid:
+            await self.end(birth)
+            raise
 
     async def end(self, birth: SetSession) -> None:
         """End at Drupal a session that nobody may have."""
@@ -135,6 +116,3 @@ class Births:
                     log.warning("guard.unknown", reason=error.reason or error.word)
         await self._flow.end(credential)
         raise DrupalUnavailable("whose")
-
-    def _proven(self, uid: str) -> SealedSession:
-        return SealedSession(kind=Kind.PROVEN, uid=uid, since=int(self._clock()))

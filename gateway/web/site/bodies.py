@@ -1,11 +1,41 @@
 """The body of a visitor's request, in pieces: `upstream.Body`."""
 
 import asyncio
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from gateway.errors import Malformed
+from gateway.web.http.statuses import TooLarge
 from gateway.web.site.answers import invite
+
+
+@dataclass(kw_only=True, slots=True)
+class ReadBody:
+    """A body that was read already: `upstream.Body`."""
+
+    content: bytes = field(repr=False)
+    chunked: bool = False
+
+    def invite(self) -> None:
+        """The visitor has sent the body already."""
+
+    async def read(self) -> bytes:
+        """Return the whole body, then nothing."""
+        content, self.content = self.content, b""
+        return content
+
+
+async def read_whole(request: web.Request, *, most: int, idle_seconds: float) -> ReadBody:
+    """Read a body of at most *most* bytes. Raises TooLarge, and Malformed as `RequestBody.read`."""
+    body = RequestBody(request, idle_seconds=idle_seconds)
+    body.invite_if_expected()
+    content = b""
+    while piece := await body.read():
+        content += piece
+        if len(content) > most:
+            raise TooLarge
+    return ReadBody(content=content, chunked=body.chunked)
 
 
 class RequestBody:
@@ -19,6 +49,11 @@ class RequestBody:
 
     def invite(self) -> None:
         invite(self._request)
+
+    def invite_if_expected(self) -> None:
+        """Tell a visitor who waits for it to send the body."""
+        if "Expect" in self._request.headers:
+            self.invite()
 
     async def read(self) -> bytes:
         try:

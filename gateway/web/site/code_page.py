@@ -49,6 +49,7 @@ from gateway.web.site.assets import PATH, Assets
 from gateway.web.site.code_form import CodeForm, demand_own_page, demand_token, read_form
 from gateway.web.site.code_view import HEADERS, CodeView, Message
 from gateway.web.site.guard import Cookies, cookies_in, folded
+from gateway.web.site.handed_over import HandedOver
 from gateway.web.site.log_events import CHALLENGE
 from gateway.web.site.own_cookies import Challenge, Note, OwnCookies
 from gateway.web.site.sealed_cookies import Kind, SealedCookies, SealedSession
@@ -68,6 +69,7 @@ class CodePage:
     """What the page needs. *origin* is the site's own, as browsers name it; *folder* is `texts.folder`."""
 
     own: OwnCookies
+    handed: HandedOver
     sealed: SealedCookies
     origin: str
     clock: Callable[[], float]
@@ -203,13 +205,11 @@ def landed(request: web.Request, waiting: Challenge, granted: Granted) -> web.Re
     """The redirect after a right code, with the session under our seal."""
     page = request.app[PAGE]
     try:
-        cookies = [sealed_line(page, granted, line) for line in granted.hand_over.cookies]
-    except ValueError:
-        # No id of Drupal's looks like this, so nothing may leave.
+        session, device = page.handed.session_lines(granted), page.handed.device_lines(granted)
+    except DrupalInvalid:
         request.app[RUNNING].keep(request.app[FLOW].lost(granted))
-        raise DrupalInvalid("session_id") from None
-    remembered = [page.own.device_line(granted.remembered.token)] if granted.remembered else []
-    return with_cookies(arrived(request, waiting), [*cookies, page.own.challenge_gone(), *remembered])
+        raise
+    return with_cookies(arrived(request, waiting), [*session, page.own.challenge_gone(), *device])
 
 
 def arrived(request: web.Request, waiting: Challenge) -> web.Response:
@@ -222,12 +222,6 @@ def arrived(request: web.Request, waiting: Challenge) -> web.Response:
         heading=texts.DONE, text=texts.LOGGED_IN, links=((texts.GO_ON, path),), status=HTTPStatus.OK, leads_to=path
     )
     return request.app[VIEW].message(message, language=language_of(request))
-
-
-def sealed_line(page: CodePage, granted: Granted, line: str) -> str:
-    """Drupal's Set-Cookie *line* for the session whose user has passed the second factor."""
-    session = SealedSession(kind=Kind.PROVEN, uid=granted.uid, since=int(page.clock()))
-    return page.sealed.in_line(line, session)
 
 
 async def resend(request: web.Request, waiting: Challenge, _form: CodeForm) -> web.StreamResponse:

@@ -91,13 +91,18 @@ def forwarded(raw_headers: Iterable[tuple[bytes, bytes]], *, expects: bool) -> F
     return Forwarded(headers=headers, options=named)
 
 
-def released(headers: Headers) -> list[tuple[str, str]]:
-    """Return what goes on of an answer's headers: all but those of its own connection."""
+def released(headers: Headers, *, status: int) -> list[tuple[str, str]]:
+    """Return what goes on of an answer's headers: all but those of its own connection.
+
+    A 204 has no body and may have no length (RFC 9110 §8.6): the next proxy could wait for it.
+    """
     named: frozenset[str] = frozenset()
     for name, value in headers:
         if name.lower() == "connection":
             named |= options_of(value)
     dropped = HOP_BY_HOP | (named - FRAMING) if named else HOP_BY_HOP
+    if status == HTTPStatus.NO_CONTENT:
+        dropped |= FRAMING
     return [header for header in headers if header[0].lower() not in dropped]
 
 

@@ -1,23 +1,28 @@
 """The gate where the guard is on: what a request may carry to Drupal, and what an answer may set in the browser."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from aiohttp import web
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from gateway.account import Credential, Visitor
-from gateway.errors import DrupalInvalid, GrantRefused
+from gateway.errors import DrupalInvalid, GatewayError, GrantRefused
 from gateway.interfaces import Authenticator
 from gateway.login.flow import LoginFlow
-from gateway.login.outcome import Pending
+from gateway.login.outcome import Granted, Pending
 from gateway.networks import within
 from gateway.policy.check import PolicyCheck
 from gateway.telemetry.log_setup import OncePerMinute
+from gateway.transaction import GUARD
 from gateway.upstream import Headers, UpstreamAnswer
-from gateway.web.http.responses import with_cookies
-from gateway.web.site import challenges
+from gateway.web.http.client_ip import Addresses
+from gateway.web.http.middleware import new_request_id
+from gateway.web.http.running import Running
+from gateway.web.http.visitors import visitor_of
 from gateway.web.site.anonymous import Anonymous
 from gateway.web.site.births import Births
 from gateway.web.site.bodies import ReadBody, read_whole
@@ -35,6 +40,7 @@ from gateway.web.site.guard import (
     session_set_by,
     without_credentials,
 )
+from gateway.web.site.guard_answers import GuardAnswers
 from gateway.web.site.options import GuardOptions
 from gateway.web.site.own_cookies import OwnCookies
 from gateway.web.site.sealed_cookies import Kind, SealedCookies, SealedSession
@@ -70,8 +76,10 @@ class Gatekeeper:
         births: Births,
         sealed: SealedCookies,
         own: OwnCookies,
-        visitor_of: Callable[[web.Request], Visitor],
-        origin: str,
+        answers: GuardAnswers,
+        addresses: Addresses,
+        running: Running,
+        idle_seconds: float,
     ) -> None:
         self._options = options
         self._flow = flow
@@ -80,8 +88,10 @@ class Gatekeeper:
         self._births = births
         self._sealed = sealed
         self._own = own
-        self._visitor_of = visitor_of
-        self._origin = origin
+        self._answers = answers
+        self._addresses = addresses
+        self._running = running
+        self._idle_seconds = idle_seconds
         self._anonymous = Anonymous(seconds=options.ask_cache_seconds)
         self._dropped = OncePerMinute()
 
@@ -89,11 +99,11 @@ class Gatekeeper:
 
     async def admit(self, request: web.Request, headers: Headers) -> Admitted | web.StreamResponse:
         """Clean the request of everything that acts as a user but a session that may act."""
-        visitor, target = self._visitor_of(request), request.raw_path
+        visitor, target = visitor_of(request, self._addresses), request.raw_path
         place = place_of(target)
         if (place == "closed" or is_second_front(target)) and not within(visitor.address, self._options.allow_networks):
             self._say_dropped("path")
-            return challenges.not_found(request)
+            return self._answers.not_found(request)
         kept, dropped = without_credentials(headers, bearer=self._options.bearer == "pass")
         if dropped:
             self._say_dropped(dropped[0])
@@ -142,7 +152,7 @@ class Gatekeeper:
         return True
 
     async def _asked_about(self, cookies: Cookies, visitor: Visitor) -> SealedSession | None:
-        """Return the session of a cookie that is not sealed, if it is anonymous and the site asks about such cookies."""
+        """Return the session of a cookie without our seal, if Drupal calls it anonymous and the site wants to ask."""
         name = self._drupal.cookie_name
         value = next((value for sent, value in cookies.sessions if sent == name), None)
         if value is None or self._options.unsealed == "drop" or not self._sealed.is_id(value):
@@ -164,11 +174,11 @@ class Gatekeeper:
         log.info("guard.ended", uid=session.uid, kind=session.kind.name.lower())
         self._anonymous.forget(session.id)
         await self._flow.end(self._drupal.session_of(f"{self._drupal.cookie_name}={session.id}", uid=session.uid))
-        return challenges.again(request, gone=self._drupal.cookie_name)
+        return self._answers.again(request, gone=self._drupal.cookie_name)
 
     async def _token_body(self, request: web.Request) -> ReadBody:
         """Read a request for a token. Raises GrantRefused for every grant but those of a session."""
-        body = await read_whole(request, most=GRANT_BYTES)
+        body = await read_whole(request, most=GRANT_BYTES, idle_seconds=self._idle_seconds)
         asked = grants_asked(body.content, content_type=request.headers.get("Content-Type", ""))
         if not asked or not asked <= GRANTS:
             raise GrantRefused
@@ -228,14 +238,27 @@ class Gatekeeper:
         headers: Sequence[tuple[str, str]],
         births: Sequence[SetSession],
     ) -> Release | web.StreamResponse:
+        clear_contextvars()
+        bind_contextvars(request_id=new_request_id(), client=GUARD)
         proven = admitted.session if admitted.is_alive else None
-        outcome = await self._births.decide(
-            births, visitor=admitted.visitor, proven=proven, device=self._own.device_in(admitted.own)
-        )
+        try:
+            outcome = await self._births.decide(
+                births, visitor=admitted.visitor, proven=proven, device=self._own.device_in(admitted.own)
+            )
+        except GatewayError as error:
+            log.info("guard.refused", reason=error.word)
+            return self._answers.refused(request, error)
         if isinstance(outcome, Pending):
             log.info("guard.challenged", method=outcome.auth_type)
             location = next((value for name, value in answer.headers if name.lower() == "location"), "")
-            line = self._births.challenge_of(outcome, location=location, target=request.raw_path, origin=self._origin)
-            return with_cookies(challenges.required(request, outcome), [line])
+            return self._answers.required(request, outcome, location=location)
         lines = [("Set-Cookie", line) for line in outcome.lines]
-        return Release(headers=[*headers, *lines], answer=answer, granted=outcome.granted)
+        settle = partial(self._settle, outcome.granted) if outcome.granted else never
+        return Release(headers=[*headers, *lines], answer=answer, settle=settle)
+
+    def _settle(self, granted: Granted, written: bool) -> None:  # noqa: FBT001  # `Release.settle`
+        self._running.keep(self._flow.delivered(granted) if written else self._flow.lost(granted))
+
+
+def never(_written: bool) -> None:  # noqa: FBT001  # `Release.settle`
+    """Settle nothing: no login waits for the answer."""

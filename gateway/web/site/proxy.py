@@ -10,7 +10,7 @@ from aiohttp.hdrs import UPGRADE
 from gateway.errors import GatewayError, Malformed
 from gateway.language_choice import Language
 from gateway.texts.catalogues import Languages
-from gateway.upstream import Upstream
+from gateway.upstream import Body, Upstream, UpstreamAnswer
 from gateway.web.http.client_ip import Addresses, ClientGone
 from gateway.web.http.connections import Connection
 from gateway.web.http.error_answers import refused_by_http
@@ -18,7 +18,7 @@ from gateway.web.site.answers import break_off, release
 from gateway.web.site.bodies import RequestBody
 from gateway.web.site.failures import Failures
 from gateway.web.site.forwarding import HTTP_1_0, forwarded, refusal, released
-from gateway.web.site.gate import Gate
+from gateway.web.site.gate import Gate, Release
 from gateway.web.site.pages import away
 from gateway.web.site.tunnel import HANDSHAKE, accepted, key_of, tunnel
 
@@ -98,17 +98,30 @@ class Proxy:
         admitted = await self._gate.admit(request, passed.headers)
         if isinstance(admitted, web.StreamResponse):
             return admitted
+        sent: Body | None = admitted.body or body
         key = key_of(request, passed.options) if "upgrade" in passed.options else None
-        headers = [*admitted.headers, *(HANDSHAKE if key else []), *(CHUNKED if body and body.chunked else [])]
-        async with self._upstream.send(request.method, request.raw_path, headers, body, address=address) as answer:
+        headers = [*admitted.headers, *(HANDSHAKE if key else []), *(CHUNKED if sent and sent.chunked else [])]
+        async with self._upstream.send(request.method, request.raw_path, headers, sent, address=address) as answer:
             judged = await self._gate.judge(request, admitted, answer)
             if isinstance(judged, web.StreamResponse):
                 return judged
             if answer.upgraded:
                 accepted(key, answer)
-                return await tunnel(request, answer, judged)
+                return await tunnel(request, answer, judged.headers)
             # aiohttp does not parse what follows a request that asked for an upgrade.
-            return await release(request, answer, released(judged), may_keep="upgrade" not in passed.options)
+            return await self._release(request, answer, judged, may_keep="upgrade" not in passed.options)
+
+    async def _release(
+        self, request: web.Request, answer: UpstreamAnswer, judged: Release, *, may_keep: bool
+    ) -> web.StreamResponse:
+        headers = released(judged.headers, status=answer.status)
+        try:
+            response = await release(request, judged.answer or answer, headers, may_keep=may_keep)
+        except BaseException:
+            judged.settle(False)
+            raise
+        judged.settle(True)
+        return response
 
     def _failed(self, request: web.Request, error: GatewayError) -> web.StreamResponse:
         """Answer in Drupal's place, or break the answer off if its head has left."""

@@ -1,5 +1,6 @@
-"""An answer that is held until it is known whose session it opened. Drupal may save a session after the body's last byte
-(BigPipe does), so the whole answer is read first.
+"""An answer that is held until it is known whose session it opened.
+
+Drupal may save a session after the body's last byte (BigPipe does), so the whole answer is read first.
 """
 
 from dataclasses import dataclass, field

@@ -70,7 +70,7 @@ async def tunnel(request: web.Request, answer: UpstreamAnswer, headers: Headers)
     connection = request.protocol
     assert isinstance(connection, Connection)  # noqa: S101  # only server.Server makes requests
     more = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE)
-    await request.writer.write(head_of(answer, released(headers), more))
+    await request.writer.write(head_of(answer, released(headers, status=answer.status), more))
     stream = connection.become_stream(BUFFER_BYTES)
     ways = {
         asyncio.create_task(to_drupal(stream, answer)),
