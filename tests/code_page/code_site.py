@@ -24,6 +24,7 @@ from gateway.web.headless.app_keys import DRUPAL, FLOW
 from gateway.web.http.visitors import visitor_of
 from gateway.web.site.code_page import CLIENT, CodePage, add_code_page, error_page
 from gateway.web.site.guard import cookies_in
+from gateway.web.site.handed_over import HandedOver
 from gateway.web.site.own_cookies import Challenge, OwnCookies
 from gateway.web.site.sealed_cookies import SealedCookies
 from tests.ports import free_port
@@ -63,7 +64,14 @@ async def a_code_site(
     async with gateway(settings, clock=world.clock) as opened:
         app = opened.headless
         page = CodePage(
-            own=own, sealed=sealed, origin=origin, clock=world.clock, site=site, folder=folder, remember_days=days
+            own=own,
+            handed=HandedOver(app[FLOW]._policy, sealed, own, clock=world.clock),
+            sealed=sealed,
+            origin=origin,
+            clock=world.clock,
+            site=site,
+            folder=folder,
+            remember_days=days,
         )
         add_code_page(app, page)
         add_site(app, own)
