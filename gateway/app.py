@@ -32,7 +32,16 @@ from gateway.texts.catalogues import Languages
 from gateway.texts.messages import Texts
 from gateway.upstream import Upstream
 from gateway.web.admin.health import CHECKS, DETAILS, admin
-from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
+from gateway.web.headless.app_keys import (
+    CLIENTS,
+    DRUPAL,
+    ENROLMENT,
+    FLOW,
+    PUBLIC_URL,
+    SESSION_COOKIES,
+    PlainCookies,
+    PublicUrl,
+)
 from gateway.web.headless.clients import Clients, origin_of
 from gateway.web.headless.routes import headless
 from gateway.web.http.app_keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, SITE, Audit
@@ -215,6 +224,7 @@ def headless_app(parts: Components, flow: LoginFlow, running: Running) -> web.Ap
     app[ADDRESSES] = Addresses(
         settings.trusted_proxies, header=settings.forwarding_header, audit=settings.audit.address
     )
+    app[SESSION_COOKIES] = PlainCookies()
     app[PUBLIC_URL] = PublicUrl(seen=settings.public_url)
     app[AUDIT] = Audit(address=settings.audit.address)
     app[LANGUAGES] = Languages(default=settings.texts.default_language, folder=settings.texts.folder)
@@ -243,6 +253,7 @@ def guard(parts: Components, flow: LoginFlow, app: web.Application) -> Gatekeepe
         remember_days=days,
     )
     add_code_page(app, page)
+    app[SESSION_COOKIES] = handed
     return Gatekeeper(
         options=settings.guard,
         flow=flow,

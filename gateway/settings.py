@@ -71,6 +71,7 @@ class ClientOptions(Options):
     api_key: SecretStr | None = None
     api_key_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     origins: tuple[str, ...] = ()
+    cookies: Literal["sealed", "plain"] = "sealed"
 
     @field_validator("id")
     @classmethod
@@ -105,6 +106,14 @@ class ClientOptions(Options):
             raise ValueError("exactly one of api_key_sha256 and api_key_file")
         return self
 
+    @model_validator(mode="after")
+    def _only_servers_have_plain_cookies(self) -> Self:
+        if self.cookies == "plain" and self.kind != "server":
+            raise ValueError(
+                "`cookies: plain` is for `kind: server`: a browser would send Drupal's cookie to the guard"
+            )
+        return self
+
     @property
     def has_short_key(self) -> bool:
         return self.api_key is not None and len(self.api_key.get_secret_value()) < SHORTEST_API_KEY
@@ -119,7 +128,9 @@ class ClientOptions(Options):
         return bytes.fromhex(self.api_key_sha256 or "")
 
     def client(self) -> Client:
-        return Client(id=self.id, kind=self.kind, origins=frozenset(self.origins))
+        return Client(
+            id=self.id, kind=self.kind, origins=frozenset(self.origins), plain_cookies=self.cookies == "plain"
+        )
 
 
 class HeadlessOptions(Options):

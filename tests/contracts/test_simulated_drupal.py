@@ -4,7 +4,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -19,7 +19,6 @@ from tests.contracts.recorded.wire import Exchange, described, expected, recorde
 
 EXCHANGES = [exchange for version in ("10", "11") for exchange in recorded(version)]
 FORMS = recorded_forms()
-LOGIN_FORM = {"form_id": "user_login_form", **ALICE}
 WRONG = {"name": "alice", "pass": "wrong"}
 
 
@@ -338,68 +337,6 @@ async def test_an_account_form_of_a_site_without_the_language_module_has_no_sele
     login = await visitor.post(body={"name": "alice", "pass": "alice-pass-1"})
 
     assert "<select" not in await (await visitor.get("/user/2/edit", cookie=cookie_of(login))).text()
-
-
-@pytest.mark.parametrize("path", ["/user/login", "/de/User/Login/", "/index.php/user/login", "/u%C5%BFer%2Flogin"])
-async def test_a_login_form_logs_in_under_every_spelling_of_its_path(visitor: Visitor, path):
-    wrong = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "wrong"})
-    right = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
-
-    assert (wrong.status, "Set-Cookie" in wrong.headers) == (200, False)
-    assert (right.status, right.headers["Location"]) == (303, f"{visitor.url}/user/2?check_logged_in=1")
-    assert "alice" in await (await visitor.get("/user/2", cookie=cookie_of(right))).text()
-
-
-@given_options(login_block=True)
-@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/no/such/page", 404), ("/user/2", 403)])
-async def test_the_login_block_logs_in_on_every_page_whatever_its_status(visitor: Visitor, path, status):
-    wrong = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "wrong"})
-    right = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
-
-    assert (wrong.status, "Set-Cookie" in wrong.headers) == (status, False)
-    assert (right.status, await (await visitor.get(STATUS, cookie=cookie_of(right))).text()) == (303, "1")
-
-
-@given_options(page_404="/user/login")
-async def test_a_login_form_as_the_page_for_404_logs_in_by_put_too(visitor: Visitor):
-    answer = await visitor.client.put(f"{visitor.url}/no/such/page", data=LOGIN_FORM, allow_redirects=False)
-
-    assert (answer.status, len(visitor.drupal.ledger.alive())) == (303, 1)
-
-
-async def test_without_the_block_another_page_logs_nobody_in(visitor: Visitor):
-    answer = await visitor.submit("/", form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
-
-    assert (answer.status, visitor.drupal.ledger.sessions) == (200, [])
-
-
-@pytest.mark.parametrize(
-    ("asked", "location"),
-    [
-        ("/node/1?page=2", "/node/1?page=2"),
-        ("node/1", "/node/1"),
-        ("//evil.example/", "/user/2"),
-        ("https://evil.example/", "/user/2"),
-    ],
-)
-async def test_a_login_form_leads_to_its_local_destination(visitor: Visitor, asked, location):
-    path = f"/user/login?destination={quote(asked)}"
-    answer = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
-
-    assert answer.headers["Location"].removesuffix("?check_logged_in=1").removesuffix("&check_logged_in=1") == (
-        visitor.url + location
-    )
-
-
-async def test_a_login_by_ajax_fails_after_it_has_logged_in(visitor: Visitor):
-    path = "/user/login?ajax_form=1"
-    answer = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
-
-    assert (answer.status, await (await visitor.get(STATUS, cookie=cookie_of(answer))).text()) == (500, "1")
-
-
-async def test_two_trailing_slashes_are_collapsed_by_a_redirect(visitor: Visitor):
-    assert [(await visitor.get(f"/user/login{slashes}")).status for slashes in ("", "/", "//")] == [200, 200, 302]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -37,6 +38,68 @@ def field(page: str, name: str) -> str:
     found = re.search(f'name="{re.escape(name)}" value="([^"]*)"', page)
     assert found, name
     return found[1]
+
+
+@pytest.mark.parametrize("path", ["/user/login", "/de/User/Login/", "/index.php/user/login", "/u%C5%BFer%2Flogin"])
+async def test_a_login_form_logs_in_under_every_spelling_of_its_path(visitor: Visitor, path):
+    wrong = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "wrong"})
+    right = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
+
+    assert (wrong.status, "Set-Cookie" in wrong.headers) == (200, False)
+    assert (right.status, right.headers["Location"]) == (303, f"{visitor.url}/user/2?check_logged_in=1")
+    assert "alice" in await (await visitor.get("/user/2", cookie=cookie_of(right))).text()
+
+
+@given_options(login_block=True)
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/no/such/page", 404), ("/user/2", 403)])
+async def test_the_login_block_logs_in_on_every_page_whatever_its_status(visitor: Visitor, path, status):
+    wrong = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "wrong"})
+    right = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
+
+    assert (wrong.status, "Set-Cookie" in wrong.headers) == (status, False)
+    assert (right.status, await (await visitor.get(STATUS, cookie=cookie_of(right))).text()) == (303, "1")
+
+
+@given_options(page_404="/user/login")
+async def test_a_login_form_as_the_page_for_404_logs_in_by_put_too(visitor: Visitor):
+    answer = await visitor.client.put(f"{visitor.url}/no/such/page", data=LOGIN_FORM, allow_redirects=False)
+
+    assert (answer.status, len(visitor.drupal.ledger.alive())) == (303, 1)
+
+
+async def test_without_the_block_another_page_logs_nobody_in(visitor: Visitor):
+    answer = await visitor.submit("/", form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
+
+    assert (answer.status, visitor.drupal.ledger.sessions) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "location"),
+    [
+        ("/node/1?page=2", "/node/1?page=2"),
+        ("node/1", "/node/1"),
+        ("//evil.example/", "/user/2"),
+        ("https://evil.example/", "/user/2"),
+    ],
+)
+async def test_a_login_form_leads_to_its_local_destination(visitor: Visitor, asked, location):
+    path = f"/user/login?destination={quote(asked)}"
+    answer = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
+
+    assert answer.headers["Location"].removesuffix("?check_logged_in=1").removesuffix("&check_logged_in=1") == (
+        visitor.url + location
+    )
+
+
+async def test_a_login_by_ajax_fails_after_it_has_logged_in(visitor: Visitor):
+    path = "/user/login?ajax_form=1"
+    answer = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
+
+    assert (answer.status, await (await visitor.get(STATUS, cookie=cookie_of(answer))).text()) == (500, "1")
+
+
+async def test_two_trailing_slashes_are_collapsed_by_a_redirect(visitor: Visitor):
+    assert [(await visitor.get(f"/user/login{slashes}")).status for slashes in ("", "/", "//")] == [200, 200, 302]
 
 
 async def test_a_cart_opens_an_anonymous_session_and_remembers(visitor: Visitor):

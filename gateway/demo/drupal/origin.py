@@ -68,8 +68,8 @@ class Origin:
     def cookie_name(self) -> str:
         """The only name under which a session is found; all ports of a host share it (measured, Drupal 11.4).
 
-        Measured, Drupal 10.6 and 11.4: it depends on scheme, host and base path, and on nothing else; with a
-        `cookie_domain`, the hosts of a site share it.
+        Measured, Drupal 10.6 and 11.4: it depends on scheme, host and base path; with a `cookie_domain`, the hosts of a
+        site share it, and a `name_suffix` gives another one. How these two are hashed was not looked at.
         """
         hashed = self.cookie_domain or self.host + self.base_path
         return _cookie_name(self.scheme, hashed + self.name_suffix)

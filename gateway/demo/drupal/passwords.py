@@ -85,7 +85,10 @@ def _check_access(visit: Visit, user: User) -> None:
 
 
 def _changes(visit: Visit, user: User, fields: Mapping[str, Any]) -> Changes:
-    """Return what *fields* change. Users have to confirm their own mail and password with the current one."""
+    """Return what *fields* change. Users have to confirm their own mail and password with the current one.
+
+    As in core's constraint on these fields: 422 without it, which was not measured.
+    """
     changes: Changes = {}
     mail, password = fields.get("mail"), fields.get("pass")
     given = password if isinstance(password, dict) else {"value": password}

@@ -62,14 +62,8 @@ def read_target(target: str, *, version: str) -> Target:
     return Target(base=base, path=decoded, query=query, is_collapsible="//" in path)
 
 
-@lru_cache(maxsize=4096)
-def route_path(path: str, *, languages: tuple[str, ...] = ()) -> str:
-    """Return *path* without the prefix of a language, folded. The prefix itself has no other case (measured)."""
-    return fold_case(without_language(path, languages))
-
-
 def without_language(path: str, languages: tuple[str, ...]) -> str:
-    """Return *path* without the prefix of one of *languages*."""
+    """Return *path* without the prefix of one of *languages*, which has no other case (measured)."""
     first, slash, rest = path[1:].partition("/")
     if path.startswith("/") and first in languages:
         return slash + rest or "/"

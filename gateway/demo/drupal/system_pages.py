@@ -1,4 +1,7 @@
-"""Pages of the system module and its neighbours, most of them for administrators. Measured, Drupal 10.6/11.4."""
+"""Pages of the system module and its neighbours, most of them for administrators.
+
+What they refuse, and with which status, is measured, Drupal 10.6/11.4.
+"""
 
 from http import HTTPStatus
 

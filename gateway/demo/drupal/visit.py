@@ -266,7 +266,7 @@ class Visit:
     def _add_cache_headers(self, answer: web.StreamResponse) -> None:
         """Say whether the page cache has the answer, and let others keep it if the site allows that.
 
-        Measured, Drupal 10.6/11.4: only pages of visitors without a session are kept.
+        As in core's page_cache: only pages of visitors without a session are kept.
         """
         is_kept = self.is_page and self.method in ("GET", "HEAD") and self.cookie is None and not self._cookies
         if not is_kept or self.account is not None:

@@ -11,12 +11,13 @@ from structlog.contextvars import bind_contextvars
 
 from gateway.account import Caller, Client
 from gateway.auth_types import AuthType, is_method
+from gateway.errors import DrupalInvalid
 from gateway.language_choice import Language, msgid
 from gateway.login.outcome import Granted, Pending, Progress
 from gateway.web.headless import bodies
-from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW
+from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, SESSION_COOKIES
 from gateway.web.headless.handing_over import hand_over
-from gateway.web.http.app_keys import language_of
+from gateway.web.http.app_keys import RUNNING, language_of
 from gateway.web.http.responses import answer, whole_seconds, with_cookies
 from gateway.web.http.visitors import visitor_of
 
@@ -39,9 +40,7 @@ async def authenticate(request: web.Request) -> web.Response:
     )
     if isinstance(outcome, Granted):
         bind_contextvars(method=AuthType.NONE)
-        return await hand_over(
-            request, outcome, granted_answer(outcome, exempt_body(body.username, outcome, language), language)
-        )
+        return await hand_over_to(request, outcome, caller.client, exempt_body(body.username, outcome, language))
     bind_method(outcome.auth_type)
     return answer(pending_body(body.username, outcome, language), language=language)
 
@@ -64,9 +63,7 @@ async def login(request: web.Request) -> web.Response:
         remember=body.remember,
         caller=caller,
     )
-    return await hand_over(
-        request, granted, granted_answer(granted, login_body(body.username, granted, language), language)
-    )
+    return await hand_over_to(request, granted, caller.client, login_body(body.username, granted, language))
 
 
 async def resend(request: web.Request) -> web.Response:
@@ -131,7 +128,7 @@ async def logout(request: web.Request) -> web.Response:
     caller = caller_of(request, body)
     language = language_of(request)
     found = request.app[DRUPAL].credentials_in(
-        cookie_header="; ".join(request.headers.getall("Cookie", [])),
+        cookie_header=request.app[SESSION_COOKIES].sent("; ".join(request.headers.getall("Cookie", []))),
         authorization=request.headers.get("Authorization", ""),
         logout_token=body.logout_token,
     )
@@ -252,8 +249,16 @@ def bind_method(method: str) -> None:
 # The answer
 
 
-def granted_answer(granted: Granted, body: Mapping[str, object], language: Language) -> web.Response:
-    return with_cookies(answer(body, language=language), granted.hand_over.cookies)
+async def hand_over_to(
+    request: web.Request, granted: Granted, client: Client, body: Mapping[str, object]
+) -> web.Response:
+    """Answer with *body* and the session's cookie. Raises DrupalInvalid for a cookie that can't be handed over."""
+    try:
+        lines = request.app[SESSION_COOKIES].lines(granted, client)
+    except DrupalInvalid:
+        request.app[RUNNING].keep(request.app[FLOW].lost(granted))
+        raise
+    return await hand_over(request, granted, with_cookies(answer(body, language=language_of(request)), lines))
 
 
 def pending_body(username: str, pending: Pending, language: Language) -> bodies.CodeNeeded:

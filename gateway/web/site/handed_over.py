@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from gateway.account import Client
 from gateway.errors import DrupalInvalid
 from gateway.login.outcome import Granted
 from gateway.policy.check import PolicyCheck
 from gateway.policy.rules import Reason
+from gateway.web.site.guard import cookies_in
 from gateway.web.site.own_cookies import OwnCookies
 from gateway.web.site.sealed_cookies import Kind, SealedCookies, SealedSession
 
@@ -37,6 +39,16 @@ class HandedOver:
         if granted.exempt and granted.exempt != Reason.REMEMBERED:
             session = replace(session, kind=Kind.EXEMPT, exemption=self._policy.exemption(granted.exempt))
         return tuple(self.sealed_line(line, session) for line in granted.hand_over.cookies)
+
+    def lines(self, granted: Granted, client: Client) -> tuple[str, ...]:
+        """`app_keys.SessionCookies`: for a frontend of /headless."""
+        return granted.hand_over.cookies if client.plain_cookies else self.session_lines(granted)
+
+    def sent(self, cookie_header: str) -> str:
+        """`app_keys.SessionCookies`: each session that opens as Drupal knows it. What does not open stays as it is."""
+        cookies = cookies_in([cookie_header])
+        pairs = [(name, self._sealed.open(name, value), value) for name, value in cookies.sessions]
+        return "; ".join(f"{name}={opened.id if opened else value}" for name, opened, value in pairs)
 
     def sealed_line(self, line: str, session: SealedSession) -> str:
         """Return Drupal's Set-Cookie *line* under our seal. Raises as `session_lines`."""
