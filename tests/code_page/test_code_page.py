@@ -131,6 +131,15 @@ async def test_an_expired_login_says_so_and_forgets_its_cookie(site, browser):
     assert (await browser.verify(form, right)).status == 410
 
 
+async def test_a_login_that_expires_after_a_wrong_code_is_not_said_to_have_had_its_last(site, browser):
+    form = await browser.begin()
+    await browser.post(form.fields("code") | {"action": "verify", "otp": "0"})
+    site.world.clock.ahead = 301
+    told = await browser.open(PATH)
+
+    assert told.text("main p") == "This login is no longer open. Please start again."
+
+
 async def test_a_browser_without_a_login_is_told_so(site, browser):
     told = await browser.open(PATH)
 

@@ -37,7 +37,8 @@ async def page(visit: Visit) -> web.Response:
             return await submit(visit)
         except RefusedError as refused:
             error = _sentence(refused)
-    return visit.html("Log in", markup.login(error))
+    # The form keeps the query, with its `destination` (FormBuilder::buildFormAction).
+    return visit.html("Log in", markup.login(error, action=visit.request.path_qs))
 
 
 async def in_block(visit: Visit, answer: web.Response) -> web.Response:

@@ -44,7 +44,7 @@ REDIRECT = """<!DOCTYPE html>
         Redirecting to <a href="{location}">{location}</a>.
     </body>
 </html>"""
-LOGIN = """<form class="user-login-form" data-drupal-selector="user-login-form" action="/user/login" method="post" id="user-login-form" accept-charset="UTF-8">
+LOGIN = """<form class="user-login-form" data-drupal-selector="user-login-form" action="{action}" method="post" id="user-login-form" accept-charset="UTF-8">
 {error}<input autocorrect="none" autocapitalize="none" spellcheck="false" autofocus="autofocus" autocomplete="username" data-drupal-selector="edit-name" type="text" id="edit-name" name="name" value="" size="60" maxlength="60" class="form-text required" required="required" />
 <input autocomplete="current-password" data-drupal-selector="edit-pass" type="password" id="edit-pass" name="pass" size="60" maxlength="128" class="form-text required" required="required" />
 <input autocomplete="off" data-drupal-selector="{build_id}" type="hidden" name="form_build_id" value="{build_id}" />
@@ -129,8 +129,9 @@ def redirect(location: str) -> str:
     return REDIRECT.format(location=escape(location))
 
 
-def login(error: str = "") -> str:
+def login(error: str = "", *, action: str = "/user/login") -> str:
     return LOGIN.format(
+        action=escape(action),
         build_id=f"form-{secrets.token_urlsafe(32)}",
         error=f'<div role="alert">{escape(error)}</div>\n' if error else "",
     )

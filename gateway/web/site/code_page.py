@@ -60,7 +60,7 @@ LOGIN_PATH: Final = "/user/login"
 CLIENT: Final = Client(id=GUARD, kind="browser")
 # Where Drupal logs users in at other sites, so that its answer leads to another host: OAuth, OpenID Connect, SAML, CAS.
 LEADS_AWAY: Final = re.compile(r"(?:/[a-z-]{2,12})?/(?:oauth2?|oidc|saml[a-z_-]*|cas)(?:/.*)?")
-# The page's forms can't do anything else about these than to show them, so they are said above the form.
+# After these errors the user may go on, so the form says them. Any other error has a page of its own.
 SAID_ON_THE_PAGE: Final = (WrongOtp, TransactionClosed, Throttled, NotEnrolled, Unavailable)
 
 
@@ -133,7 +133,8 @@ def without_login(request: web.Request, sent: Cookies) -> web.Response:
 def over(request: web.Request, waiting: Challenge, note: Note | None, error: TransactionClosed) -> web.Response:
     """The page for a login that is over: its last code was wrong, its time is up, or it was used."""
     page, view = request.app[PAGE], request.app[VIEW]
-    text = texts.LAST_ATTEMPT if note and note.word == WrongOtp.word else error.sentence
+    was_last = note is not None and note.word == WrongOtp.word and not note.attempts_left
+    text = texts.LAST_ATTEMPT if was_last else error.sentence
     response = view.message(closed_message(waiting, text), language=language_of(request))
     return with_cookies(response, [page.own.challenge_gone(), page.own.note_gone()])
 
