@@ -16,28 +16,49 @@ from statistics import median
 
 import uvloop
 
+from gateway.drupal.cookies import session_name
+from gateway.sealing import Sealer, SealKey, parse_secret
+from gateway.web.site.sealed_cookies import Kind, SealedCookies, SealedSession
 from tests.bench import processes
 from tests.ports import free_port
 
 AT_ONCE = 16
 MIB = 1 << 20
+KEY = "k1:" + base64.b64encode(os.urandom(32)).decode()
+INDEX_KEY = base64.b64encode(os.urandom(32)).decode()
+ORIGIN = "http://www.example.org"
+NAME = session_name(ORIGIN)
+ID = "q0VvXw2rU8sT4kP6bD7eF9gA1cB3dE5f"
 GET = (
     b"GET /node/1?page=2 HTTP/1.1\r\nHost: www.example.org\r\nAccept: text/html,application/xhtml+xml;q=0.9\r\n"
     b"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
     b"Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\nConnection: keep-alive\r\n"
-    b"Cookie: SESS0123456789abcdef0123456789abcdef=q0VvXw2rU8sT4kP6bD7eF9gA1cB3dE5f\r\nDNT: 1\r\n\r\n"
+    b"DNT: 1\r\nCookie: a=1; "
 )
+
+
+def page_request(value: str) -> bytes:
+    """A request for a page, with a session's cookie."""
+    return GET + f"{NAME}={value}\r\n\r\n".encode()
+
+
+def sealed() -> str:
+    """The cookie's value behind the guard: a session whose user has passed the second factor."""
+    sealer = Sealer([SealKey.parse(KEY)], parse_secret(INDEX_KEY))
+    session = SealedSession(kind=Kind.PROVEN, id=ID, uid="2", since=1_800_000_000)
+    return SealedCookies(sealer, origin=ORIGIN).seal(NAME, session)
 
 
 class Browser(asyncio.Protocol):
     """One kept connection, on which the same page is read again and again."""
 
-    def __init__(self, times: int, done: asyncio.Future[None]) -> None:
+    def __init__(self, request: bytes, times: int, done: asyncio.Future[None]) -> None:
+        self.request = request
         self.left, self.done, self.got, self.whole = times, done, 0, 0
 
     def connection_made(self, transport):
         self.transport = transport
-        transport.write(GET)
+        transport.write(self.request)
 
     def data_received(self, data):
         if not self.whole:
@@ -51,7 +72,7 @@ class Browser(asyncio.Protocol):
         self.got = self.whole = 0
         self.left -= 1
         if self.left:
-            self.transport.write(GET)
+            self.transport.write(self.request)
         else:
             self.transport.close()
             self.done.set_result(None)
@@ -62,6 +83,7 @@ class Measured:
     name: str
     pid: int
     port: int
+    request: bytes
     page_us: list[float] = field(default_factory=list)
     down_ms: list[float] = field(default_factory=list)
     up_ms: list[float] = field(default_factory=list)
@@ -73,7 +95,9 @@ class Measured:
         before = processes.cpu_seconds(self.pid)
         dones = [loop.create_future() for _ in range(AT_ONCE)]
         for done in dones:
-            await loop.create_connection(lambda done=done: Browser(times // AT_ONCE, done), "127.0.0.1", self.port)
+            await loop.create_connection(
+                lambda done=done: Browser(self.request, times // AT_ONCE, done), "127.0.0.1", self.port
+            )
         await asyncio.gather(*dones)
         self.page_us.append((processes.cpu_seconds(self.pid) - before) / times * 1e6)
 
@@ -111,7 +135,8 @@ def configuration(site_port: int) -> dict[str, object]:
         "listen": {"host": "127.0.0.1", "port": free_port()},
         "admin": {"host": "127.0.0.1", "port": free_port()},
         "public_url": "http://www.example.org",
-        "keys": ["k1:" + base64.b64encode(os.urandom(32)).decode()],
+        "keys": [KEY],
+        "index_key": INDEX_KEY,
         "headless": {"clients": [{"id": "web", "api_key": "an-api-key-of-the-benchmark"}]},
         "drupal": {"url": f"http://127.0.0.1:{site_port}"},
         "proxy": {"enabled": True},
@@ -129,7 +154,10 @@ async def servers(folder: Path) -> AsyncGenerator[tuple[Measured, Measured]]:
             processes.headgate(settings, folder=folder) as pid,
         ):
             port: int = settings["listen"]["port"]  # type: ignore[index]
-            yield Measured(name="bare", pid=bare_pid, port=bare["http"]), Measured(name="gateway", pid=pid, port=port)
+            yield (
+                Measured(name="bare", pid=bare_pid, port=bare["http"], request=page_request(ID)),
+                Measured(name="gateway", pid=pid, port=port, request=page_request(sealed())),
+            )
 
 
 async def measure(*, rounds: int, pages: int, mebibytes: int) -> dict[str, object]:
