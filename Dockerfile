@@ -2,8 +2,7 @@
 #   docker build -t headgate .                      production: without the demo and its known passwords
 #   docker build -t headgate:demo --target demo .   the demo; docker run --rm -p 8080:8080 -p 8081:8081 headgate:demo
 #
-# A tag can be moved to another image. Pin the image by its digest, which `docker buildx imagetools inspect python:3.13-slim` shows:
-#   docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:… -t headgate .
+# A tag can be moved to another image. `make pin` writes the digest of today's image behind it; commit that.
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build

@@ -5,9 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := .venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+BASE_IMAGE := python:3.13-slim
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run setup test check audit sbom format lock bench-quick break languages chaos clean redis chromium oathtool typescript
+.PHONY: help run setup test check audit sbom format lock pin bench-quick break languages chaos clean redis chromium oathtool typescript
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +68,13 @@ lock: ## write the lock files from pyproject.toml: production, demo, tests
 	@$(COMPILE) --extra demo --constraint requirements.lock --output-file requirements-demo.lock pyproject.toml
 	@$(COMPILE) --extra demo --extra test --allow-unsafe --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	@rm -rf .venv-lock
+
+# Every image of this checkout then starts from the same bytes. Without it, the tag says which.
+pin: ## write the digest of the base image into the Dockerfile; commit it, and repeat it for updates
+	@digest=$$(docker buildx imagetools inspect $(BASE_IMAGE) | sed -n 's/^Digest: *//p'); \
+	echo "$$digest" | grep -Eqx 'sha256:[0-9a-f]{64}' || { echo "docker does not know the digest of $(BASE_IMAGE)" >&2; exit 1; }; \
+	sed "s|^ARG PYTHON_IMAGE=.*|ARG PYTHON_IMAGE=$(BASE_IMAGE)@$$digest|" Dockerfile > Dockerfile.new && mv Dockerfile.new Dockerfile && \
+	echo "$(BASE_IMAGE)@$$digest"
 
 clean: ## remove .venv and caches
 	@rm -rf .venv tests/typescript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from gateway.errors import NotEnrolled
 
-# Fields of an account in Drupal's entity shape: each is a list of items, {"value": …} for most.
+# Fields of an account in Drupal's entity shape: each is a list of items, and most items are {"value": …}.
 Profile: TypeAlias = Mapping[str, Sequence[Mapping[str, object]]]
 
 
@@ -61,7 +61,8 @@ class DrupalSession:
     roles: tuple[str, ...] = ()
 
 
-# What Drupal gives for a right password, and what is parked and handed over. Each kind is one member of this union.
+# What Drupal gives for a right password, and what is parked and handed over. So far there is one kind. A second kind
+# makes this a union.
 Credential: TypeAlias = DrupalSession
 
 
@@ -124,11 +125,11 @@ class Enrolment:
         return self.pending
 
     def confirm(self, secret: bytes, *, step: int, recovery_hashes: tuple[str, ...]) -> "Enrolment":
-        """Enrol the confirmed *secret* and its recovery codes, instead of the previous ones. The code that confirmed it
-        is used up.
+        """Enrol the confirmed *secret* and its recovery codes, instead of the previous ones.
 
-        Remembered devices are forgotten: no code of the new authenticator was asked for when they were remembered.
-        Raises NotEnrolled when *secret* was confirmed before, or when another one was proposed since.
+        The code that confirmed *secret* is used up. Remembered devices are forgotten: no code of the new authenticator
+        was asked for when they were remembered. Raises NotEnrolled when *secret* was confirmed before, or when another
+        one was proposed since.
         """
         if self.pending != secret:
             raise NotEnrolled("nothing_to_confirm")
@@ -179,9 +180,9 @@ class Enrolment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grant:
-    """What a manageToken says: which user passed a second factor *at* that time, and where notices to them go.
+    """What a manageToken says: which user passed a second factor, when they did (*at*), and where notices to them go.
 
-    *method* is the authType that they passed it by.
+    *method* is the authType of that factor.
     """
 
     uid: str

@@ -182,7 +182,8 @@ def courier_of(parts: Components) -> Courier:
         options=settings.courier,
         claim_seconds=settings.store.claim_seconds,
         fall_back=Fallback(parts.backend, flood=parts.flood, methods=settings.fallback, clock=parts.clock),
-        # With a fallback, a message's deadline comes before its code expires. /status may be called until then.
+        # With a fallback, a message's deadline comes before its code expires. `/status` may be called until the code
+        # expires.
         remembered_seconds=REMEMBERED_SECONDS + (settings.code.lifetime_seconds if settings.fallback else 0),
     )
 

@@ -83,10 +83,10 @@ def fold(name: str) -> str:
     """Return the same text for all spellings that a collation of Drupal's database may treat as equal.
 
     If two names are merged, they share a counter. If one name is split, an attacker evades the counter by spelling it
-    differently (`alıce` and `àlicé` log in as alice: measured, Drupal 10.6 and 11.4). So this merges too much rather
+    differently (`alıce` and `àlicé` log in as alice: measured, Drupal 10.6 and 11.4). So `fold` merges too much rather
     than too little. It applies NFKD, casefold and *SPELLINGS*, and drops marks, formats and separators. It makes every
-    digit an ASCII digit, and ss one s. It replaces everything else above U+FFFF by one symbol. The last rule comes from
-    `general_ci`. In `0900_ai_ci`, 𝐚 is an a, so no finer rule would suit both.
+    digit an ASCII digit, and `ss` one `s`. It replaces every other character above U+FFFF by one symbol, because
+    `general_ci` takes them all for equal. `0900_ai_ci` takes 𝐚 for an a, and NFKD does the same before this rule.
     """
     # Twice: casefold can make new compositions, and NFKD can make new capitals.
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).casefold()

@@ -21,7 +21,7 @@ from gateway.settings import SHORT_API_KEY, Settings
 PREFIX = "HEADGATE_"
 # Variables that are not keys of the tree: the command reads the first, `from_environment` makes a client of the others.
 NOT_KEYS = frozenset({"CONFIG", "API_KEY", "API_KEY_FILE"})
-# Each round removes what was wrong in the one before. No tree is deeper than this.
+# `validated` checks the tree in rounds, and removes after each round what was wrong. No tree is deeper than this.
 MOST_ROUNDS = 8
 
 
@@ -47,7 +47,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] 
     settings = validated(tree, problems)
     # The default replaces a wrong value. A conflict that this default causes is not reported.
     wrong = {outermost_key(key) for key, _ in problems}
-    conflicts = [*settings.conflicts(), *short_api_keys(settings, environ)]
+    # Nor is one with a key that an unreadable file may hold.
+    conflicts = [] if file_problems else [*settings.conflicts(), *short_api_keys(settings, environ)]
     problems += [(key, sentence) for key, sentence in conflicts if outermost_key(key) not in wrong]
     if only is not None:
         problems = file_problems + [(key, sentence) for key, sentence in problems if outermost_key(key) in only]
@@ -111,7 +112,10 @@ def add_only_client(tree: dict[str, object], environ: Mapping[str, str]) -> None
 
 
 def short_api_keys(settings: Settings, environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the clients whose apiKey is too short. The one of HEADGATE_API_KEY, for first tries, is only a warning."""
+    """Return a problem for each client whose apiKey is too short.
+
+    HEADGATE_API_KEY is for first tries: if it is too short, that is only a warning.
+    """
     if {f"{PREFIX}API_KEY", f"{PREFIX}API_KEY_FILE"} & environ.keys():
         return []
     clients = enumerate(settings.headless.clients)
@@ -142,7 +146,7 @@ def validated(tree: dict[str, object], problems: list[tuple[str, str]]) -> Setti
             return Settings.model_validate(tree)
         except ValidationError as error:
             found = [(item, described(item, Settings)) for item in error.errors()]
-            # Problems of the rounds before explain some of these: what was removed there may be missing here.
+            # What an earlier round removed may be missing here. The problem that this causes is not reported again.
             problems += [problem for _, problem in found if not follows(problem[0], problems)]
             for item, _ in found:
                 remove(tree, keys_of(item["loc"], Settings))
@@ -150,7 +154,10 @@ def validated(tree: dict[str, object], problems: list[tuple[str, str]]) -> Setti
 
 
 def follows(key: str, problems: Sequence[tuple[str, str]]) -> bool:
-    """Return whether *problems* already explain one with *key*: they name *key* itself, or a key directly inside it."""
+    """Return whether one of *problems* already explains a new problem with *key*.
+
+    A problem that names *key* itself, or a key directly inside *key*, explains the new one.
+    """
     wrong = [plain_key(other) for other, _ in problems]
     return plain_key(key) in {part for other in wrong for part in (other, other.rpartition(".")[0])}
 

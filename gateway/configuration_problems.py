@@ -44,7 +44,8 @@ SENTENCES = {
     "union_tag_invalid": "unknown kind; must be one of {expected_tags}",
     "union_tag_not_found": "needs a kind",
 }
-# For a type that the table lacks. A test makes every mistake that our options can have, and never meets this.
+# The sentence for a type that the table lacks. A test makes every mistake that our options can have, and never gets
+# this sentence.
 UNKNOWN = "can't be used"
 
 
@@ -95,7 +96,7 @@ def options_at(loc: Sequence[int | str], root: type[Options]) -> list[type[Optio
         if fields:
             found = [options for field in fields for options in options_in(field.annotation)]
         elif isinstance(part, str):
-            # The kind of a union's member, which pydantic puts between the keys.
+            # *part* is no key. It is the `kind` of a union's member, which pydantic puts between the keys.
             found = [options for options in found if part in kinds_of(options)]
     return found
 

@@ -138,9 +138,9 @@ class Factor(Protocol):
     enrolled: ClassVar[bool]
 
     def challenge(self, secret: bytes) -> str:
-        """Return what a login sends for the user to answer with; empty if the user has everything already.
+        """Return what must be sent before the user can answer, such as a code; empty if the user has it all already.
 
-        It is made from the transaction's *secret* alone: the same at every call, so that a resend repeats it.
+        It is made from the transaction's *secret* alone. So it is the same at every call, and a resend repeats it.
         """
         ...
 
@@ -160,8 +160,8 @@ class Factor(Protocol):
 class Text:
     """One message, ready to be carried: *html* and *subject* are for channels that have them.
 
-    The rest is for a sender that writes its own text. *code* is empty in a notice; *expires_at* is in seconds since
-    the epoch.
+    *channel*, *code*, *language* and *expires_at* are for a channel whose peer writes the text itself. *code* is empty
+    in a notice; *expires_at* is in seconds since the epoch.
     """
 
     plain: str = field(repr=False)
@@ -261,11 +261,14 @@ class Parked(Protocol):
         ...
 
     async def postpone(self, key: str, *, due_at: float) -> None:
-        """Make it due at *due_at*, sooner or later than before. An unknown key is no error."""
+        """Make the credential due at *due_at*, sooner or later than before. An unknown key is no error."""
         ...
 
     async def claim(self, *, now: float, lease_seconds: float, most: int) -> list[tuple[str, Credential]]:
-        """Take what is due, up to *most*, the longest due first. No other call gets the same before the lease ends."""
+        """Take at most *most* credentials that are due, the longest due first.
+
+        No other call gets the same ones before the lease ends.
+        """
         ...
 
     async def remove(self, key: str) -> None:
@@ -335,7 +338,7 @@ class Enrolments(Protocol):
         *,
         seen: Enrolment | None = None,
     ) -> Enrolment | None:
-        """Apply *change* atomically; None stands for no enrolment. Otherwise as Transactions.update."""
+        """Apply *change* atomically; None stands for no enrolment. The rest is as in Transactions.update."""
         ...
 
     async def initialise(self) -> None:

@@ -1,7 +1,7 @@
 """A limit: how often something may happen, and when it is refused.
 
-Pure rules over the times at which a limit was taken. Stores keep these times. A store may apply the rules in its own
-language. A test gives the same history to it and to these functions, and compares the results.
+These are pure rules over the times at which a limit was taken. Stores keep these times. A store may apply the rules in
+a language of its own. A test gives the same history to that store and to these functions, and compares the results.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 # A limit with `wait_first` remembers this many takings beyond `most`. Any wait doubled 64 times exceeds `wait_most`.
 BEYOND = 64
 
-# The name of a limit that counts one network of one account. While it is full, the account knows the network.
+# The name of the limit that a right code fills, for one account and one network (`most` is 1). While this limit is
+# full, the network is a known network of the account.
 KNOWN_NETWORK = "known_network"
 
 
@@ -18,8 +19,8 @@ KNOWN_NETWORK = "known_network"
 class Limit:
     """Allows *key* to be taken at most *most* times within *seconds*.
 
-    With *wait_first*, a full limit refuses for that many seconds after it was last taken. Each further time doubles the
-    wait, up to *wait_most*. With *until_unlocked*, a full limit stays full until it is cleared.
+    With *wait_first*, a full limit refuses for that many seconds after it was last taken. Each further taking doubles
+    the wait, up to *wait_most*. With *until_unlocked*, a full limit stays full until it is cleared.
     """
 
     name: str

@@ -24,7 +24,8 @@ from pydantic import (
 from gateway.networks import Network, is_loopback, network_named
 from gateway.signing import signing_key
 
-# Parsed before pydantic tries the union, whose own errors would add the names of its members to the key.
+# `network_named` reads the text before pydantic tries the union `Network`. The union's own errors would add the names
+# of its members to the key.
 NamedNetwork = Annotated[Network, BeforeValidator(network_named)]
 
 
@@ -64,7 +65,7 @@ class Options(BaseModel):
         return built
 
     def risks(self) -> list[tuple[str, str]]:
-        """Return what works here but is risky, as pairs of key and sentence. Each part has its own."""
+        """Return what works here but is risky, as pairs of key and sentence. Each part has risks of its own."""
         return []
 
     def warnings(self) -> list[tuple[str, str]]:
@@ -120,7 +121,7 @@ def risk_of_file(path: Path) -> str | None:
     """Say whether other users can read or write the secret file at *path*; None if they can't.
 
     A read-only mount belongs to a container, which has no other users. In Kubernetes the files of a Secret belong to
-    root, so the gateway's user can read them only with the last bit (k8s/overlays).
+    root, so the gateway's user can read them only if their mode lets all users read (k8s/overlays).
     """
     try:
         if os.statvfs(path).f_flag & os.ST_RDONLY:
@@ -145,7 +146,7 @@ class UnusableSecret(Unusable):
 
 
 def _fill_in(options: type[Options], given: dict[str, object]) -> None:
-    """Complete a part that names only some keys: the others come from its default, which `flood.name` has."""
+    """Complete a part that names only some keys. The others come from the default of the part, as in `flood.name`."""
     for name, field in options.model_fields.items():
         part, default = given.get(name), field.default
         if isinstance(part, Mapping) and isinstance(default, Options) and field.annotation is type(default):
@@ -169,7 +170,7 @@ def is_secret(annotation: object) -> bool:
 
 
 def _content(path: Path) -> str | UnusableSecret:
-    # Base64 ends with "=": somebody may have given the secret itself where its file belongs.
+    # A path that ends with "=" may be base64: somebody may have given the secret itself in place of its file.
     shown = f" {path}" if path.is_absolute() and not path.name.endswith("=") else ""
     try:
         return path.read_text(encoding="utf-8").strip()

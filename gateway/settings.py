@@ -194,7 +194,10 @@ class Settings(Options):
         return key
 
     def sealer(self) -> Sealer:
-        """Return a sealer with the configured keys; without any, with new ones, which only the memory store may use."""
+        """Return a sealer with the configured keys.
+
+        If none are configured, it has new ones, which only the memory store may use.
+        """
         keys = [SealKey.parse(key) for key in self.keys.get_secret_value().split()] if self.keys else []
         index = parse_secret(self.index_key.get_secret_value()) if self.index_key else os.urandom(32)
         return Sealer(keys or [SealKey.parse("made:" + b64encode(os.urandom(32)).decode())], index)

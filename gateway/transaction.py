@@ -154,7 +154,7 @@ class Transaction:
         self.demand_open(now=now)
         if auth_type not in self.methods:
             raise NotEnrolled
-        # Its messages stay known: after switching back, the code that was sent can still be typed.
+        # `messages` stays as it is: after switching back, the user can still type the code that was sent.
         return replace(self, auth_type=auth_type)
 
     def end(self, *, now: float) -> "Transaction":

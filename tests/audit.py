@@ -21,6 +21,9 @@ UNREACHABLE = (
     "Connect timeout",
     "timed out",
     "Max retries",
+    # An error of the index, or a page that is not its answer, such as that of a network's sign-in.
+    "ServiceError",
+    "JSONDecodeError",
 )
 SECONDS = 120
 

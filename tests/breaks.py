@@ -267,6 +267,14 @@ BREAKS = (
         new="except KeyError as error:",
         test="tests/flows/test_start.py::test_a_taken_port_is_one_line_with_the_key_to_change",
     ),
+    Break(
+        promise=15,
+        says="nothing is said about what is risky",
+        function="gateway.process.warn",
+        old="for key, why in settings.warnings():",
+        new="for key, why in ():",
+        test="tests/flows/test_start.py::test_serve_warns_at_start_that_browser_clients_need_a_public_url",
+    ),
 )
 
 

@@ -256,6 +256,8 @@ def certificate(folder: Path, *, host: str = "127.0.0.1") -> Path:
     """A self-made certificate for *host*, with its key in one file, that also serves as the authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    is_name = host.strip("0123456789.:") != ""
+    alternative = x509.DNSName(host) if is_name else x509.IPAddress(ipaddress.ip_address(host))
     now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
@@ -265,7 +267,7 @@ def certificate(folder: Path, *, host: str = "127.0.0.1") -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )

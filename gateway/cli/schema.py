@@ -36,7 +36,7 @@ def is_secret(given: Schema) -> bool:
 
 
 def with_any_of(schema: Any) -> Any:
-    """Return *schema* with `anyOf` for `oneOf`: without a `kind`, options may be those of several kinds."""
+    """Return *schema* with `anyOf` in place of `oneOf`: options that give no `kind` may fit more than one kind."""
     if isinstance(schema, dict):
         return {"anyOf" if name == "oneOf" else name: with_any_of(value) for name, value in schema.items()}
     return [with_any_of(value) for value in schema] if isinstance(schema, list) else schema

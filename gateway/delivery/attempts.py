@@ -37,7 +37,10 @@ class _Progress:
 
 
 class Attempts:
-    """Tries messages. *rest* waits the given seconds before another try, and may raise to give the message back."""
+    """Tries messages.
+
+    *rest* waits the given seconds before another try. It raises an exception when another courier has to take over.
+    """
 
     def __init__(
         self,
@@ -59,7 +62,8 @@ class Attempts:
     async def deliver(self, claimed: Claimed, message: Message) -> Literal["sent", "failed"]:
         """Try *message* until its deadline, and return its outcome.
 
-        A code that is too late is `failed`, too: nobody can ask for the status of its closed transaction.
+        A code that is too late counts as `failed`, too. If its login is over, nobody can ask for the status. With a
+        fallback, the deadline comes earlier, and the fallback sends the code while the login is still open.
         """
         progress = _Progress(claimed=claimed, message=message)
         try:
@@ -113,7 +117,7 @@ class Attempts:
         if message.subject == "code" and not progress.is_counted:
             if not await self._counted(message):
                 raise TooLate("flood")
-            # Asked once: the count may expire before a peer that is down comes back.
+            # Flood control is asked only once for each message: a peer may be down for so long that the count expires.
             progress.is_counted = True
 
     async def _pause(self, progress: _Progress) -> None:

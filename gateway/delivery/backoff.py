@@ -9,7 +9,7 @@ MOST_DOUBLINGS = 30
 class Backoff:
     """Pauses that begin at *first_seconds* and double up to *most_seconds*.
 
-    Each is shortened at random, so that the couriers do not all try at the same moment.
+    Each pause is shortened at random, so that the couriers do not all try at the same moment.
     """
 
     def __init__(self, *, first_seconds: float, most_seconds: float, rng: Random) -> None:

@@ -23,7 +23,8 @@ from gateway.texts.messages import Texts
 
 log = structlog.get_logger()
 
-# How long a claim waits for the first message. Only a stop needs the claim to end, and a stop cancels the claim.
+# How long a claim waits for the first message. It may be long: only a stop has to end a claim early, and a stop cancels
+# the claim.
 WAIT_SECONDS = 5.0
 # How long after its deadline `/status` can still read the outcome of a message.
 REMEMBERED_SECONDS = 60.0
@@ -43,7 +44,7 @@ class CourierOptions(Options):
 
 
 async def no_fallback(failed: Message) -> None:
-    """The fallback of a site that has none."""
+    """Do nothing: used where no fallback is configured."""
 
 
 class _GivenBack(Exception):
@@ -54,8 +55,8 @@ class Courier:
     """Claims, tries and finishes messages. *name* tells this courier from all others.
 
     *claim_seconds* is the store's: a courier that is silent for this long loses its messages. *fall_back* is called for
-    each message that has failed, and may be called twice. *remembered_seconds* after a message's deadline, its outcome
-    is forgotten. *code_of* makes a transaction's code; *counted* asks flood control about a message.
+    each message that has failed, and may be called twice. The outcome of a message is forgotten *remembered_seconds*
+    after its deadline. *code_of* makes a transaction's code; *counted* asks flood control about a message.
     """
 
     def __init__(
@@ -81,8 +82,8 @@ class Courier:
         self._claim_seconds = claim_seconds
         self._fall_back = fall_back
         self._remembered_seconds = remembered_seconds
-        # Not from *rng*: forked processes share its state. If two couriers had one name, the death of either would go
-        # unnoticed.
+        # The name does not come from *rng*, because forked processes share its state. If two couriers had one name, the
+        # death of either would go unnoticed.
         self._name = name or secrets.token_hex(8)
         self._backoff = Backoff(first_seconds=options.retry_seconds, most_seconds=options.retry_most_seconds, rng=rng)
         self._attempts = Attempts(
@@ -136,7 +137,7 @@ class Courier:
                 continue
             failures = 0
             for claimed in found:
-                # After missed reports, the store gives this courier a message that it is still trying.
+                # After missed reports, the store may hand out a message that this courier is still trying.
                 if claimed.receipt not in self._held:
                     self._held[claimed.receipt] = tasks.create_task(self._carry(claimed))
 
@@ -179,11 +180,12 @@ class Courier:
             return
         word = await self._attempts.deliver(claimed, message)
         if word == "failed":
-            # Before the outcome is stored: a frontend that reads `failed` gives up.
+            # The fallback comes before the outcome is stored, because a frontend that reads `failed` gives up.
             await self._fall_back(message)
         await self._finish(claimed, word, until=max(self._clock(), message.deadline) + self._remembered_seconds)
         if word == "failed":
-            # Again: when two messages of one method fail at once, each first sees the other as still on its way.
+            # Called again: if both messages of one method fail at once, each of them sees the other as still on its way
+            # at the first call, and neither falls back.
             await self._fall_back(message)
 
     async def _rest(self, seconds: float) -> None:

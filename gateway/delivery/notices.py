@@ -27,7 +27,7 @@ class Notices:
         self._channels = channels
 
     async def tell(self, notice: Message | None, *, uid: str) -> None:
-        """Put *notice* into the outbox. None, for an account without an address, is ignored."""
+        """Put *notice* into the outbox. Does nothing for None, which means an account without an address."""
         if notice is None or notice.channel not in self._channels:
             return
         try:

@@ -37,7 +37,7 @@ def _country(name: str) -> str:
 
 
 class NumberOptions(Options):
-    """*default_region* is that of a number without a country code. Without it, such a number is refused.
+    """*default_region* is the region of a number without a country code. If it is None, such a number is refused.
 
     *allowed_regions* lists the regions to which messages may be sent; empty means all but `001`. `001` stands for
     numbers of no country.
@@ -89,7 +89,8 @@ def e164(text: str, options: NumberOptions) -> str:
 def _costs_extra(number: "PhoneNumber") -> bool:
     """Whether a message to *number* costs extra: premium and shared-cost numbers, and personal ones (+44 70).
 
-    Networks ignore digits after the end of a number, so a longer one is refused, too.
+    Networks ignore digits after the end of a number, so a premium number with more digits is still reached. For this
+    reason, every number that is too long is refused.
     """
     import phonenumbers
 

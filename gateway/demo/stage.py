@@ -118,7 +118,7 @@ def add_pages(app: web.Application, mailbox: Mailbox, *, drupal: str) -> None:
 
 
 def listed(mail: Mail) -> dict[str, object]:
-    """*mail* for the mailbox page; `html` is where its HTML is."""
+    """*mail* as the mailbox page needs it; `html` is the path of its HTML, or None."""
     return asdict(mail) | {"html": f"/mailbox/mails/{mail.id}" if mail.html else None}
 
 

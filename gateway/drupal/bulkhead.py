@@ -1,7 +1,7 @@
 """Limits on the calls to Drupal (promise 13).
 
-The bulkhead limits how many run at once, in all and for one network. It serves the networks that wait in turn, so that
-a few of them can't keep all others out. The circuit breaker refuses calls while Drupal does not answer.
+The bulkhead limits how many calls run at once, in all and for one network. It serves the waiting networks in turn, so
+that a few of them can't keep all others out. The circuit breaker refuses calls while Drupal does not answer.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ Line: TypeAlias = deque[Waiting]
 
 
 class Bulkhead:
-    """Lets *most* calls run at once, and as many wait. One network gets a quarter of each.
+    """Lets at most *most* calls run at once, and the same number wait. One network gets a quarter of each at most.
 
-    The networks that wait get the free slots in turn, for one call each. When the queue is full, the network that waits
-    most loses its newest call to a network that waits less.
+    The networks that wait get the free slots in turn, for one call each. When the queue is full, the network with most
+    waiting calls loses its newest one to a network with fewer.
 
     A call that follows up a login goes before all others: it runs first, and takes the place of another one in a full
     queue. If it were refused, the session that Drupal has opened would be lost; a login that waits has opened nothing
@@ -108,7 +108,8 @@ class Bulkhead:
         if network and self._waiting_of[network] >= self._quarter:
             self._evict(self._lines.get(network) if follow_up else None)
         elif self._waiting_of.total() >= self._most:
-            # With the new call, its own network must still wait less than the one that loses a call.
+            # A network takes a place only if, with the new call, it has fewer waiting calls than the network that loses
+            # one. A follow-up always takes it.
             self._evict(self._longest_line(above=0 if follow_up else len(self._lines.get(network, ())) + 1))
         line = self._follow_ups if follow_up else self._lines.setdefault(network, deque())
         entry = Waiting(network=network, line=line)
@@ -117,9 +118,10 @@ class Bulkhead:
         return entry
 
     def _longest_line(self, *, above: int) -> Line | None:
-        """Return the line of the network that waits most, if more than *above* calls wait there.
+        """Return the longest line of a network, if more than *above* calls wait in it.
 
-        Of several, the one whose turn comes last. The gateway's own calls end sessions, so they keep their places.
+        Of several lines of this length, it is the one whose turn comes last. The gateway's own calls end sessions, so
+        they keep their places.
         """
         lines = (line for network, line in reversed(self._lines.items()) if network)
         longest = max(lines, key=len, default=None)
@@ -173,8 +175,8 @@ def _less(counter: Counter[str], network: str) -> None:
 class Breaker:
     """A circuit breaker: while Drupal does not answer, calls fail at once instead of after their time-out.
 
-    It opens after *failures* failures in a row, for at least *networks* addresses, so that no client can open it
-    alone. Then one call is let through every *seconds*, and its outcome decides.
+    It opens when *failures* calls in a row have failed, for at least *networks* addresses, so that no client can open
+    it alone. Then one call is let through every *seconds*, and its outcome decides.
     """
 
     def __init__(
@@ -193,7 +195,7 @@ class Breaker:
         return self._opened_at is not None
 
     def demand_closed(self) -> None:
-        """Raise DrupalUnavailable while it is open, except for the one call that is let through."""
+        """Raise DrupalUnavailable while the breaker is open, except for the one call that is let through."""
         if self._opened_at is None:
             return
         left = self._opened_at + self._seconds - self._clock()

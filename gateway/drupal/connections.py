@@ -9,7 +9,7 @@ aiohttp takes the first answer on a connection for the answer to its request, ev
 answer would log in the next user, whatever password they typed. An answer that comes after the request can't be told
 from the right one here; `session` compares the name in it.
 
-This overrides methods of aiohttp that it does not document. tests/flows/test_stray_answers.py shows that they work.
+This module overrides methods that aiohttp does not document. tests/flows/test_stray_answers.py shows that they work.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class StrictConnection(ResponseHandler):
         self.heard = False
 
     def data_received(self, data: bytes) -> None:
-        # A call without data comes from aiohttp itself: after a pause, it reads on in the bytes that came before.
+        # Empty *data* comes from aiohttp itself: after a pause, it goes on with bytes that came earlier.
         if data and not self.awaits_answer:
             self.close()
         else:
@@ -46,10 +46,11 @@ class StrictConnection(ResponseHandler):
         return super().is_connected() and (self.awaits_answer or not self._has_unread())
 
     def _has_unread(self) -> bool:
-        # Read already: the same packet held the end of an answer and what came after it.
+        # These bytes were read already: the same packet held the end of an answer and what came after it.
         if self._buffer or self._tail or self.transport is None:
             return True
-        # Not read yet: the event loop has not come to it, or reading is paused. The end of the stream counts, too.
+        # These bytes are not read yet: the event loop has not come to them, or reading is paused. The end of the stream
+        # counts, too.
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(poll.poll(0))

@@ -92,7 +92,10 @@ def from_login(session: DrupalSession) -> Profile:
 
 
 def from_jsonapi(answer: Answer, uid: str, phone_field: str | None) -> Profile | None:
-    """The user is the only item. Anonymous visitors get 200 with an empty list; a site without the module gives 404."""
+    """In the answer of JSON:API, the user is the only item of `data`.
+
+    Anonymous visitors get 200 with an empty list; a site without the module gives 404.
+    """
     if answer.status != HTTPStatus.OK:
         return None
     items = answer.json().get("data")
@@ -123,12 +126,13 @@ def from_rest(answer: Answer, uid: str, phone_field: str | None) -> Profile | No
 
 
 def from_form(answer: Answer, uid: str, phone_field: str | None) -> Profile | None:
-    """Reads the inputs of /user/UID/edit. Another user's form is 403."""
+    """Reads the inputs of /user/UID/edit. For another user's form, the answer is 403."""
     del uid  # Drupal has checked the uid: only the user's own form is 200 and has a `mail` input.
     if answer.status != HTTPStatus.OK or answer.content_type != "text/html":
         return None
     forms = forms_of(answer, ACCOUNT_FORM)
-    # The address is read nowhere else on the page: a block above the form could send the code to another one.
+    # The address is read from this form only. Otherwise a block above the form could make the code go to another
+    # address.
     mail = value_of(forms[0], "mail") if len(forms) == 1 else None
     if mail is None:
         return None
@@ -158,7 +162,7 @@ def _roles_of(relationships: object) -> Profile:
         return {}
     metas = [item.get("meta") for item in items if isinstance(item, dict)]
     names = [meta.get("drupal_internal__target_id") for meta in metas if isinstance(meta, dict)]
-    # All or none: a rule of the policy would silently not apply to a role that is missing here.
+    # All roles are returned, or none: a rule of the policy would silently not apply to a role that is missing here.
     return {"roles": [{"target_id": name} for name in names]} if len(names) == len(items) and all(names) else {}
 
 

@@ -39,7 +39,7 @@ def session_cookies(set_cookies: Sequence[str]) -> list[SessionCookie]:
 def opened_cookies(set_cookies: Sequence[str]) -> list[SessionCookie]:
     """The cookies of the sessions that an answer opened, each once: a login opens one."""
     live = [cookie for cookie in session_cookies(set_cookies) if not cookie.is_deletion]
-    # A cookie that is set again counts as a browser takes it: the last line of its name and value.
+    # Of several lines with the same name and value, the last one counts, as in a browser.
     return list({(cookie.name, cookie.value): cookie for cookie in live}.values())
 
 
@@ -56,7 +56,8 @@ def session_name(public_url: str) -> str:
 def sent_cookie(cookie_header: str, names: Sequence[str | None], *, any_name: bool = False) -> tuple[str, str] | None:
     """Name and value of the session cookie that a browser sent: the first that has one of *names*.
 
-    Of two cookies with one name, PHP takes the first, too. *any_name*: if there is none, the first session cookie.
+    Of two cookies with one name, PHP takes the first, too. With *any_name*, if no cookie has one of *names*, it is the
+    first session cookie.
     """
     first = None
     for match in _IN_REQUEST.finditer(cookie_header):

@@ -1,7 +1,7 @@
 """Ending a session at Drupal.
 
-With the logout token: one POST. Without it, or where Drupal refuses a visitor's token: Drupal's own page, as a user
-would do it.
+With the logout token, this takes one POST. Without the token, or where Drupal refuses a visitor's token, the gateway
+uses Drupal's own page, as a user would.
 """
 
 from collections.abc import Mapping

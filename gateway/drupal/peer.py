@@ -116,9 +116,10 @@ class Peer:
 
 
 def subscriber_or_none(address: str | None) -> str:
-    """The network that shares a quarter of Drupal: an IPv4 address or an IPv6 /56. Empty for no address.
+    """What counts as one network, which gets a quarter of Drupal at most. Empty for no address.
 
-    With /64s, one subscriber would have 256 quarters and 256 turns, and could open the breaker alone.
+    It is an IPv4 address or an IPv6 /56. With /64s, one subscriber would have 256 quarters and 256 turns, and could
+    open the breaker alone.
     """
     return subscriber_of(address) if address else ""
 

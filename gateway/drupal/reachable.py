@@ -1,4 +1,7 @@
-"""Whether anybody answers at Drupal's address. Asked once, at start: a wrong address should not wait for a login."""
+"""Whether anybody answers at Drupal's address.
+
+This is asked once, at the start, so that a wrong address is noticed before the first login.
+"""
 
 import asyncio
 import socket

@@ -158,7 +158,8 @@ class SessionDrupal:
     def _session_of(self, answer: Answer, name: str) -> DrupalSession:
         """Return the session in *answer*. Raises DrupalInvalid if it is another user's than *name*'s."""
         session = opened_session(answer)
-        # With another name, it answers another request. The site's database may treat different spellings as equal.
+        # An answer with another name is the answer to another request. The site's database may treat different
+        # spellings as equal.
         if not self._login_by_mail and not (session.name and fold(session.name) == fold(name)):
             raise DrupalInvalid("other_name")
         return session

@@ -8,7 +8,8 @@
           └────────────────── remove, for a code of either ◄──┘
 
 Every step needs the manageToken of a client that the user has just logged in with, and changes `account.Enrolment` by
-a compare-and-swap. What is enrolled is replaced only for a proof of it: a login by the app or a recovery code, or a
-code of either with the request. So a person who reads the mailbox can replace nothing. `confirm` and `remove` forget
-the remembered devices. `remove` makes all earlier tokens void. Each change is told to the user by mail.
+a compare-and-swap. To replace what is enrolled, users must prove that they have it: by a login with the app or a
+recovery code, or by a code of either in the request. So a person who reads the mailbox can replace nothing. `confirm`
+and `remove` forget the remembered devices. `remove` makes all earlier tokens void. Each change is told to the user by
+mail.
 """

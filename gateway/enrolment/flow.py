@@ -36,17 +36,17 @@ class Proposed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confirmed:
-    """The recovery codes of a new app, and a manageToken that says that the app was there."""
+    """The recovery codes of a new app, and a manageToken as if the user had logged in with that app."""
 
     codes: tuple[str, ...] = field(repr=False)
     manage_token: str = field(repr=False)
 
 
 class EnrolmentFlow:
-    """enroll, confirm, remove and recovery_codes, over any store.
+    """The four requests about a user's own factors: `enroll`, `confirm`, `remove` and `recovery_codes`.
 
-    Each raises TransactionClosed for a bad token, Disabled where apps are not allowed, and StoreUnavailable for a
-    store that may have been emptied.
+    Each of them raises TransactionClosed for a bad token, Disabled where apps are not allowed, and StoreUnavailable for
+    a store that may have been emptied.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class EnrolmentFlow:
     async def confirm(self, *, token: str, otp: str, current_otp: str | None, caller: Caller) -> Confirmed:
         """Enrol the proposed secret if *otp* is a code of it, and make ten recovery codes.
 
-        Raises NotEnrolled when nothing was proposed, or when *current_otp* is needed. Raises WrongOtp for a wrong code
-        of either kind, Flood or FactorBusy.
+        Raises NotEnrolled when nothing was proposed, or when *current_otp* is needed and missing. Raises WrongOtp when
+        *otp* or *current_otp* is wrong. Raises Flood or FactorBusy.
         """
         grant = await self._read_grant(token, caller)
         # Every request is counted, since a refused one takes capacity for a moment, too.
@@ -96,7 +96,7 @@ class EnrolmentFlow:
             async def first_code() -> int | None:
                 return self._totp.step(secret, otp, now=now, after=0)
 
-            # First: a mistyped code of the new app must not cost a recovery code.
+            # The new app's code is checked first: if it is mistyped, no recovery code is used up.
             step = await self._demand(first_code, grant, caller.visitor)
             grant = await self._prove_current(grant, current_otp, caller.visitor)
             await self._count_mail(grant)
@@ -112,7 +112,7 @@ class EnrolmentFlow:
     async def remove(self, *, token: str, otp: str, caller: Caller) -> None:
         """Remove the app and the recovery codes if *otp* is a code of either.
 
-        Raises NotEnrolled when there is no app, WrongOtp, Flood or FactorBusy.
+        Raises NotEnrolled when there is no app. Raises WrongOtp, Flood or FactorBusy.
         """
         grant = await self._read_grant(token, caller)
         await self._flood.change(grant.uid)
@@ -124,7 +124,7 @@ class EnrolmentFlow:
 
             after = await self._demand(self._spending(method, otp, enrolment), grant, caller.visitor)
         if method == AuthType.RECOVERY_CODE:
-            # It needs no mail of its own: one about the removal follows.
+            # The used code needs no mail of its own: a mail about the removal follows.
             log.warning("totp_remove.recovery_code_used", uid=grant.uid, left=len(after.recovery_hashes))
         now = self._clock()
         await self._update(grant, lambda enrolment: enrolment.remove(now=now))
@@ -133,7 +133,8 @@ class EnrolmentFlow:
     async def recovery_codes(self, *, token: str, current_otp: str | None, caller: Caller) -> tuple[str, ...]:
         """Replace the recovery codes by ten new ones.
 
-        Raises NotEnrolled when there is no app, or when *current_otp* is needed, WrongOtp, Flood or FactorBusy.
+        Raises NotEnrolled when there is no app, or when *current_otp* is needed and missing. Raises WrongOtp, Flood or
+        FactorBusy.
         """
         grant = await self._read_grant(token, caller)
         await self._flood.proposal(grant.uid)
@@ -166,9 +167,9 @@ class EnrolmentFlow:
         await self._enrolments.update(grant.uid, lambda found: change(unrevoked(found, grant)))
 
     async def _prove_current(self, grant: Grant, current_otp: str | None, visitor: Visitor) -> Grant:
-        """Use *current_otp* up; return *grant* as one that was given for it. Called while capacity is held.
+        """Use *current_otp* up; return *grant* as if the user had logged in with that code.
 
-        A grant that needs no such proof is returned as it is. Raises as `_demand` does.
+        Called while capacity is held. A grant that needs no such proof is returned as it is. Raises as `_demand` does.
         """
         enrolment = await self._enrolment(grant)
         if current_otp is None or not needs_current(enrolment, grant):
@@ -176,7 +177,7 @@ class EnrolmentFlow:
         method = method_of(current_otp)
         after = await self._demand(self._spending(method, current_otp, enrolment), grant, visitor)
         if method == AuthType.RECOVERY_CODE:
-            # It needs no mail of its own: one about the change follows.
+            # The used code needs no mail of its own: a mail about the change follows.
             log.warning("enrolment.recovery_code_used", uid=grant.uid, left=len(after.recovery_hashes))
         return replace(grant, method=method)
 
@@ -186,9 +187,10 @@ class EnrolmentFlow:
         return lambda: self._second_factor.spend(method, otp, secret=b"", enrolment=enrolment)
 
     async def _demand(self, check: Callable[[], Awaitable[Value | None]], grant: Grant, visitor: Visitor) -> Value:
-        """Run *check* and return its result. It is counted first, as one of the account's wrong codes.
+        """Run *check* and return its result.
 
-        Raises WrongOtp, AccountLocked and Flood.
+        The try is counted before *check* runs, as one of the account's wrong codes. Raises WrongOtp, AccountLocked and
+        Flood.
         """
         known_network = await self._flood.demand_unlocked(grant.uid, visitor.address)
         reserved = await self._flood.guess(grant.uid, visitor.address, known_network=known_network)
@@ -227,7 +229,10 @@ def demand_current(enrolment: Enrolment, grant: Grant, current_otp: str | None) 
 
 
 def unreplaced(enrolment: Enrolment, grant: Grant) -> Enrolment:
-    """Return *enrolment*. Raises NotEnrolled when an app was added meanwhile that *grant* does not prove."""
+    """Return *enrolment*.
+
+    Raises NotEnrolled when an app was added in the meantime, and *grant* does not prove that the user has it.
+    """
     demand_current(enrolment, grant, None)
     return enrolment
 

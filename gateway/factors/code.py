@@ -16,7 +16,8 @@ from gateway.options import Options
 SEPARATORS = frozenset("\N{MINUS SIGN}.\N{MIDDLE DOT}\N{BULLET}\N{KATAKANA MIDDLE DOT}\N{IDEOGRAPHIC FULL STOP}")
 # No category of letters is among them. Cf holds the invisible marks that are pasted together with a code.
 SEPARATOR_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Pd", "Pc", "Cf"})
-# Longer than eight digits in any spelling. NFKC can turn one letter into eighteen, so length is checked first.
+# No spelling of eight digits is longer than this. NFKC can turn one letter into eighteen, so the length is checked
+# before NFKC.
 LONGEST = 128
 
 
@@ -56,7 +57,7 @@ class Code:
 
 
 def unchanged(enrolment: Enrolment) -> Enrolment:
-    """Spend nothing: winning the transaction uses up the code."""
+    """Change nothing in the enrolment: the code is used up when its transaction closes."""
     return enrolment
 
 

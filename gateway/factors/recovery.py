@@ -26,7 +26,8 @@ MISREAD = str.maketrans("OIL", "011")
 SELECTOR = 2
 LENGTH = 16
 GROUP = 4
-# Longer than a code in any spelling. NFKC can turn one letter into eighteen, so length is checked first.
+# No spelling of a code is longer than this. NFKC can turn one letter into eighteen, so the length is checked before
+# NFKC.
 LONGEST = 64
 # OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 KIBIBYTES, PASSES, LANES = 19 * 1024, 2, 1

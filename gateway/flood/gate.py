@@ -1,4 +1,4 @@
-"""Counts what must not happen too often, and refuses it when it does. Without its store it refuses everything.
+"""Counts what must not happen too often, and refuses it when it does. Without its store it refuses all but log-outs.
 
 A try is reserved before it happens, and given back if it did not count. Otherwise parallel tries would all be let
 through. Giving back is best effort: a count that is too high is the safe mistake.
@@ -51,12 +51,13 @@ class Reserved:
 class InFlight:
     """The passwords that this process has sent to Drupal, and whose result it does not know yet.
 
-    After *seconds*, a password counts as settled even if nothing was said of it: its login was given up.
+    After *seconds*, a password counts as settled even if its result is still not known: its login was given up.
     """
 
     def __init__(self, *, seconds: float) -> None:
         self.seconds = seconds
-        # By identity, the oldest first: comparing their limits would take longer than everything else here.
+        # The keys are `id(reserved)`. With the tries themselves as keys, comparing their limits would take longer than
+        # everything else here. The oldest comes first.
         self._reserved: dict[int, Reserved] = {}
 
     def begin(self, reserved: Reserved) -> None:
@@ -67,7 +68,7 @@ class InFlight:
         self._reserved.pop(id(reserved), None)
 
     def fills(self, limit: Limit, *, now: float) -> bool:
-        """Return whether one of them is counted under *limit*, and so may soon be given back."""
+        """Return whether one of these passwords is counted under *limit*, and so may soon be given back."""
         self._forget_given_up(now=now)
         return any(limit.key == counted.key for reserved in self._reserved.values() for counted in reserved.limits)
 
@@ -102,7 +103,7 @@ class Floodgate:
         return self._limits.pseudonym(name)
 
     async def password(self, name: str, address: str) -> Reserved:
-        """Reserve a refused password. Raises Flood."""
+        """Count the password as refused in advance, before Drupal is asked. Raises Flood."""
         reserved = await self._reserve(self._limits.passwords(name, address), now=self._clock())
         self._in_flight.begin(reserved)
         return reserved
@@ -116,7 +117,7 @@ class Floodgate:
             await asyncio.gather(self._counters.clear(of_name), self._counters.give_back(others, now=reserved.at))
 
     async def password_rejected(self, name: str, reserved: Reserved) -> None:
-        """Keep what was reserved: Drupal refused the password. Tell of a name that is guessed from many networks."""
+        """Keep what was reserved: Drupal refused the password. Log a name that is guessed from many networks."""
         self._in_flight.end(reserved)
         guessed = self._limits.guessed(name)
         with contextlib.suppress(StoreUnavailable):
@@ -124,7 +125,7 @@ class Floodgate:
                 log.warning("attack.name", count=guessed.most)
 
     async def release(self, reserved: Reserved) -> None:
-        """Give back what was reserved: it did not happen."""
+        """Give back what was reserved for a try that did not happen."""
         self._in_flight.end(reserved)
         with contextlib.suppress(StoreUnavailable):
             await self._counters.give_back(reserved.limits, now=reserved.at)
@@ -142,8 +143,8 @@ class Floodgate:
     async def demand_unlocked(self, uid: str, address: str) -> bool:
         """Return whether the account has logged in from the network of *address* lately.
 
-        Raises AccountLocked while wrong codes lock the account. Wrong codes from known networks lock known networks,
-        and all others lock the other networks.
+        Raises AccountLocked while wrong codes lock the account. Wrong codes from known networks lock the account
+        for known networks, and wrong codes from other networks lock it for the other networks.
         """
         now, known_network = self._clock(), self._limits.known_network(uid, address)
         theirs, own = await asyncio.gather(
@@ -169,9 +170,9 @@ class Floodgate:
             await self._reserve(limits, now=now)
 
     async def logout(self, address: str) -> Reserved | None:
-        """Reserve a log-out that ends no session. Raises Flood.
+        """Count the log-out in advance as one that ends no session. Raises Flood.
 
-        Without the store it is not counted, and None is returned: users must be able to log out.
+        Without the store, the log-out is not counted, and None is returned: users must be able to log out.
         """
         try:
             return await self._reserve([self._limits.logouts(address)], now=self._clock())
@@ -194,7 +195,7 @@ class Floodgate:
             log.warning("attack.password_tested", uid=uid, count=limit.most)
 
     async def password_notice_due(self, uid: str) -> bool:
-        """Return whether a mail about such a password is due: none was sent lately. If so, count it as sent."""
+        """Return whether a mail about such a password may be sent: none was sent lately. If so, count it as sent."""
         taken = await self._counters.take([password_notices(uid)], now=self._clock())
         return taken.refused is None
 
@@ -207,7 +208,10 @@ class Floodgate:
         return await self._counters.holds(limits, at=message.asked_at)
 
     async def guess(self, uid: str, address: str, *, known_network: bool) -> Reserved:
-        """Reserve a wrong code. Raises Flood for the address, and TransactionClosed for a locked account."""
+        """Count the code as wrong in advance, before it is compared.
+
+        Raises Flood for the address, and TransactionClosed for a locked account.
+        """
         limits = self._limits.codes(uid, address, known_network=known_network)
         try:
             return await self._reserve(limits, now=self._clock())
@@ -252,8 +256,8 @@ class Floodgate:
         if taken.refused:
             wait = taken.retry_after
             if self._in_flight.fills(taken.refused, now=now):
-                # After that time Drupal has answered. If a password in flight was right, it is given back, and the
-                # limit is not full any more.
+                # Within these seconds Drupal answers the passwords in flight. If one of them was right, it is given
+                # back, and the limit is not full any more.
                 wait = min(wait, self._in_flight.seconds)
             raise Flood(taken.refused.name, retry_after=wait)
         return Reserved(limits=tuple(limits), counts=taken.counts, at=now)

@@ -18,9 +18,10 @@ from gateway.options import Options
 # consecutive failures only.
 SOFT_FAILURES, SOFT_FIRST_SECONDS, SOFT_MOST_SECONDS = 10, 30, 15 * 60
 HARD_FAILURES, HARD_SECONDS = 100, 30 * 24 * 3600
-# The lifetime of a manageToken.
+# PROPOSAL_SECONDS is the lifetime of a manageToken.
 PROPOSALS, PROPOSAL_SECONDS = 20, 600
-# Users notice after a few tries that they get no code. A thief of many passwords tries each of them once or twice.
+# Five are enough for users: after a few tries, they notice that they get no code. No limit stops a thief of many
+# passwords, who tests each of them once or twice. The owner learns of that by mail.
 PASSWORD_TESTS, PASSWORD_TEST_SECONDS = 5, 24 * 3600
 # A network stays known for this long. NIST SP 800-63B, revision 3 (§5.2.2), names known networks as a way to keep an
 # attacker from locking the user out.
@@ -28,8 +29,8 @@ KNOWN_NETWORK_SECONDS = 30 * 24 * 3600
 
 
 # A name has no count of its own for the passwords refused from everywhere: all names share this many counts, so that a
-# list of made-up names occupies 2 MB at most. Two names of one group only matter to each other above 100,000 refused
-# passwords an hour.
+# list of made-up names occupies 2 MB at most. That two names share a count only matters above 100,000 refused passwords
+# an hour.
 NAME_GROUPS = 16_384
 # The name of the limit that a right password clears.
 NAME = "flood.name"
@@ -55,11 +56,12 @@ class FloodOptions(Options):
 
     name: LimitOptions = LimitOptions(most=4, seconds=21_600)
     address: LimitOptions = LimitOptions(most=40, seconds=3_600)
-    # A subscriber may have all 256 /64s of a /56, a site all of a /48. Where several users share one, at work or at a
-    # mobile carrier, they share one address in IPv4, and so one count.
+    # A subscriber may have all 256 /64s of a /56, a site all of a /48. Several users who share such a network, at work
+    # or at a mobile carrier, would share one address in IPv4, and so one count.
     times_per_56: int = Field(default=4, ge=1, le=256)
     times_per_48: int = Field(default=16, ge=1, le=65_536)
-    # More than a dozen networks that each use up their four tries: no user mistypes in so many.
+    # To reach this, more than a dozen networks must each use up their four tries. No user mistypes a password in so
+    # many.
     name_everywhere: LimitOptions = LimitOptions(most=50, seconds=3_600)
     codes: LimitOptions = LimitOptions(most=60, seconds=3_600)
     logouts: LimitOptions = LimitOptions(most=60, seconds=3_600)
@@ -93,9 +95,10 @@ class Limits:
         return self._index("account", fold(name))[:11]
 
     def passwords(self, name: str, address: str) -> tuple[Limit, ...]:
-        """Limit refused passwords: the name's from one address, or from all, and then the address's.
+        """Limit refused passwords: first those of the name, then those of the address.
 
-        The same limits for the wider networks of an IPv6 address follow.
+        Those of the name are counted from this address; with `uid_only`, from all. The same limits for the wider
+        networks of an IPv6 address follow.
         """
         options, folded = self._options, fold(name)
         widths = (1, options.times_per_56, options.times_per_48)
@@ -112,9 +115,10 @@ class Limits:
         return by_name[0], by_address[0], *by_name[1:], *by_address[1:]
 
     def guessed(self, name: str) -> Limit:
-        """Count refused passwords of a name from everywhere. This refuses nothing; reaching it means an attack.
+        """Count refused passwords of a name from everywhere. This limit refuses nothing: it is full during an attack.
 
-        Its wait is as long as the time in which it counts, so that one attack reaches it only once in that time.
+        Once reached, it stays full for `name_everywhere.seconds` and counts nothing more. So one attack reaches it only
+        once in that time.
         """
         options = self._options.name_everywhere
         group = crc32(self._index("attack.name", fold(name)).encode()) % NAME_GROUPS
@@ -138,11 +142,14 @@ class Limits:
         return Limit(name=KNOWN_NETWORK, key=key, most=1, seconds=KNOWN_NETWORK_SECONDS)
 
     def logouts(self, address: str) -> Limit:
-        """Limit log-outs from one subscriber that end no session. A cookie is made up as easily as a /64 is changed."""
+        """Limit log-outs that end no session, by subscriber.
+
+        For IPv6 that is a /56: a client that makes up cookies can change its /64 just as easily.
+        """
         return self._limit("flood.logouts", self._options.logouts, subscriber_of(address))
 
     def everywhere(self) -> Limit:
-        """Count wrong codes of the whole site. This refuses nothing; reaching it means an attack."""
+        """Count wrong codes of the whole site. This limit refuses nothing: it is full during an attack."""
         return self._limit("attack.second_factor", self._options.everywhere)
 
     def deliveries(self, uid: str, channel: str, to: str, *, known_network: bool) -> tuple[Limit, ...]:
@@ -205,7 +212,7 @@ def password_tests(uid: str) -> Limit:
 
 
 def password_notices(uid: str) -> Limit:
-    """Limit mails about such passwords: one a day is read, and forty are not."""
+    """Limit the mails about such passwords: an owner reads one mail a day, but not forty."""
     return Limit(name="flood.password_notices", key=f"password_notices:{uid}", most=1, seconds=PASSWORD_TEST_SECONDS)
 
 

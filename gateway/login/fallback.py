@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Fallback:
-    """Called for each message of a code that has failed. *methods* maps a method to the next one."""
+    """Is called for each failed message of a code. *methods* maps a method to the next one."""
 
     def __init__(
         self, backend: Backend, *, flood: Floodgate, methods: Mapping[str, str], clock: Callable[[], float]

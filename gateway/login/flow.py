@@ -88,7 +88,7 @@ class LoginFlow:
         """Check the password at Drupal and send a code, or grant the login at once if policy asks for none.
 
         Raises BadCredentials, Flood, AccountLocked, NotEnrolled, NoDestination, DrupalInvalid, DrupalTimeout or
-        Unavailable. Whatever is raised after Drupal has opened a session, that session is ended.
+        Unavailable. If anything is raised after Drupal has opened a session, that session is ended.
         """
         if not self._rules.channels:
             raise DeliveryUnavailable("no_channel")
@@ -130,7 +130,7 @@ class LoginFlow:
         bind_contextvars(account=self._flood.pseudonym(username))
         await self._second_factor.demand_initialised()
         async with self._turns.turn(caller.visitor.address):
-            # After its turn has come: a login that waits must not be counted as refused.
+            # The password is counted only now: a login that waits for its turn must not count as a refused one.
             reserved = await self._flood.password(username, caller.visitor.address)
             session = await self._log_in(username, password, caller.visitor, reserved=reserved)
         bind_contextvars(uid=session.uid)
@@ -176,7 +176,8 @@ class LoginFlow:
             await self._refusal_timing.wait(since=began)
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:
-            # No password was refused. A time-out stays counted until *late* knows better: Drupal may have refused one.
+            # No password was refused. A time-out is not among these errors, so it stays counted unless *late* gives it
+            # back: Drupal may have refused the password.
             await self._flood.release(reserved)
             if isinstance(error, Flood):
                 self._flood.drupal_refused(reserved)
@@ -227,7 +228,7 @@ class LoginFlow:
                 self._send(key, pending, caller.visitor, now=now),
             )
         except GatewayError:
-            # At once: a refused login must not count as one of the account's open ones. It displaces none.
+            # At once: a refused login must not count as one of the account's open ones. It displaces no other login.
             await self._parking.end(key)
             raise
         for other in displaced:
@@ -392,7 +393,10 @@ class LoginFlow:
         return done.cookies
 
     async def _log_out(self, session: Credential, visitor: Visitor, *, reserved: Reserved | None) -> LoggedOut:
-        """End the session at Drupal. *reserved* stays counted if no session was ended, or nobody knows."""
+        """End the session at Drupal.
+
+        *reserved* is given back if a session was ended, or if Unavailable was raised. Otherwise it stays counted.
+        """
         try:
             done = await self._drupal.log_out(session, visitor=visitor)
         except Unavailable:
@@ -422,4 +426,4 @@ def result_of(outcome: Value | BaseException) -> Value:
 
 
 async def nothing() -> None:
-    """Stand in a gather for a call that is not needed."""
+    """Do nothing: this takes the place, in a gather, of a call that is not needed."""

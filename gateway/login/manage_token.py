@@ -23,7 +23,7 @@ class ManageTokens:
         self._clock = clock
 
     def give(self, grant: Grant, *, client: str) -> str:
-        """Return the token of *grant*, for the client of that id."""
+        """Return the token of *grant*, for the client whose id is *client*."""
         return urlsafe_b64encode(self._sealer.seal("manage", _name(client), encode_grant(grant))).decode()
 
     def read(self, token: str, *, client: str) -> Grant:

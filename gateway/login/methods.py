@@ -32,7 +32,7 @@ def methods_of(
     """Return what this account can be asked for, in order of preference."""
     sent = sent_methods(account, channels=channels, preferred=preferred)
     apps = (AuthType.AUTHENTICATOR,) if enrolment and enrolment.totp_secret else ()
-    # Last: a recovery code is only for a user who asks for it.
+    # Recovery codes come last: they are only for a user who asks for one.
     codes = (AuthType.RECOVERY_CODE,) if enrolment and enrolment.recovery_hashes else ()
     return (*apps, *sent, *codes) if prefer_authenticator else (*sent, *apps, *codes)
 
@@ -69,7 +69,7 @@ def reaches(channel: str, account: Account) -> bool:
     try:
         one_address(to)
     except Undeliverable:
-        # Refused now, or the user would wait for a code that can't be sent.
+        # The address is refused now. Otherwise the user would wait for a code that can't be sent.
         return False
     return True
 
@@ -101,7 +101,7 @@ def masked_destinations(pending: Transaction) -> str:
 
 
 def message_ids(method: str) -> tuple[str, ...]:
-    """Return a fresh id for each message that *method* sends. It begins with the channel, for /status."""
+    """Return a fresh id for each message that *method* sends. Each id begins with its channel, for /status."""
     return tuple(f"{channel}-{secrets.token_urlsafe(12)}" for channel in METHODS.get(method, ()))
 
 
@@ -138,7 +138,10 @@ def messages(key: str, pending: Transaction, *, browser: str, now: float, fallba
 
 
 def next_method(pending: Transaction, fallback: Mapping[str, str]) -> str | None:
-    """Return the first fallback that the account has, for the messages that the login waits for."""
+    """Return the fallback of the method whose messages the login waits for.
+
+    Methods that the account does not have are skipped. None if no fallback is left.
+    """
     fallbacks = fallbacks_of(carrier(awaited(pending)), fallback)
     return next((method for method in fallbacks if method in pending.methods), None)
 
@@ -150,7 +153,7 @@ def fallbacks_of(method: str | None, fallback: Mapping[str, str]) -> Iterator[st
 
 
 def fallback_problems(fallback: Mapping[str, str], *, channels: AbstractSet[str]) -> list[tuple[str, str]]:
-    """Return what is wrong with *fallback*, by its keys. It must lead to channels that have not failed before."""
+    """Return what is wrong with *fallback*, by its keys. Each fallback must use channels that have not failed."""
     problems: list[tuple[str, str]] = []
     for method, other in fallback.items():
         if method not in METHODS or other not in METHODS:

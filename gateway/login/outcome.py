@@ -15,7 +15,8 @@ from gateway.transaction import Transaction
 class Checked:
     """A login whose password Drupal has accepted, and whose session is parked under *key* until *due_at*.
 
-    The client will know it by *id*. *known_network*: the account has logged in from the visitor's network lately.
+    The client will know the login by *id*. *known_network* says whether the account has logged in from the visitor's
+    network lately.
     """
 
     id: str = field(repr=False)

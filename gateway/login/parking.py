@@ -18,7 +18,7 @@ AGAIN_SECONDS = (0.1, 0.5, 2, 5, 10, 20)
 
 
 class Parking:
-    """Parks sessions and ends them at Drupal. The reaper ends what can't be ended at once."""
+    """Parks sessions and ends them at Drupal. The reaper ends those that can't be ended at once."""
 
     def __init__(self, *, drupal: Authenticator, backend: Backend, clock: Callable[[], float]) -> None:
         self._drupal = drupal
@@ -27,7 +27,7 @@ class Parking:
         self._clock = clock
 
     async def park(self, key: str, session: Credential, *, until: float) -> None:
-        """Keep *session*, due at *until*. Raises StoreUnavailable, and then the session has been ended."""
+        """Keep *session*, which is due at *until*. If this raises StoreUnavailable, the session has been ended."""
         try:
             await self._parked.park(key, session, due_at=until)
         except BaseException:
@@ -36,7 +36,7 @@ class Parking:
             raise
 
     async def take_for_handover(self, key: str, *, now: float) -> Credential:
-        """Return the session, and make the reaper wait. Raises TransactionClosed if it is gone."""
+        """Return the session, and make the reaper wait. Raises TransactionClosed if the session is gone."""
         return await self._parked.take_for_handover(key, until=now + DELIVERING_SECONDS)
 
     async def mark_delivering(self, key: str) -> None:
@@ -44,16 +44,16 @@ class Parking:
         await self._parked.postpone(key, due_at=self._clock() + DELIVERING_SECONDS)
 
     async def forget(self, key: str, *, uid: str) -> bool:
-        """Forget a session that was handed over, and return whether it could be.
+        """Forget a session that was handed over; return whether that succeeded.
 
-        Otherwise the reaper would end the session while it is in use. This takes up to a minute while the store is
-        down, so no connection should wait for it.
+        A session that stayed parked would be ended by the reaper while it is in use. While the store is down, this call
+        takes up to a minute, so no connection should wait for it.
         """
         removed = False
         try:
             removed = await self._removed(key)
         finally:
-            # Logged even if this is cancelled while it waits.
+            # This is logged even if the call is cancelled while it waits.
             if not removed:
                 log.error("login.not_removed", uid=uid)
         return removed
@@ -73,7 +73,10 @@ class Parking:
         await self.leave_to_the_reaper(key)
 
     async def end_now(self, key: str, *, session: Credential | None = None) -> bool:
-        """End the session at Drupal before returning; return whether it could. *session* saves asking the store."""
+        """End the session at Drupal before returning; return whether that succeeded.
+
+        If *session* is given, the store need not be asked for it.
+        """
         try:
             await self._drupal.log_out(session or await self.take_for_handover(key, now=self._clock()))
             await self._parked.remove(key)

@@ -1,7 +1,7 @@
 """Right passwords after which no code is sent. Each is counted, and the owner of the account gets a mail.
 
-The client's answer says that the password is right. Without the mail, the owner would not hear of it, and a person with
-stolen passwords could test them unnoticed.
+The answer to the client says that the password is right. Without the mail, the owner would not hear of it, and a person
+with stolen passwords could test them unnoticed.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,13 @@ from gateway.errors import DrupalInvalid, NoDestination, NotEnrolled
 from gateway.flood.gate import Floodgate
 from gateway.login.outcome import Checked
 
-# How a login with a right password ends without a code. The owner has had a mail before an account is locked.
+# How a login with a right password ends without a code. AccountLocked is not among them: the owner had a mail when the
+# account was locked.
 WITHOUT_CODE = (NotEnrolled, NoDestination, DrupalInvalid)
 
 
 class PasswordTests:
-    """Counts them by account, whatever network they come from."""
+    """Counts right passwords without a code, by account, whatever network they come from."""
 
     def __init__(self, flood: Floodgate, notices: Notices, *, clock: Callable[[], float]) -> None:
         self._flood = flood
@@ -25,9 +26,9 @@ class PasswordTests:
         self._clock = clock
 
     async def count(self, checked: Checked, account: Account | None, visitor: Visitor) -> None:
-        """Count one, and tell the owner once a day. Raises Flood after too many.
+        """Count a right password without a code, and tell the owner once a day. Raises Flood after too many.
 
-        *account* is None if Drupal did not show it; then there is no address to tell.
+        *account* is None if Drupal did not show it. Then no address is known, and nobody is told.
         """
         uid = checked.session.uid
         await self._flood.password_tested(uid)

@@ -48,9 +48,10 @@ class Reaper:
                 await asyncio.sleep(IDLE_SECONDS)
 
     async def sweep(self, *, everything: bool = False) -> int:
-        """End what is due now, or *everything*; return how many sessions were ended."""
+        """End the sessions that are due now; with *everything*, end all. Return how many were ended."""
         now = self._clock()
-        # Everything at once: a session that can't be ended must not delay one that can.
+        # With *everything*, all sessions are claimed at once: a session that can't be ended must not delay one that
+        # can.
         due = await self._parked.claim(
             now=float("inf") if everything else now,
             lease_seconds=LEASE_SECONDS,
@@ -74,7 +75,7 @@ class Reaper:
     async def _settle(self, key: str, session: Credential, *, now: float, everything: bool) -> bool:
         try:
             wait = await self._still_delivering(key, now=now)
-            # With *everything*, this is the last chance to end it.
+            # With *everything*, this is the last chance to end the session.
             if wait and not everything:
                 await self._parked.postpone(key, due_at=now + wait)
                 return False
@@ -82,7 +83,7 @@ class Reaper:
             await self._parked.remove(key)
         except GatewayError as error:
             log.info("reaper.postponed", uid=session.uid, transaction=key, reason=error.word)
-            # During maintenance Drupal must be left alone; it says for how long.
+            # During maintenance, Drupal must be left alone. The error says for how long.
             again = error.retry_after if isinstance(error, DrupalMaintenance) else AGAIN_SECONDS
             with contextlib.suppress(StoreUnavailable):
                 await self._parked.postpone(key, due_at=self._clock() + again)
@@ -91,7 +92,7 @@ class Reaper:
         return True
 
     async def _still_delivering(self, key: str, *, now: float) -> float:
-        """End the transaction; return how many seconds its winner may still be writing the answer."""
+        """End the transaction; return for how many seconds its winner may still be writing the answer."""
 
         def end(pending: Transaction) -> Transaction:
             return pending.end(now=now)

@@ -18,9 +18,9 @@ from gateway.transaction import Transaction, new_secret
 class LoginRules:
     """The configured rules of a login.
 
-    *code* gives the lifetime and the attempts, whichever factor is asked for. *per_account* logins of an account may
-    be open. *channels* are the configured ones, and *preferred* is the default method. *fallback* names the method that
-    carries the code when another one fails.
+    *code* gives the lifetime and the attempts, whichever factor is asked for. At most *per_account* logins of an
+    account may be open. *channels* are the configured ones, and *preferred* is the default method. *fallback* names the
+    method that carries the code when another one fails.
     """
 
     code: CodeOptions
@@ -40,7 +40,10 @@ class LoginRules:
         )
 
     def offers(self, method: str, *, apps: bool) -> bool:
-        """Return whether any account of this site can have *method*. *apps*: authenticator apps are allowed."""
+        """Return whether any account of this site can have *method*.
+
+        *apps* says whether authenticator apps are allowed.
+        """
         if method in ENROLLED:
             return apps
         return method in METHODS and self.channels.issuperset(METHODS[method])
@@ -58,7 +61,7 @@ class LoginRules:
     def open(
         self, checked: Checked, account: Account, decision: Decision, *, client: Client, now: float
     ) -> Transaction:
-        """Return the transaction of a login that was decided to need a code."""
+        """Return the transaction of a login for which *decision* demands a code."""
         return Transaction(
             uid=account.uid,
             client=client.id,

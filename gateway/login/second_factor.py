@@ -1,8 +1,8 @@
-"""Checks the user's answer to the second factor, counts it, and uses up what it proved.
+"""Checks the user's answer to the second factor, counts it, and uses up a right one.
 
-A code that was sent is compared inside the swap that counts the attempt. An answer to an enrolled factor takes three
-steps: count the attempt, check the answer and use it up in the enrolment, win the transaction. If a later step fails,
-the attempt stays counted and nothing is won.
+A code that was sent is compared first. Then one swap counts the attempt and applies the result. An answer to an
+enrolled factor takes three steps: count the attempt, check the answer and use it up in the enrolment, win the
+transaction. If a later step fails, the attempt stays counted and nothing is won.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class SecondFactor:
         self._clock = clock
 
     async def demand_initialised(self) -> None:
-        """Raise StoreUnavailable for a store that may have been emptied: its users would seem not enrolled."""
+        """Raise StoreUnavailable if the store may have been emptied. Otherwise its users would seem not enrolled."""
         if self.enabled and not await self._enrolments.initialised():
             raise StoreUnavailable("not_initialised")
 
@@ -64,7 +64,8 @@ class SecondFactor:
             return None
         found = await self._enrolments.find(uid)
         if found is None:
-            # This is asked after the enrolment was read: if the store was emptied before that, it is seen now.
+            # The marker is read after the enrolment, so a store that was emptied before the enrolment was read is
+            # noticed.
             await self.demand_initialised()
         return found
 
@@ -73,7 +74,7 @@ class SecondFactor:
         return self._factors.of(method).capacity()
 
     async def is_sent_code(self, pending: Transaction, typed: str) -> bool:
-        """Return whether *pending* asks for the code that was sent, and *typed* is it."""
+        """Return whether *pending* asks for the code that was sent, and *typed* is this code."""
         factor = self._factors.of(pending.auth_type)
         if factor.enrolled:
             return False
@@ -82,9 +83,9 @@ class SecondFactor:
     async def attempt(
         self, key: str, seen: Transaction, typed: str, *, is_sent_code: bool, visitor: Visitor
     ) -> Transaction:
-        """Count one try of *typed* and return the transaction after it. Called while *capacity* is held.
+        """Count one try of *typed* and return the transaction after it. Called while `capacity` is held.
 
-        *is_sent_code* is what the method of that name returned. Raises TransactionClosed when the transaction was
+        *is_sent_code* is what the method `is_sent_code` returned. Raises TransactionClosed when the transaction was
         closed or switched meanwhile; then the result of the comparison stays secret.
         """
         now = self._clock()
@@ -110,7 +111,7 @@ class SecondFactor:
     async def spend(self, method: str, typed: str, *, secret: bytes, enrolment: Enrolment | None) -> Enrolment | None:
         """Check *typed* against *enrolment* and use it up; return the enrolment after it, or None for a wrong answer.
 
-        Called while *capacity* is held.
+        Called while `capacity` is held.
         """
         use_up = await self._factors.of(method).check(typed, secret=secret, enrolment=enrolment, now=self._clock())
         if use_up is None or enrolment is None:
@@ -120,7 +121,7 @@ class SecondFactor:
                 enrolment.uid, lambda found: use_up(demand_enrolled(found)), seen=enrolment
             )
         except NotEnrolled:
-            # Used up meanwhile. The client must not learn that it was right.
+            # The answer was used up meanwhile. The client must not learn that it was right.
             return None
 
     async def reject(
@@ -128,7 +129,7 @@ class SecondFactor:
     ) -> None:
         """Count a wrong answer. If that locks the account, send its owner a mail."""
         seconds = None if reserved.locks_for_good else HARD_SECONDS
-        # Together, in one round trip.
+        # Together, these two calls take one round trip.
         is_locked, _ = await asyncio.gather(
             self._flood.code_rejected(whose.uid, reserved, known_network=known_network),
             self.keep_name(whose, seconds=seconds),
@@ -137,9 +138,12 @@ class SecondFactor:
             await self.tell("locked", whose, visitor=visitor)
 
     async def keep_name(self, whose: Transaction | Grant, *, seconds: float | None = None) -> None:
-        """Remember the account's name with its uid, as long as an operator may have something to remove by that name.
+        """Remember which uid the account's name stands for.
 
-        Best effort: without it, an operator has to give the uid.
+        An operator can then unlock or reset the account by its name. *seconds* is how long that may be needed; None
+        means without a limit.
+
+        This is best effort: if the name is not kept, an operator has to give the uid.
         """
         if self._names is not None:
             with suppress(StoreUnavailable):
@@ -171,7 +175,7 @@ class SecondFactor:
         except TransactionClosed:
             if accepted:
                 raise
-            # It was compared and wrong, so it counts, even if the transaction was closed meanwhile.
+            # The answer was compared and is wrong, so it counts, even if the transaction was closed meanwhile.
             return counted
 
     async def _tell_code_used(self, by: Transaction, *, left: int, visitor: Visitor) -> None:

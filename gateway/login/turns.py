@@ -1,12 +1,13 @@
-"""Limits how much of one network is in flight at Drupal before a password has proved anything (promise 11).
+"""Limits how many logins and log-outs of one network are at Drupal at the same time (promise 11).
 
-Drupal hashes the passwords of existing names only. When many wrong passwords arrive at once, they
-therefore keep its processors busy for longer if the name exists, and other requests that the same network sends in that
-time would show this. Measured with two processors: four at once took 0.85 s for an existing name, and 0.43 s for any
-other. Two at once take no longer than one.
+Drupal hashes the passwords of existing names only. So many wrong passwords at once keep Drupal's processors busy for
+longer if the name exists. Other requests that the same network sends at that time would show this. Measured with two
+processors: four at once took 0.85 s for an existing name, and 0.43 s for any other. Two at once take no longer than
+one.
 
-A request takes a turn before it goes to Drupal. A login keeps it until Drupal accepts the password, or else until the
-refusal is answered, which is at the same time for every name. The slot at Drupal itself is free much sooner.
+A request takes a turn before it goes to Drupal. A login keeps its turn until Drupal accepts the password. If Drupal
+refuses the password, the login keeps its turn until the refusal is answered, which takes the same time for every name.
+The slot in `gateway/drupal/bulkhead.py` is free again as soon as Drupal has answered.
 """
 
 import asyncio
@@ -33,8 +34,9 @@ class Line:
 class Turns:
     """Gives each network its turns.
 
-    A network has at most *most* requests, in flight and waiting together. One waits for at most *wait_seconds*.
-    *keep_seconds* says how long a request that was given up keeps its turn: Drupal may still work on it.
+    A network has at most *most* requests: those in flight and those that wait, together. A request waits for
+    *wait_seconds* at most. *keep_seconds* says how long a request that was given up keeps its turn: Drupal may still
+    work on it.
     """
 
     def __init__(self, *, in_flight: int, most: int, wait_seconds: float, keep_seconds: Callable[[], float]) -> None:
@@ -88,6 +90,6 @@ class Turns:
 def turns_at(max_concurrent: int, *, wait_seconds: float, keep_seconds: Callable[[], float]) -> Turns:
     """Return the turns for a Drupal that takes *max_concurrent* requests at once, a quarter of them of one network."""
     quarter = max(1, max_concurrent // 4)
-    # Never more than the quarter, or requests with a turn would still wait for each other at Drupal.
+    # Never more than the quarter. Otherwise requests with a turn would still wait for each other at Drupal.
     in_flight = min(IN_FLIGHT, quarter)
     return Turns(in_flight=in_flight, most=in_flight + quarter, wait_seconds=wait_seconds, keep_seconds=keep_seconds)

@@ -45,7 +45,7 @@ class PolicyCheck:
 
     @property
     def observes(self) -> bool:
-        """Whether policy only observes: no login fails because a code could not be asked for."""
+        """Whether policy only observes: then a login succeeds even if no code could be asked for."""
         return self._policy.observes
 
     async def decide(

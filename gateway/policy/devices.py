@@ -51,7 +51,7 @@ def digest_of(token: str) -> bytes:
 
 
 def name_of(token: str) -> bytes:
-    """Return what is kept of the half that names the device; empty if *token* is none."""
+    """Return what is kept of the half that names the device; empty if *token* does not have the form of a token."""
     half = _device_half(token)
     return hashlib.sha256(half).digest()[:16] if half else b""
 

@@ -74,7 +74,7 @@ class PolicyOptions(Options):
         )
 
     def conflicts(self) -> list[tuple[str, str]]:
-        """Return what is wrong with the values together, by key."""
+        """Return the conflicts between the values, by key."""
         problems: list[tuple[str, str]] = []
         if self.require == "roles" and not self.roles:
             problems.append(("policy.roles", "needed with require: roles, or no login would need a code"))

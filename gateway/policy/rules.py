@@ -1,7 +1,7 @@
 """Which accounts need a code, by which methods, and why a login needs none.
 
-Pure rules over plain values. If Drupal does not show the roles that a rule needs, that is an error: the rule is never
-skipped. Where no rule needs roles, they are not read.
+These are pure rules over plain values. If Drupal does not show the roles that a rule needs, that is an error: the rule
+is never skipped. Where no rule needs roles, they are not read.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Reason(StrEnum):
 class Decision:
     """Either why the login is *exempt*, or the *methods* that it may use and the one that is used.
 
-    *would_fail* is the word of an error that policy would have raised if it did not only observe.
+    *would_fail*: while policy only observes, the word of the error that it would otherwise have raised.
     """
 
     exempt: Reason | None = None
@@ -43,8 +43,8 @@ class Policy:
     """The configured rules.
 
     The addresses of *proxies* are never exempt: a request with such an address comes from a visitor whom the proxy did
-    not name. *methods* are in the order of preference; empty means all. The first entry of *by_role* whose role the
-    account has replaces them.
+    not name. *methods* are in the order of preference; empty means all. An entry of *by_role* replaces them for the
+    accounts with its role; if an account has several of these roles, the first entry counts.
     """
 
     require: Require = "all"
@@ -57,7 +57,7 @@ class Policy:
 
     @property
     def observes(self) -> bool:
-        """Whether policy only observes: no login fails because a code could not be asked for."""
+        """Whether policy only observes: then a login succeeds even if no code could be asked for."""
         return self.require == "observe"
 
     def exempts_network(self, address: str | None) -> bool:

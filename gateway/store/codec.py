@@ -36,7 +36,7 @@ def _from_json(text: str) -> Any:
 
 
 class _Form(NamedTuple):
-    """How to write and read a field whose type JSON lacks. *write* None: JSON writes it as it is."""
+    """How to write and read a field whose type JSON lacks. If *write* is None, JSON writes the field as it is."""
 
     write: Callable[[Any], object] | None
     read: Callable[[Any], object]
@@ -59,7 +59,8 @@ class _Table(Generic[Value]):
     ) -> None:
         self.kind = kind
         self.version = version
-        # Interned: so the constructor finds its arguments by identity, which saves 2 µs for a transaction.
+        # The names are interned, so that the constructor finds its arguments by identity. This saves 2 µs for a
+        # transaction.
         self._names = [intern(name) for name in fields.split()]
         self._fields: Callable[[Value], tuple[object, ...]] = attrgetter(*self._names)
         self._write = [(1 + self._names.index(name), form.write) for name, form in forms.items() if form.write]
@@ -88,7 +89,7 @@ class _Table(Generic[Value]):
 
 
 class _Union(Generic[Value]):
-    """Values of several kinds. Each version belongs to one kind, so it says which kind was written."""
+    """Values of several kinds. Each version belongs to one kind, so the version says which kind was written."""
 
     def __init__(self, *tables: _Table[Any]) -> None:
         self._by_kind = {table.kind: table for table in tables}
@@ -113,7 +114,7 @@ class _Codec(Generic[Value]):
         return _to_json(self._layout.items(value)).encode("utf-8", "surrogatepass")
 
     def decode(self, written: bytes) -> Value:
-        """Read what `encode` wrote, or an older release. Raises Unsealable."""
+        """Read what `encode` wrote, in this release or an older one. Raises Unsealable."""
         try:
             items = _from_json(written.decode("utf-8", "surrogatepass"))
             if isinstance(items, list):
@@ -164,7 +165,7 @@ def _unpack(packed: bytes) -> bytes:
         plain = unpacker.decompress(packed)
     except zlib.error:
         raise Unsealable from None
-    # Without an end, it is only a part of a value.
+    # Without its end, this is only a part of a value.
     if not unpacker.eof:
         raise Unsealable
     return plain
@@ -279,7 +280,7 @@ _GRANT: Final = _Table(
     version=2,
     fields="uid username mail language at method",
     forms={},
-    # Version 1 knew no method. Its grants are worth no enrolled factor.
+    # Version 1 knew no method. So its grants do not prove an enrolled factor.
     older={1: lambda items: [*items, ""]},
 )
 

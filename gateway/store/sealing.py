@@ -62,7 +62,9 @@ def parse_secret(text: str) -> bytes:
 
 
 class Sealer:
-    """Seals with the first key and opens with any. *index_key* makes the names of what must be found; it never changes.
+    """Seals with the first key and opens with any.
+
+    `index` makes names with *index_key*. This key never changes: what is stored under such a name must be found again.
 
     Nonces are random, and NIST SP 800-38D §8.3 allows 2^32 of them under one key. So a site with a million logins a
     minute changes its seal key daily, and one with a hundred a minute every few years.
@@ -75,7 +77,7 @@ class Sealer:
             raise ValueError("two seal keys have the same id")
         self._index_key = index_key
         self._front = _front(keys[0])
-        # Derived once: HKDF takes longer than all the sealing of a login.
+        # The ciphers are derived once: HKDF takes longer than all the sealing of a login.
         self._ciphers: dict[tuple[Purpose, bytes], AESGCM] = {
             (purpose, _front(key)): AESGCM(_derive(key.secret, purpose))
             for purpose in get_args(Purpose)
@@ -101,12 +103,12 @@ class Sealer:
             raise Unsealable from None
 
     def is_by_first(self, sealed: bytes) -> bool:
-        """Whether the first key sealed this."""
+        """Whether the first key made *sealed*."""
         return sealed.startswith(self._front)
 
     def index(self, *parts: str) -> str:
         """A name that only a gateway with the index key can compute: 128 bits of HMAC-SHA256."""
-        # With their lengths: without them, ("ab", "c") and ("a", "bc") would have the same name.
+        # Each part has its length in front. Without the lengths, ("ab", "c") and ("a", "bc") would have the same name.
         text = "".join([f"{len(part)}:{part}" for part in parts])
         digest = hmac.digest(self._index_key, text.encode("utf-8", "surrogatepass"), "sha256")
         return urlsafe_b64encode(digest[:16])[:22].decode()

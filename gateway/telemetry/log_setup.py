@@ -37,7 +37,7 @@ def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | 
 
 
 class OncePerMinute:
-    """Limits an event that any client can cause to one a minute, by the monotonic clock."""
+    """Lets an event that any client can cause be logged once a minute at most. Uses the monotonic clock."""
 
     def __init__(self) -> None:
         self._said_at = -SAY_AGAIN_SECONDS

@@ -1,7 +1,7 @@
 """The templates of messages: loaded, checked before the start, and filled.
 
-A template is rendered by Jinja once for each *form*: the few values that many messages share, with blanks for the rest.
-To fill the blanks takes a fifth of the time that Jinja takes (measured).
+Jinja makes a template into a *form*: it puts in the few values that many messages share, with blanks for the rest. It
+does so once for each form. To fill the blanks takes a fifth of the time that Jinja takes (measured).
 """
 
 from collections.abc import Mapping
@@ -87,7 +87,7 @@ class Templates:
 class Form:
     """Templates filled with the *shared* values, and with a blank for each of the others.
 
-    A template that does more with a blank than show it can't be made into a form: Jinja renders it each time.
+    Some templates do more with a value than show it. They can't be made into a form, so Jinja renders them each time.
     """
 
     def __init__(self, templates: Templates, shared: Mapping[str, object]) -> None:

@@ -147,7 +147,19 @@ async def of_the_app(page: Page, demo: Demo) -> AsyncGenerator[str]:
     await page.locator("#other-methods button").last.click()
     await idle(page)
     yield "code-recovery"
-    await page.locator("#other-methods button").first.click()
+    demo.mailbox.mails.clear()
+    await page.locator("#other-methods button").nth(1).click()
+    await idle(page)
+    await give_code(page, await demo.code(page))
+    await page.locator("#renew").click()
+    yield "app-renew"
+    await page.locator("#stop-renew").click()
+    await page.locator("#replace").click()
+    await page.locator("#present").wait_for()
+    yield "app-replace"
+    await page.locator("#stop-confirm").click()
+    await page.locator("#logout").click()
+    await give_password(page)
     await idle(page)
     await give_code(page, await next_code(demo, secret))
     await page.locator("#start-remove").click()

@@ -33,6 +33,16 @@ def message(page):
     return page.locator("#message")
 
 
+async def log_in_by_mail_beside_the_app(page, demo):
+    await button(page, "Log out").click()
+    await give_password(page)
+    demo.mailbox.mails.clear()
+    await button(page, "Send a code by mail").click()
+    await idle(page)
+    await give_code(page, await demo.code(page))
+    await page.get_by_text("The next login asks for a code of the app.").wait_for()
+
+
 # --- Logging in ------------------------------------------------------------------------------------------------------
 
 
@@ -397,6 +407,72 @@ async def test_one_who_has_an_app_can_still_have_a_code_mailed(demo, page):
     await give_code(page, await demo.code(page))
 
     await page.get_by_role("heading", name="Hello alice").wait_for()
+
+
+async def test_one_who_logged_in_by_mail_replaces_the_app_with_a_code_of_it(demo, page):
+    problems = watch(page)
+    await log_in(page, demo)
+    old = await set_up_app(page, demo)
+    await button(page, "I have kept them").click()
+    await log_in_by_mail_beside_the_app(page, demo)
+
+    await button(page, "Set up another app").click()
+    await page.get_by_label("Code of the present app, or a recovery code").wait_for()
+    new = (await page.locator("#secret").text_content()).replace(" ", "")
+    await page.get_by_label("Code of the new app").fill(app_code(new, demo.clock()))
+    await button(page, "Confirm").click()
+    assert (
+        await page.locator("#present-code").evaluate("node => node.validationMessage") == "Please fill in this field."
+    )
+    await submit(page, "app-confirm", "present-code", mistyped(app_code(old, demo.clock())))
+    await expect(page.locator("#app-message")).to_have_text("The code is wrong. 9 attempts left.")
+    code = await next_code(demo, old)
+    await page.get_by_label("Code of the new app").fill(app_code(new, demo.clock()))
+    await submit(page, "app-confirm", "present-code", code)
+    await expect(page.locator("#recovery-codes li")).to_have_count(10)
+
+    # The token of the confirmation proves the app, so nothing is asked for any more.
+    await button(page, "I have kept them").click()
+    await button(page, "Set up another app").click()
+    await page.get_by_label("Code of the new app").wait_for()
+    await expect(page.locator("#present")).to_be_hidden()
+    await button(page, "Cancel").click()
+    await expect(button(page, "Set up another app")).to_be_focused()
+    await button(page, "Log out").click()
+    await give_password(page)
+    await give_code(page, await next_code(demo, new))
+    await page.get_by_role("heading", name="Hello alice").wait_for()
+    assert problems == []
+
+
+async def test_one_who_logged_in_by_mail_makes_new_recovery_codes_with_one_of_the_old(demo, page):
+    await log_in(page, demo)
+    await set_up_app(page, demo)
+    codes = await page.locator("#recovery-codes li").all_text_contents()
+    await button(page, "I have kept them").click()
+    await log_in_by_mail_beside_the_app(page, demo)
+
+    await button(page, "New recovery codes").click()
+    await submit(page, "app-renew", "renew-code", codes[0])
+
+    await expect(page.locator("#recovery-codes li")).to_have_count(10)
+    assert not set(codes) & set(await page.locator("#recovery-codes li").all_text_contents())
+
+
+async def test_an_app_that_another_page_has_set_up_is_asked_for(demo, page):
+    await log_in(page, demo)
+    other = await page.context.new_page()
+    await log_in(other, demo)
+    secret = await set_up_app(other, demo)
+    new = await propose_app(page)
+    await submit(page, "app-confirm", "app-code", app_code(new, demo.clock()))
+
+    await expect(page.get_by_label("Code of the present app, or a recovery code")).to_be_focused()
+    await expect(page.locator("#app-message")).to_be_empty()
+    code = await next_code(demo, secret)
+    await page.locator("#app-code").fill(app_code(new, demo.clock()))
+    await submit(page, "app-confirm", "present-code", code)
+    await expect(page.locator("#recovery-codes li")).to_have_count(10)
 
 
 async def test_ten_minutes_after_a_login_the_app_can_no_longer_be_changed_and_the_page_says_so(demo, page):

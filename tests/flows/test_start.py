@@ -136,6 +136,16 @@ async def test_serve_says_at_once_that_nobody_answers_at_drupal_and_serves():
     assert (event["level"], event["key"], event["reason"]) == ("warning", "drupal.url", "refused")
 
 
+async def test_serve_warns_at_start_that_browser_clients_need_a_public_url():
+    environment = {name: value for name, value in ports(0, 0).items() if name != "HEADGATE_PUBLIC_URL"}
+
+    async with started("serve", **environment) as process:
+        event = json.loads(await line_with(process.stderr, "configuration.warning"))
+
+    assert (event["level"], event["key"]) == ("warning", "public_url")
+    assert "DNS rebinding" in event["why"]
+
+
 def test_make_run_passes_on_port_and_drupal_url():
     shown = subprocess.run(
         ["make", "--dry-run", "run", "PORT=8090", "DRUPAL_URL=http://localhost:8081"],

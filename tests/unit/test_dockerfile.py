@@ -1,7 +1,9 @@
 """The image: what its Dockerfile says, line by line."""
 
 import json
+import os
 import re
+import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -68,7 +70,45 @@ def test_every_stage_starts_from_the_same_pinned_slim_python():
 
 
 def test_the_base_image_can_be_pinned_by_its_digest():
-    assert instructions()[0] == ("ARG", "PYTHON_IMAGE=python:3.13-slim")
+    word, base = instructions()[0]
+
+    assert (word, base.partition("@")[0]) == ("ARG", "PYTHON_IMAGE=python:3.13-slim")
+
+
+@pytest.fixture
+def pin(tmp_path):
+    """Runs `make pin` beside a copy of the Dockerfile, where docker says *digest* of the image; returns the copy's ARG."""
+    copy = tmp_path / "Dockerfile"
+    copy.write_text((ROOT / "Dockerfile").read_text())
+
+    def run(digest):
+        docker = tmp_path / "docker"
+        # The form of `docker buildx imagetools inspect`, whose later digests are of one platform each.
+        manifest = f"Name: $4\nMediaType: index\nDigest:    {digest}\n\nManifests:\n  Digest: sha256:{'f' * 64}\n"
+        docker.write_text(f'#!/bin/sh\n[ "$1 $2 $3" = "buildx imagetools inspect" ] && printf \'{manifest}\'\n')
+        docker.chmod(0o755)
+        command = ["make", "--silent", "--file", ROOT / "Makefile", "pin"]
+        environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        return done, next(line for line in copy.read_text().splitlines() if line.startswith("ARG PYTHON_IMAGE"))
+
+    return run
+
+
+def test_make_pin_writes_the_digest_of_the_base_image_and_later_a_newer_one(pin):
+    for digest in ("sha256:" + "a" * 64, "sha256:" + "b" * 64):
+        done, base = pin(digest)
+
+        assert (done.returncode, base) == (0, f"ARG PYTHON_IMAGE=python:3.13-slim@{digest}")
+        assert done.stdout == f"python:3.13-slim@{digest}\n"
+
+
+@pytest.mark.parametrize("digest", ["", "sha256:" + "a" * 63, "not found"])
+def test_make_pin_without_an_answer_of_the_registry_fails_and_changes_nothing(pin, digest):
+    done, base = pin(digest)
+
+    assert (done.returncode, "docker does not know the digest of python:3.13-slim" in done.stderr) == (2, True)
+    assert base in (ROOT / "Dockerfile").read_text()
 
 
 def test_the_production_image_is_what_a_plain_build_makes():

@@ -160,10 +160,25 @@ def test_a_part_of_another_type_is_reported_by_its_key(write, document):
     assert {key.split(".")[0] for key in problems} == {document.split(":")[0]}
 
 
-def test_a_missing_file_is_reported():
-    assert problems_of(ENOUGH, Path("/nowhere/gateway.yaml")) == {
+@pytest.mark.parametrize("environ", [ENOUGH, {}, {"HEADGATE_STORE__URL": "redis://127.0.0.1/0"}])
+def test_a_missing_file_is_reported_and_not_what_it_may_hold(environ):
+    assert problems_of(environ, Path("/nowhere/gateway.yaml")) == {
         "/nowhere/gateway.yaml": "can't be read (No such file or directory)"
     }
+
+
+@pytest.mark.parametrize("document", ["headless: [", "- a list", "\xff"])
+def test_of_a_file_that_is_no_configuration_nothing_is_called_missing(tmp_path, document):
+    path = tmp_path / "gateway.yaml"
+    path.write_text(document, encoding="latin-1")
+
+    assert list(problems_of({}, path)) == [str(path)]
+
+
+def test_a_wrong_variable_is_reported_beside_a_missing_file():
+    problems = problems_of(ENOUGH | {"HEADGATE_LISTEN__PORT": "x"}, Path("/nowhere/gateway.yaml"))
+
+    assert list(problems) == ["/nowhere/gateway.yaml", "listen.port"]
 
 
 def test_a_file_with_a_mistake_is_reported_by_its_line_and_without_its_text(write):

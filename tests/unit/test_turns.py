@@ -83,11 +83,13 @@ async def test_the_first_to_wait_is_the_first_to_have_a_turn():
 
 async def test_one_more_than_may_wait_is_refused_at_once():
     turns = turns_of()
-    await requests_of(turns, HERE, HERE, HERE, HERE)
+    made = await requests_of(turns, HERE, HERE, HERE, HERE)
 
     with pytest.raises(DrupalBusy) as refused:
         await asyncio.wait_for(Request(turns).task, 1)
     assert refused.value.retry_after > 0
+    # Also keeps them: the loop alone would let the garbage collector end them.
+    assert with_turn(made) == [True, True, False, False]
 
 
 async def test_a_request_that_waits_too_long_is_refused_and_leaves_its_place():

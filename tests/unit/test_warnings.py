@@ -125,3 +125,12 @@ def test_check_config_shows_warnings_and_only_strict_fails():
     assert (shown.exit_code, strict.exit_code, safe.exit_code) == (0, 1, 0)
     assert "warning: public_url is http: others in the network can read" in shown.output
     assert "warning" not in safe.output
+
+
+def test_check_config_says_that_browser_clients_need_a_public_url():
+    browsers = {"HEADGATE_PUBLIC_URL": None}
+
+    shown, strict = check(**browsers), check("--strict", **browsers)
+
+    assert "warning: public_url is not set: any host name counts as the gateway's own (DNS rebinding)" in shown.output
+    assert (shown.exit_code, strict.exit_code) == (0, 1)

@@ -142,7 +142,7 @@ def _reason(*, timed_out: bool) -> DeliveryError:
     """Why the library says that a message was not sent."""
     if last_answer.status is None:
         return Delayed("timeout" if timed_out else "lost")
-    # A success whose body the plugin took for a refusal.
+    # The status is a success, but the plugin took the body for a refusal.
     return Undeliverable("refused") if last_answer.status in SUCCESS else delivery_error(last_answer.status)
 
 

@@ -20,7 +20,7 @@ from gateway.interfaces import Text
 BOUNDARY = b"=_headgate"
 # RFC 5322 §2.1.1, without CRLF.
 LONGEST_LINE = 998
-# RFC 2047 §2: an encoded word has at most 75 characters. In base64 they hold this many octets.
+# RFC 2047 §2: an encoded word has at most 75 characters, so it holds at most this many octets (in base64).
 LONGEST_WORD = 45
 IS_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 IS_SENDER = re.compile(r'\s*(?:"?(?P<name>[^"<>\x00-\x1f\x7f]*?)"?\s*<(?P<spec>[^<>\s]+)>|(?P<bare>[^<>\s]+))\s*')
@@ -106,13 +106,13 @@ def encoded_words(text: str) -> bytes:
 
 
 def _id(id: str) -> bytes:
-    # With this, an operator finds the id of an event in the log of the mail server. An id that a header can't hold is
-    # hashed, so that it is the same at each try.
+    # The Message-ID contains the id, so that an operator can find the id of an event in the log of the mail server.
+    # An id that a header can't hold is hashed, so that it is the same at each try.
     return id.encode() if IS_ID.fullmatch(id) else sha256(id.encode("utf-8", "replace")).hexdigest()[:32].encode()
 
 
 def _part(kind: bytes, text: str, ascii: bytes | None = None) -> bytes:
-    """One MIME part: 7-bit where possible, quoted-printable otherwise. *ascii* is the same text in ASCII."""
+    """One MIME part: 7-bit where possible, quoted-printable otherwise. *ascii* replaces *text*, if given."""
     body = (ascii if ascii is not None else text.encode("utf-8", "replace")).replace(b"\r", b"")
     encoding = b"7bit"
     if not _fits_7bit(body):

@@ -12,7 +12,7 @@ WAIT_SECONDS = 1.0
 
 
 class Slots:
-    """At most *most* messages at once. `async with` holds a slot for the time of its block."""
+    """Lets at most *most* messages be on their way. `async with` holds a slot for the time of its block."""
 
     def __init__(self, most: int) -> None:
         self._free = asyncio.Semaphore(most)

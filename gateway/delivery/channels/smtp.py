@@ -77,7 +77,8 @@ class SmtpOptions(Options):
         """Yield the channel. It connects at the first mail, so a server that is down does not delay the start."""
         tls = None
         if self.security != "none":
-            # Reading the authorities takes some 20 ms. Done once, in a thread. Raises OSError for a bad ca_file.
+            # Reading the certificate authorities takes some 20 ms, so it is done once, in a thread. It raises OSError
+            # for a bad ca_file.
             tls = await asyncio.to_thread(ssl.create_default_context, cafile=self.ca_file)
         channel = SmtpChannel(self, tls=tls, clock=clock)
         try:
@@ -120,7 +121,7 @@ class SmtpChannel:
         await self._kept.close()
 
     async def _begin(self, address: Address) -> SMTP:
-        """A connection whose server has accepted MAIL FROM: one that was kept, or a new one if that has died."""
+        """A connection whose server has accepted MAIL FROM: a kept one, or a new one if the kept one has died."""
         kept = self._kept.take()
         if kept is not None:
             try:
@@ -159,7 +160,7 @@ class SmtpChannel:
         _expect(await self._within(smtp, "lost", smtp.execute_command(*words, timeout=None)), stage, expected)
 
     async def _within(self, smtp: SMTP, word: str, exchange: Awaitable[SMTPResponse]) -> SMTPResponse:
-        """The answer of the server. Without one, drops the connection and raises Delayed with *word*."""
+        """The answer of the server. Without an answer, drop the connection and raise Delayed with *word*."""
         try:
             async with asyncio.timeout(self.options.timeout_seconds):
                 return await exchange
@@ -171,7 +172,7 @@ class SmtpChannel:
             drop(smtp)
             raise Delayed(word) from error
         except BaseException:
-            # Cancelled at the deadline: neither side knows what the other has received.
+            # The exchange was cancelled at the deadline: neither side knows what the other has received.
             drop(smtp)
             raise
 

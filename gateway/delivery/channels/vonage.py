@@ -29,7 +29,8 @@ HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 # How long Vonage tries to reach the phone: a quarter of an hour.
 TTL_MILLISECONDS = 900_000
 TAKEN = "0"
-# Throttled, internal error, too many connections. With any other status Vonage would refuse the message again.
+# They mean: throttled, internal error, too many connections. With any other status, Vonage would refuse the message
+# again.
 NOT_NOW = frozenset({"1", "5", "10"})
 IS_STATUS = re.compile(r"[0-9]{1,3}")
 

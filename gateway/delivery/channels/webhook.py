@@ -47,7 +47,7 @@ class WebhookOptions(Options):
 
     @asynccontextmanager
     async def open(self, *, clock: Callable[[], float] = time.time) -> AsyncGenerator[Channel]:
-        """Yield the channel. It connects to the sender at the first message."""
+        """Yield the channel. It connects to the operator's service at the first message."""
         async with open_session(
             connections=self.connections, timeout_seconds=self.timeout_seconds, use_proxy=False
         ) as http:
@@ -65,7 +65,7 @@ class WebhookChannel:
         self._clock = clock
 
     async def deliver(self, to: str, text: Callable[[], Awaitable[Text]], *, id: str) -> None:
-        """Post the message. *id* is the `webhook-id` of every try, so that the sender recognises a repeated one."""
+        """Post the message. *id* is the `webhook-id` of every try, so that the service recognises a repeated one."""
         async with self._slots:
             body = _body(to, await text())
             headers = signed(body, id=id, at=int(self._clock()), key=self._key)
@@ -79,7 +79,7 @@ def _body(to: str, text: Text) -> bytes:
     message = {
         "to": to,
         "channel": text.channel,
-        # None: a notice, which has no code.
+        # A notice has no code.
         "code": text.code or None,
         "text": text.plain,
         "language": text.language,

@@ -1,11 +1,10 @@
 // Log in, in two steps: name and password, then a code.
 import { ask } from "./api.js";
-import { APP, forget, manage } from "./authenticator.js";
+import { APP, RECOVERY, forget, manage } from "./authenticator.js";
 import { $, on, say, show } from "./page.js";
 import { duration, t } from "./texts.js";
 
 const DRUPAL = document.querySelector('meta[name="drupal"]').content;
-const RECOVERY = "RECOVERY CODE";
 const SWITCH_TO = { EMAIL: "Send a code by mail", [APP]: "Use the app", [RECOVERY]: "Use a recovery code" };
 
 let login = null; // what /headless/authenticate answered
@@ -79,7 +78,7 @@ on($("code-form"), "submit", async () => {
   logoutToken = answer.session.logout_token;
   $("name").textContent = answer.userprofile.name[0].value;
   $("account").href = `${DRUPAL}/user/${answer.userprofile.uid[0].value}`;
-  manage({ token: answer.manageToken, isEnrolled: login.methods.includes(APP) });
+  manage({ token: answer.manageToken, methods: login.methods, method: login.authType });
   login = null;
   show("hello");
   $("greeting").focus();

@@ -38,7 +38,8 @@ class MemoryParked:
             due_at, key = heappop(self._queue)
             if self._due.get(key) == due_at:
                 claimed[key] = self._credentials[key]
-        # Only after the loop: with an infinite *now*, a lease is due at once, and the loop would never end.
+        # The leases begin only after the loop: with an infinite *now*, a lease is due at once, and the loop would never
+        # end.
         for key in claimed:
             self._set_due(key, now + lease_seconds)
         return list(claimed.items())

@@ -12,7 +12,7 @@ MOST_LEFT = 1000
 
 
 class Shelf(Generic[Value]):
-    """Keeps at most *most* values, each until its own time. `put` raises StoreUnavailable when it is full.
+    """Keeps at most *most* values, each until its own time. `put` raises StoreUnavailable when the shelf is full.
 
     The heap has one entry per name, however often its value changes, so that it grows no faster than the dict. If an
     entry comes up before its value expires, it is put back with the value's new time. Entries of dropped values are

@@ -44,7 +44,7 @@ class RedisOptions(Options):
         try:
             connection_of(url.get_secret_value())
         except (TypeError, ValueError):
-            # `from None`: the message of redis-py may show a part of it.
+            # `from None`: the message of redis-py may show a part of the URL.
             raise ValueError("not a redis://, rediss:// or unix:// address that can be used") from None
         return url
 

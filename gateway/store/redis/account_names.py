@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.store.redis.server import Script, Server
 
-# ARGV: uid, its proof, milliseconds to keep the name at least; 0: without a limit. An expiry is never shortened.
+# ARGV: uid, its proof, the least time to keep the name, in milliseconds (0: for ever). An expiry is never shortened.
 _KEEP: Final = Script("""
 local left = redis.call('PTTL', KEYS[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -36,7 +36,7 @@ class RedisNames:
 
     async def uids(self, name: str) -> list[str]:
         flat = await self._server.ask("HGETALL", self._key(name))
-        # "replace": somebody who can write to Redis may have written what is no text.
+        # "replace": somebody who can write to Redis may have written bytes that are not text.
         found = {uid.decode(errors="replace"): proof for uid, proof in zip(flat[::2], flat[1::2], strict=True)}
         return sorted(uid for uid, proof in found.items() if self._is_proof(proof, name, uid))
 

@@ -51,7 +51,7 @@ end
 return counts
 """)
 
-# ARGV: the time to remove, once; milliseconds to keep the rest.
+# ARGV: the time to remove (once, if it is there several times); milliseconds to keep the rest.
 _GIVE_BACK: Final = Script("""
 local times = redis.call('GET', KEYS[1]) or ''
 for at = 1, #times, 8 do

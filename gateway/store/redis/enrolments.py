@@ -1,4 +1,4 @@
-"""Enrolments, in Redis: data, without TTL."""
+"""Enrolments, in Redis. They are permanent data, so they have no TTL."""
 
 import secrets
 from collections.abc import AsyncGenerator, Callable
@@ -105,8 +105,8 @@ class RedisEnrolments:
 
 
 def _next(current: Enrolment | None) -> int:
-    # A new enrolment starts with a random version: with 1, a change that began before a deletion could overwrite the
-    # enrolment that was stored after it.
+    # A new enrolment starts with a random version. If every one started with 1, a change that began before a deletion
+    # could overwrite the enrolment that was stored after it.
     return current.version + 1 if current else secrets.randbits(31)
 
 

@@ -41,7 +41,7 @@ class Envelope(Generic[Value]):
         return self._sealer.seal(self._purpose, name, self._encode(value))
 
     def open(self, name: str, kept: bytes) -> Value | None:
-        """The value kept under *name*. If it does not open: None, and an event."""
+        """The value kept under *name*. If it does not open, this is logged and None returned."""
         with suppress(Unsealable):
             return self._decode(self._sealer.open(self._purpose, name, kept))
         log.error("store.unsealable", purpose=self._purpose)

@@ -1,7 +1,7 @@
 """The newest version that this process has seen of each open login.
 
 Sealing shows who wrote a value, but not when. An attacker who can write to Redis can put an older value of the same
-key back, and with it the attempts that were used. This process then knows a newer version.
+key back, in which fewer attempts are used up. This process then knows a newer version.
 """
 
 from collections import OrderedDict

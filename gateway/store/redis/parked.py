@@ -66,7 +66,8 @@ class RedisParked:
         await self._server.ask_all([*deletes, ("ZREM", _DEADLINES, *keys)])
 
     def _read(self, key: str, kept: Reply) -> Credential | None:
-        # One that does not open counts as gone: the gateway can't log it out, and Drupal ends it when it expires.
+        # A credential that does not open counts as gone: the gateway can't log it out, and Drupal ends it when it
+        # expires.
         return None if kept is None else self._envelope.open(_name(key), kept)
 
 

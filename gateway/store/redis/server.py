@@ -24,16 +24,16 @@ class Script:
         self.known[self.digest] = source
 
     def on(self, key: str, *arguments: Argument) -> Command:
-        """The command that runs it on *key*."""
+        """The command that runs the script on *key*."""
         return ("EVALSHA", self.digest, 1, key, *arguments)
 
     def on_all(self, keys: Sequence[str], *arguments: Argument) -> Command:
-        """The command that runs it on several *keys* at once."""
+        """The command that runs the script on several *keys* at once."""
         return ("EVALSHA", self.digest, len(keys), *keys, *arguments)
 
 
 def connection_of(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
-    """The kind of connection that *url* means, with its settings. Raises ValueError or TypeError for none."""
+    """The connection that *url* means: its kind and settings. Raises ValueError or TypeError if *url* means none."""
     settings: dict[str, Any] = dict(parse_url(url))
     kind: type[AbstractConnection] = settings.pop("connection_class", Connection)
     # These come last, so that no option in the URL can change the form of replies or send a command twice. The wire has
@@ -49,7 +49,7 @@ def connection_of(url: str) -> tuple[type[AbstractConnection], dict[str, Any]]:
     try:
         kind(**settings)
     except RedisError:
-        # `from None`: its text repeats parts of the URL.
+        # `from None`: the text of redis-py repeats parts of the URL.
         raise ValueError("not a setting that redis-py knows") from None
     return kind, settings
 
@@ -72,7 +72,7 @@ class Server:
     async def ask_all(self, commands: Sequence[Command]) -> list[Reply]:
         """Send *commands* together and return their replies. Commands of other clients may run between them.
 
-        Raises StoreUnavailable for the first that failed; others may have been carried out.
+        Raises StoreUnavailable for the first command that failed; others may have been carried out.
         """
         wire = self._shared
         if wire is None or not wire.alive:
@@ -88,7 +88,7 @@ class Server:
         return replies
 
     async def wait(self, *command: Argument, seconds: float) -> Reply:
-        """Send one command that Redis may answer only after *seconds*. Cancelling withdraws the command."""
+        """Send one blocking command, which Redis answers after *seconds* at most. Cancelling withdraws the command."""
         wire = next((idle for idle in self._idle if idle.alive), None) or await self._open()
         self._idle = [idle for idle in self._idle if idle is not wire and idle.alive]
         try:

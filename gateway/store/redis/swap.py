@@ -32,6 +32,6 @@ return 1
 async def read_later(server: Server, name: str, lost: int) -> Reply:
     """Read *name* after a pause, which grows with the number of *lost* rounds."""
     longest = min(_FIRST_PAUSE_SECONDS * 2.0**lost, _LONGEST_PAUSE_SECONDS)
-    # At random: otherwise all would come back at the same time.
+    # The pause is random: otherwise all would come back at the same time.
     await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # spreads load, hides nothing
     return await server.ask("GET", name)

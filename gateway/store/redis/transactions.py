@@ -123,7 +123,7 @@ class RedisTransactions:
     async def _read(self, key: str, kept: Reply) -> Transaction:
         transaction = self._unsealed(key, kept)
         if self._newest.has_newer(key, transaction.version):
-            # Again: another task of this process may have stored a newer one after *kept* was read.
+            # It is read again: another task of this process may have stored a newer version after *kept* was read.
             transaction = self._unsealed(key, await self._server.ask("GET", _name(key)))
             if self._newest.has_newer(key, transaction.version):
                 log.error("store.rolled_back", transaction=key)

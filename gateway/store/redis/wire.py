@@ -31,7 +31,8 @@ Command = tuple[Argument, ...]
 # The form of a reply depends on its command, so the caller parses it.
 Reply = Any
 
-# Commands without a reply. Redis answers 100,000 a second, so if more wait, it is not slow but down.
+# How many calls may wait for their replies. Redis answers 100,000 commands a second, so if more wait, it is not slow
+# but down.
 MOST_ASKED: Final = 10_000
 
 _REASONS: Final[dict[type[Exception], str]] = {
@@ -87,7 +88,7 @@ class Wire:
     def ask(self, commands: Sequence[Command], *, wait_seconds: float = 0) -> asyncio.Future[list[Reply]]:
         """Send *commands* and return a future of their replies, which may be errors.
 
-        It fails with StoreUnavailable when the wire breaks, or when there is no reply after the time limit and
+        The future fails with StoreUnavailable when the wire breaks, or when there is no reply after the time limit and
         *wait_seconds*.
         """
         if not self.alive:
@@ -97,8 +98,8 @@ class Wire:
         answered: asyncio.Future[list[Reply]] = self._loop.create_future()
         due_at = self._loop.time() + self._timeout_seconds + wait_seconds
         self._asked.append(_Exchange(answered=answered, count=len(commands), due_at=due_at))
-        # Not the connection's own packing: it is written in Python, and took half the CPU of a login (measured).
-        # The stub wrongly says: a tuple of one.
+        # The connection's own packing is not used: it is written in Python, and took half the CPU of a login
+        # (measured). The stub wrongly says: a tuple of one.
         self._unsent.extend(map(pack_command, commands))  # type: ignore[arg-type]
         if self._sending is None:
             # In a task, so that the commands of other callers in this turn of the loop go along.
@@ -129,7 +130,7 @@ class Wire:
 
     async def _send(self) -> None:
         try:
-            # One turn later: the commands of a `gather` come from tasks that start in this turn.
+            # The packets leave one turn later: the commands of a `gather` come from tasks that start in this turn.
             await asyncio.sleep(0)
             while self._unsent:
                 packets, self._unsent = self._unsent, []

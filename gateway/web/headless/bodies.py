@@ -33,7 +33,7 @@ Text = Annotated[StrictStr, StringConstraints(max_length=128), AfterValidator(de
 # Drupal cuts names at 60 and mail addresses at 254 characters; passwords over 512 always fail (measured).
 Username = Annotated[StrictStr, StringConstraints(max_length=254), AfterValidator(demand_usable)]
 Password = Annotated[StrictStr, StringConstraints(max_length=512), AfterValidator(demand_usable)]
-# A sealed name and address in base64, and little else.
+# A manageToken holds a sealed name and address in base64, and little else.
 ManageToken = Annotated[StrictStr, StringConstraints(max_length=4096), AfterValidator(demand_usable)]
 Otp = Annotated[StrictStr, StringConstraints(max_length=64), AfterValidator(demand_usable)]
 
@@ -59,7 +59,7 @@ AuthType = TypeAliasType(
 
 
 def api_key_required(schema: JsonDict) -> None:
-    """Mark the apiKey as required in the schema. The model itself reads a missing one as an unknown one."""
+    """Mark the apiKey as required in the schema. The model itself reads a missing apiKey as an unknown one."""
     required = schema.get("required")
     schema["required"] = ["apiKey", *(required if isinstance(required, list) else [])]
 
@@ -336,7 +336,7 @@ class LogoutAnswer(TypedDict):
 
 
 class TotpEnrollAnswer(TypedDict):
-    """A secret for an app. It counts once it was confirmed."""
+    """A secret for an app. It is used only after `totp/confirm`."""
 
     status: Success
     message: Annotated[str, message("Scan the code with your authenticator app, then type what the app shows.")]

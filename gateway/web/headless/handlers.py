@@ -52,7 +52,8 @@ async def authenticate(request: web.Request) -> web.Response:
 async def login(request: web.Request) -> web.Response:
     """Check the code, and hand the session over.
 
-    The answer sets Drupal's own session cookie. A wrong code answers `wrong_otp` and how many more may be tried.
+    The answer sets Drupal's own session cookie. For a wrong code, the answer is `wrong_otp` and says how many more may
+    be tried.
     """
     body = await bodies.Login.read(request)
     caller = caller_of(request, body)
@@ -90,7 +91,7 @@ async def hand_over(request: web.Request, granted: Granted, body: Mapping[str, o
 async def resend(request: web.Request) -> web.Response:
     """Send the same code again, or change the method.
 
-    It gives neither more time nor more attempts. A change to a method that sends nothing needs no wait.
+    This gives neither more time nor more attempts. A change to a method that sends nothing needs no wait.
     """
     body = await bodies.Resend.read(request)
     caller = caller_of(request, body)
@@ -126,7 +127,7 @@ async def status(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """End a login that waits for its code.
 
-    Drupal's session for it ends too; if Drupal is away, it ends later.
+    Drupal's session for this login ends, too; if Drupal is away, the session ends later.
     """
     body = await bodies.Cancel.read(request)
     caller = caller_of(request, body)
@@ -182,8 +183,8 @@ async def totp_enroll(request: web.Request) -> web.Response:
 async def totp_confirm(request: web.Request) -> web.Response:
     """Enrol the app with its first code, and get recovery codes.
 
-    The app replaces an older one, for a proof that the user has that one. Remembered devices are forgotten. The code
-    is used up: the next login needs the app's next one.
+    It replaces an older app if the request proves that the user has the older one. Remembered devices are forgotten.
+    The code is used up: the next login needs a newer code of the app.
     """
     body = await bodies.TotpConfirm.read(request)
     caller = caller_of(request, body)
@@ -277,7 +278,7 @@ def visitor_of(request: web.Request) -> Visitor:
 
 
 def printable(header: str) -> str:
-    """The printable ASCII characters of *header*, cut: Drupal gets no other ones from us."""
+    """The printable ASCII characters among the first 256 of *header*. Drupal gets no others from us."""
     cut = header[:HEADER_CHARACTERS]
     if not (cut.isascii() and cut.isprintable()):
         cut = "".join(letter for letter in cut if " " <= letter <= "~")

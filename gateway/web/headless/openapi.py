@@ -192,7 +192,7 @@ def narrowed(name: str, words: Sequence[str]) -> Json | None:
 
 
 def description_of(said: Mapping[str, str]) -> str:
-    """Every sentence, after the codes of the errors that say it."""
+    """All sentences in one text. In front of each stand the codes of the errors that say it."""
     by_sentence: dict[str, list[str]] = {}
     for word, sentence in said.items():
         by_sentence.setdefault(sentence, []).append(f"`{word}`")

@@ -37,7 +37,7 @@ class Closable(Protocol):
         ...
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Close the connection at once."""
         ...
 
 
@@ -52,8 +52,9 @@ class Origin:
 class Waiting:
     """Connections that wait for their clients, in the order in which they began to wait.
 
-    The network that has most of them is found without a search: networks are kept by how many they have. A plain dict
-    would take longer and longer to find its first key when keys are always removed in front.
+    The network that has most of them is found without a search: networks are grouped by their number of waiting
+    connections. The groups are OrderedDicts: when keys are always removed in front, a plain dict takes longer and
+    longer to find its first key.
     """
 
     def __init__(self) -> None:
@@ -62,7 +63,7 @@ class Waiting:
         self._most = 0
 
     def add(self, connection: Closable, network: str) -> None:
-        """Add it as the last one. One that is there already keeps its place."""
+        """Add *connection* as the last one. If it waits already, it keeps its place."""
         waiting = self._of.setdefault(network, OrderedDict())
         if connection not in waiting:
             waiting[connection] = None
@@ -78,7 +79,7 @@ class Waiting:
         self._move(network, len(waiting) + 1, len(waiting))
 
     def longest(self, network: str | None = None) -> Closable | None:
-        """The one that waits longest, of *network* or of the network that has most."""
+        """The connection that waits longest: of *network*, or of the network that has most of them."""
         if network is None:
             network = next(iter(self._with.get(self._most, ())), "")
         return next(iter(self._of.get(network, ())), None)
@@ -90,7 +91,8 @@ class Waiting:
                 del self._with[before]
         if after:
             self._with.setdefault(after, OrderedDict())[network] = None
-        # If no network has that many any more, this one was the last that had, and it now has one less.
+        # If no network has `_most` any more, *network* was the last one that had so many. It now has one less, and no
+        # other has more.
         if after > self._most or self._most not in self._with:
             self._most = after
 
@@ -129,14 +131,14 @@ class ConnectionLimit:
                 del self._open[origin.network]
 
     def waits_for_client(self, connection: Closable) -> None:
-        """Note that it may be closed for another one from now on."""
+        """Note that *connection* may be closed for another one from now on."""
         origin = self._origins.get(connection)
         if origin is not None:
             waiting = self._idle_of_proxies if origin.is_proxy else self._idle
             waiting.add(connection, origin.network)
 
     def waits_for_gateway(self, connection: Closable) -> None:
-        """Note that it may not be closed for another one."""
+        """Note that *connection* may not be closed for another one."""
         origin = self._origins.get(connection)
         if origin is not None:
             for waiting in (self._idle, self._idle_of_proxies, self._unread):
@@ -169,7 +171,8 @@ class ConnectionLimit:
             if not idle.is_sending():
                 yield idle
                 return
-            # Moved, so that it is checked only once for each of its answers, however many connections come.
+            # Moved to `_unread`, so that this connection is checked only once for each of its answers, and not again
+            # for every new connection.
             self._idle.discard(idle, self._origins[idle].network)
             self._unread.add(idle, self._origins[idle].network)
         unread = self._unread.longest(network)

@@ -29,14 +29,15 @@ from gateway.web.http.middleware import as_json, stamp
 log = structlog.get_logger()
 
 HEADER_BYTES = 8190
-# For all headers together, as in nginx: a hundred of the longest would be 1.5 MB for each connection (measured).
+# The most bytes for all headers together, as in nginx. A hundred of the longest headers would take 1.5 MB for each
+# connection (measured).
 HEAD_BYTES = 4 * HEADER_BYTES
 # How many bytes are parsed at once. If a piece holds more than one request, the bytes after the first are counted with
 # the next piece.
 PIECE_BYTES = HEADER_BYTES
 # The same within a body in chunks. Within a body of a known length, all of it.
 CHUNKED_PIECE_BYTES = 4 * PIECE_BYTES
-# For the head of the first request.
+# How long the head of the first request may take.
 HEAD_SECONDS = 15.0
 # A client that reads nothing of an answer for this long is disconnected.
 UNREAD_SECONDS = 30.0
@@ -44,12 +45,12 @@ UNREAD_SECONDS = 30.0
 MOST_WAITING = 8
 # To linger for 0 s: what was not sent is dropped.
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
-# For the kernel to accept the last byte of an answer.
+# How long the kernel may take to accept the last byte of an answer.
 WRITE_SECONDS = 10
 
 
 class Connection(RequestHandler):
-    """One client's connection. *broken* says that it was lost before the client had received everything.
+    """One client's connection. *broken* says that the connection was lost before the client had received everything.
 
     *when_lost* is called when the connection is gone. aiohttp itself lets a handler go on for a client that has left.
     """
@@ -233,7 +234,7 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer malformed HTTP, and errors outside of every handler; then close the connection."""
-        del message  # It quotes what was sent.
+        del message  # The message quotes what was sent.
         if isinstance(exc, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             # The client left, and the event of its request says so.
             pass
@@ -260,10 +261,10 @@ class Connection(RequestHandler):
             if closing:
                 resp.force_close()
             if self._close or not request.content.is_eof():
-                # No handler reads the rest of the body: it is drained and the connection closed.
+                # No handler reads the rest of the body. So the rest is drained, and the connection is closed.
                 resp.force_close()
         self._answered += 1
-        # Before the answer is written: from now on it depends on the client how long that takes.
+        # This is noted before the answer is written: how long the writing takes depends on the client.
         self._note_state()
         answered = await super().finish_response(request, resp, start_time)
         # aiohttp keeps the last request until the next one comes. Unread parts of bodies would be half a megabyte for
@@ -314,7 +315,8 @@ def reset(transport: asyncio.BaseTransport) -> None:
 def has_unread(transport: asyncio.BaseTransport) -> bool:
     """Whether a peer that has just closed its side missed a part of what was sent.
 
-    Its FIN acknowledges what had reached it (RFC 9293 §3.10.7.4). It answers what comes later with a reset.
+    The peer's FIN acknowledges what had reached the peer (RFC 9293 §3.10.7.4). What comes later is answered with a
+    reset.
     """
     sock = transport.get_extra_info("socket")
     if sock is None:
@@ -329,7 +331,7 @@ async def write_whole(request: web.Request, response: web.Response) -> None:
     await response.prepare(request)
     await response.write_eof()
     deadline = asyncio.get_running_loop().time() + WRITE_SECONDS
-    # uvloop writes at the end of a turn of the loop, so wait for one at least.
+    # uvloop writes at the end of a turn of the loop, so this waits for one turn at least.
     await asyncio.sleep(0)
     while transport.get_write_buffer_size():
         if asyncio.get_running_loop().time() > deadline:

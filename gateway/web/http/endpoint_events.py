@@ -1,6 +1,7 @@
 """The event that a request of an endpoint ends in: its name, its level and its fields.
 
-Every request logs exactly one. The names are written out in the table of each endpoint, so that a search finds them.
+Every request logs exactly one event. The names are written out in the table of each endpoint, so that a search finds
+them.
 """
 
 from collections.abc import Mapping

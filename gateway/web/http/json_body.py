@@ -59,7 +59,7 @@ async def whole_body(request: web.Request) -> bytes:
     except (ClientPayloadError, web.RequestPayloadError):
         raise Malformed("payload") from None
     except RuntimeError:
-        # aiohttp raises it for a body that is awaited on a connection which we have closed.
+        # aiohttp raises RuntimeError for a body that is awaited on a connection which we have closed.
         if request.transport is not None:
             raise
         raise ConnectionResetError("client gone") from None

@@ -26,7 +26,7 @@ Response = TypeVar("Response", bound=web.StreamResponse)
 
 @web.middleware
 async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every request. If its route has events, it is for an endpoint: log its outcome once."""
+    """Answer every request. If the route has events, the request is for an endpoint: log its outcome once."""
     request[REQUEST_ID] = new_request_id()
     bind_contextvars(request_id=request[REQUEST_ID])
     request[LANGUAGE] = request.app[LANGUAGES].asked_for(request.headers.get("Accept-Language", ""))
@@ -37,7 +37,7 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
     running = request.app[RUNNING].tasks
     running.add(task)
     try:
-        # Before the first await: the address of a client that has left can't be read any more.
+        # The address is read before the first await: it can't be read any more when the client has left.
         address = audited(request.app[ADDRESSES].of(request), request.app[AUDIT].address)
         return await outcome(request, handler, events, address)
     except ClientGone:

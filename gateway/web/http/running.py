@@ -20,7 +20,7 @@ LAST_SECONDS = 2
 
 @dataclass(kw_only=True, slots=True)
 class Running:
-    """The state of the process. *stopping* makes it not ready.
+    """The state of the process. While *stopping* is true, it is not ready.
 
     *tasks* are the requests that are being answered, whose client may have left, and the work that follows an answer.
     """
