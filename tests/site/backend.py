@@ -1,6 +1,7 @@
 """A Drupal of raw sockets: it keeps every byte that reaches it, and answers with the bytes that a test chooses."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -113,8 +114,8 @@ async def read_chunks(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 
 @asynccontextmanager
-async def running(backend: Backend) -> AsyncGenerator[Backend]:
-    server = await asyncio.start_server(backend.serve, "127.0.0.1", 0, limit=1 << 20)
+async def running(backend: Backend, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Backend]:
+    server = await asyncio.start_server(backend.serve, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
     backend.port = server.sockets[0].getsockname()[1]
     try:
         yield backend

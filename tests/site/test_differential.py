@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.site.backend import Backend, running
@@ -13,6 +13,7 @@ from tests.site.conftest import a_site
 OURS = [(b"Host", b"www.example.org"), (b"X-Forwarded-Proto", b"http"), (b"X-Forwarded-For", b"127.0.0.1")]
 # RFC 9110 §5.5 and §5.6.2.
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+LETTERS = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 DROPPED = {
     *(b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer", b"upgrade"),
     *(b"host", b"forwarded", b"x-real-ip", b"proxy"),
@@ -83,7 +84,7 @@ def served():
 
 def is_kept(name: bytes) -> bool:
     lower = name.lower()
-    return name.replace(b"-", b"").isalnum() and lower not in DROPPED and not lower.startswith(b"x-forwarded-")
+    return not name.translate(None, LETTERS) and lower not in DROPPED and not lower.startswith(b"x-forwarded-")
 
 
 def framed(body: bytes | list[bytes] | None) -> tuple[list[bytes], bytes, bytes]:
@@ -97,6 +98,7 @@ def framed(body: bytes | list[bytes] | None) -> tuple[list[bytes], bytes, bytes]
 
 
 @settings(max_examples=300, deadline=None)
+@example(b"GET", b"/", [(b"-", b"")], None)
 @given(methods, targets, st.lists(st.tuples(names, values), max_size=12), bodies)
 def test_what_reaches_drupal_is_what_was_sent(served, method, target, headers, body):
     framing, sent, meant = framed(body)

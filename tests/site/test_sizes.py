@@ -2,19 +2,15 @@
 
 import asyncio
 import hashlib
-import json
 import os
-import sys
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
 from tests.site.backend import Backend, running
-from tests.site.conftest import configuration
-from tests.site.visitor import HOST, Site, request
-from tests.world import Process, until_listening
+from tests.site.process import served
+from tests.site.visitor import HOST, request
+from tests.world import Process
 
 MIB = 1 << 20
 SIZE = (1024 if os.environ.get("HEADGATE_LONG") else 64) * MIB
@@ -22,31 +18,6 @@ MOST_MEBIBYTES = 64
 PIECE = hashlib.sha256(b"piece").digest() * (MIB // 32)
 
 pytestmark = pytest.mark.alone
-
-
-@asynccontextmanager
-async def served(backend_url: str, tmp_path, **changes: object):
-    """`headgate serve` in a process of its own; yields it and its site."""
-    port = free_port()
-    settings = configuration(
-        backend_url,
-        listen={"host": "127.0.0.1", "port": port, "max_connections": 20_000, "max_connections_per_address": 20_000},
-        admin={"host": "127.0.0.1", "port": free_port()},
-        **changes,
-    )
-    path = tmp_path / "gateway.json"
-    path.write_text(json.dumps(settings))
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "serve", "--config", str(path)),
-        stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ["PATH"]},
-    )
-    process = Process(started, url="", admin_url="")
-    try:
-        await until_listening(port, process)
-        yield process, Site(port=port)
-    finally:
-        await process.kill()
 
 
 class Memory:
