@@ -24,7 +24,7 @@ def drupal_options():
 
 @pytest.fixture
 async def frontend(world):
-    async with world.open_gateway(public_url=URL, proxy={"enabled": True}) as made:
+    async with world.open_gateway(public_url=URL, proxy={"enabled": True}, guard={"mode": "off"}) as made:
         yield made
 
 
@@ -102,7 +102,10 @@ async def test_logins_go_on_while_downloads_fill_the_proxy(world):
     async with (
         running(Backend(answer=answer)) as backend,
         world.open_gateway(
-            public_url=URL, drupal={"url": backend.url}, proxy={"enabled": True, "max_concurrent": 8}
+            public_url=URL,
+            drupal={"url": backend.url},
+            proxy={"enabled": True, "max_concurrent": 8},
+            guard={"mode": "off"},
         ) as frontend,
     ):
         downloads = [
@@ -143,7 +146,11 @@ async def test_a_shutdown_lets_a_download_finish_and_ends_what_has_no_end(world)
 
     async with running(Backend(answer=answer)) as backend:
         async with world.open_gateway(
-            public_url=URL, drupal={"url": backend.url}, proxy={"enabled": True}, shutdown_seconds=2
+            public_url=URL,
+            drupal={"url": backend.url},
+            proxy={"enabled": True},
+            guard={"mode": "off"},
+            shutdown_seconds=2,
         ) as frontend:
             short = asyncio.create_task(ask(frontend, "GET", "/short"))
             endless = asyncio.create_task(ask(frontend, "GET", "/endless"))

@@ -25,6 +25,8 @@ def configuration(backend_url: str, **changes: object) -> dict[str, object]:
         "drupal": {"url": backend_url},
         # Every visitor of a test has one address, which gets a quarter.
         "proxy": {"enabled": True, "max_concurrent": 400},
+        # What the guard changes is in tests/guard.
+        "guard": {"mode": "off"},
         "channels": {"email": {"kind": "smtp", "host": "127.0.0.1", "port": 9, "sender": "a@example.org"}},
     }
     for key, value in changes.items():
