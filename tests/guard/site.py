@@ -63,9 +63,16 @@ class Browser:
     async def post_form(self, path: str, fields: Mapping[str, str], **headers: str) -> Seen:
         return await self.ask("POST", path, data=dict(fields), headers=PAGE | {"Origin": self.url} | headers)
 
-    async def log_in(self, name: str = "alice", *, path: str = "/user/login") -> Seen:
+    async def log_in(self, name: str = "alice", *, path: str = "/user/login", **headers: str) -> Seen:
         """Send Drupal's own form."""
-        return await self.post_form(path, {"name": name, "pass": PASSWORDS[name], "form_id": "user_login_form"})
+        fields = {"name": name, "pass": PASSWORDS[name], "form_id": "user_login_form"}
+        return await self.post_form(path, fields, **headers)
+
+    async def change_password(self, uid: str, old: str, new: str | None = None) -> Seen:
+        """Change it by REST; to the same one if there is no *new* one: Drupal gives a new session all the same."""
+        token = (await self.get("/session/token")).text
+        body = json.dumps({"pass": [{"existing": old, "value": new or old}]})
+        return await self.ask("PATCH", f"/user/{uid}?_format=json", data=body, headers=JSON | {"X-CSRF-Token": token})
 
     async def send_code(self, code: str, **more: str) -> Seen:
         """Type *code* on the code page."""

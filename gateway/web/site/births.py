@@ -20,6 +20,7 @@ from gateway.errors import DrupalInvalid, DrupalTimeout, DrupalUnavailable, Logi
 from gateway.interfaces import Authenticator
 from gateway.login.flow import LoginFlow
 from gateway.login.outcome import Granted, Pending
+from gateway.telemetry.log_setup import OncePerMinute
 from gateway.transaction import GUARD
 from gateway.web.site.guard import SetSession
 from gateway.web.site.handed_over import HandedOver
@@ -53,6 +54,7 @@ class Births:
         self._drupal = drupal
         self._handed = handed
         self._challenges = challenges
+        self._foreign = OncePerMinute()
 
     async def decide(
         self, births: Sequence[SetSession], *, visitor: Visitor, proven: SealedSession | None, device: str | None
@@ -105,7 +107,8 @@ class Births:
         credential = self._drupal.session_of(birth.line, uid="")
         # Under another name, Drupal would call a user's session anonymous (measured).
         if birth.name != self._drupal.cookie_name:
-            log.error("guard.foreign_cookie", cookie=birth.name, expected=self._drupal.cookie_name)
+            if self._foreign.due():
+                log.error("guard.foreign_cookie", cookie=birth.name, expected=self._drupal.cookie_name)
             await self._flow.end(credential)
             raise DrupalUnavailable("foreign_cookie")
         for last in (False, True):

@@ -93,7 +93,7 @@ class Gatekeeper:
         self._running = running
         self._idle_seconds = idle_seconds
         self._anonymous = Anonymous(seconds=options.ask_cache_seconds)
-        self._dropped = OncePerMinute()
+        self._dropped, self._unsealed = OncePerMinute(), OncePerMinute()
 
     # The request
 
@@ -158,7 +158,8 @@ class Gatekeeper:
         if value is None or self._options.unsealed == "drop" or not self._sealed.is_id(value):
             return None
         if not await self._is_anonymous(value, visitor):
-            log.info("guard.unsealed")
+            if self._unsealed.due():
+                log.info("guard.unsealed")
             return None
         return SealedSession(kind=Kind.ANONYMOUS, id=value)
 
