@@ -50,10 +50,11 @@ from gateway.web.http.running import LAST_SECONDS, Running, background
 from gateway.web.site.births import Births
 from gateway.web.site.code_page import VIEW, CodePage, add_code_page
 from gateway.web.site.forwarding import hosts_of
-from gateway.web.site.gate import Gate, OpenGate
+from gateway.web.site.gate import Gate
 from gateway.web.site.gatekeeper import Gatekeeper
 from gateway.web.site.guard_answers import GuardAnswers
 from gateway.web.site.handed_over import HandedOver
+from gateway.web.site.observer import Observer
 from gateway.web.site.own_cookies import OwnCookies
 from gateway.web.site.proxy import Proxy
 from gateway.web.site.sealed_cookies import SealedCookies
@@ -230,18 +231,20 @@ def headless_app(parts: Components, flow: LoginFlow, running: Running) -> web.Ap
     app[LANGUAGES] = Languages(default=settings.texts.default_language, folder=settings.texts.folder)
     app[RUNNING] = running
     if parts.upstream:
-        gate = guard(parts, flow, app) if settings.guards else OpenGate()
-        app[SITE] = proxy_of(parts.upstream, gate, settings, app).handle
+        app[SITE] = proxy_of(parts.upstream, gate_of(parts, flow, app), settings, app).handle
     return app
 
 
-def guard(parts: Components, flow: LoginFlow, app: web.Application) -> Gatekeeper:
-    """Serve the code page, and return the gate that leads there."""
+def gate_of(parts: Components, flow: LoginFlow, app: web.Application) -> Gate:
+    """Return the gate of the proxy. Where it leads logins to the code page, serve that, too."""
     settings, origin = parts.settings, parts.settings.site_origin
     days = settings.policy.remember.days
     own = OwnCookies(parts.sealer, origin=origin, device_days=days)
     sealed = SealedCookies(parts.sealer, origin=origin)
     handed = HandedOver(parts.policy, sealed, own, clock=parts.clock)
+    if not settings.guards:
+        tells = settings.guard.mode == "observe"
+        return Observer(parts.drupal, handed, app[ADDRESSES], app[RUNNING], tells=tells)
     page = CodePage(
         own=own,
         handed=handed,

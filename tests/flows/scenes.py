@@ -479,6 +479,10 @@ async def logins_on_pages_of_drupal(stage: Stage) -> None:
         world.drupal.fault = Fault(kind=Kind.SERVER_ERROR, at=Endpoint.LOGIN_STATUS)
         async with site.browser() as nobody_knows:
             await nobody_knows.log_in("bob")
+    async with stage.world() as world, guarded(world, guard={"mode": "observe"}) as site, site.browser() as browser:
+        await browser.log_in()
+        await browser.get("/update.php")
+        await world.eventually(lambda: stage.has("guard.would_challenge"))
     async with stage.world(drupal=NAMED_OTHERWISE) as world, guarded(world) as site, site.browser() as browser:
         await browser.log_in()
 

@@ -44,15 +44,3 @@ class Gate(Protocol):
     ) -> Release | web.StreamResponse:
         """Judge an answer before anything of it is released. Return what may leave, or another answer."""
         ...
-
-
-class OpenGate:
-    """Lets everything pass."""
-
-    async def admit(self, _request: web.Request, headers: Headers) -> Admitted | web.StreamResponse:
-        return Admitted(headers=headers)
-
-    async def judge(
-        self, _request: web.Request, _admitted: Admitted, answer: UpstreamAnswer
-    ) -> Release | web.StreamResponse:
-        return Release(headers=answer.headers)

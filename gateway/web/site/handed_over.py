@@ -8,9 +8,8 @@ from gateway.errors import DrupalInvalid
 from gateway.login.outcome import Granted
 from gateway.policy.check import PolicyCheck
 from gateway.policy.rules import Reason
-from gateway.web.site.guard import cookies_in
 from gateway.web.site.own_cookies import OwnCookies
-from gateway.web.site.sealed_cookies import Kind, SealedCookies, SealedSession
+from gateway.web.site.sealed_cookies import FRONT, Kind, SealedCookies, SealedSession
 
 
 class HandedOver:
@@ -45,10 +44,19 @@ class HandedOver:
         return granted.hand_over.cookies if client.plain_cookies else self.session_lines(granted)
 
     def sent(self, cookie_header: str) -> str:
-        """`app_keys.SessionCookies`: each session that opens as Drupal knows it. What does not open stays as it is."""
-        cookies = cookies_in([cookie_header])
-        pairs = [(name, self._sealed.open(name, value), value) for name, value in cookies.sessions]
-        return "; ".join(f"{name}={opened.id if opened else value}" for name, opened, value in pairs)
+        """`app_keys.SessionCookies`: what does not open stays as it is."""
+        return self.opened(cookie_header)
+
+    def opened(self, cookie_header: str) -> str:
+        """Return a Cookie header in which each session that opens is as Drupal knows it, and the rest as it came."""
+        if FRONT not in cookie_header:
+            return cookie_header
+        return ";".join(self._opened_pair(pair) for pair in cookie_header.split(";"))
+
+    def _opened_pair(self, pair: str) -> str:
+        name, _, value = pair.partition("=")
+        session = self._sealed.open(name.strip(), value.strip())
+        return f"{name}={session.id}" if session else pair
 
     def sealed_line(self, line: str, session: SealedSession) -> str:
         """Return Drupal's Set-Cookie *line* under our seal. Raises as `session_lines`."""

@@ -14,7 +14,7 @@ from gateway.sealing import Sealer, Unsealable
 
 # What Drupal puts into a cookie as its session's id, and room for sites that set a longer one (measured: 32 to 56).
 _ID: Final = re.compile(r"[A-Za-z0-9,%_.~-]{16,128}")
-_FRONT: Final = "hg1."
+FRONT: Final = "hg1."
 _LONGEST: Final = 512
 
 
@@ -53,14 +53,14 @@ class SealedCookies:
         if not self.is_id(session.id):
             raise ValueError("not a session id")
         plain = f"{session.kind}:{session.uid}:{session.since:x}:{session.exemption}:{session.id}".encode()
-        return _FRONT + urlsafe_b64encode(self._sealer.seal("session", self._bound(name), plain)).rstrip(b"=").decode()
+        return FRONT + urlsafe_b64encode(self._sealer.seal("session", self._bound(name), plain)).rstrip(b"=").decode()
 
     def open(self, name: str, value: str) -> SealedSession | None:
         """Return the session in *value*; None if it was not sealed here, for this name and origin."""
-        if not value.startswith(_FRONT) or len(value) > _LONGEST:
+        if not value.startswith(FRONT) or len(value) > _LONGEST:
             return None
         try:
-            sealed = urlsafe_b64decode(value[len(_FRONT) :] + "==")
+            sealed = urlsafe_b64decode(value[len(FRONT) :] + "==")
             plain = self._sealer.open("session", self._bound(name), sealed).decode()
             kind, uid, since, exemption, id = plain.split(":", 4)
             return SealedSession(kind=Kind(kind), id=id, uid=uid, since=int(since, 16), exemption=exemption)
