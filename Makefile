@@ -49,8 +49,9 @@ format: .venv/.dev ## format the code with ruff
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench-quick: .venv/.dev redis ## measure the CPU time per login, compared with bare aiohttp (under a minute)
+bench-quick: .venv/.dev redis ## measure the CPU time per login and per proxied page, compared with bare aiohttp (a minute)
 	@$(BIN)/python -m tests.bench.quick
+	@$(BIN)/python -m tests.bench.proxying
 
 break: .venv/.dev redis oathtool ## break the code once for each promise and check that a test fails
 	@$(BIN)/python -m tests.breaks

@@ -15,11 +15,15 @@ Profile: TypeAlias = Mapping[str, Sequence[Mapping[str, object]]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Client:
-    """A frontend. The apiKey of a *browser* client is public; a *server* client forwards the visitor's address."""
+    """A frontend. The apiKey of a *browser* client is public; a *server* client forwards the visitor's address.
+
+    *plain_cookies*: it asks Drupal around the gateway, so it gets Drupal's own cookie even where the guard is on.
+    """
 
     id: str
     kind: Literal["browser", "server"]
     origins: frozenset[str] = frozenset()
+    plain_cookies: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +83,12 @@ class Account:
     phone: str | None = field(default=None, repr=False)
     language: str | None = None
     profile: Profile = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The account's name in Drupal; empty if the profile does not show it."""
+        items = self.profile.get("name") or ({},)
+        return str(items[0].get("value") or "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

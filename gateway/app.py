@@ -26,16 +26,38 @@ from gateway.login.rules import LoginRules
 from gateway.login.second_factor import SecondFactor
 from gateway.login.turns import turns_at
 from gateway.policy.check import PolicyCheck
+from gateway.sealing import Sealer
 from gateway.settings import Settings, configured
 from gateway.texts.catalogues import Languages
 from gateway.texts.messages import Texts
+from gateway.upstream import Upstream
 from gateway.web.admin.health import CHECKS, DETAILS, admin
-from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL, PublicUrl
+from gateway.web.headless.app_keys import (
+    CLIENTS,
+    DRUPAL,
+    ENROLMENT,
+    FLOW,
+    PUBLIC_URL,
+    SESSION_COOKIES,
+    PlainCookies,
+    PublicUrl,
+)
 from gateway.web.headless.clients import Clients, origin_of
 from gateway.web.headless.routes import headless
-from gateway.web.http.app_keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, Audit
+from gateway.web.http.app_keys import ADDRESSES, AUDIT, LANGUAGES, RUNNING, SITE, Audit
 from gateway.web.http.client_ip import Addresses
 from gateway.web.http.running import LAST_SECONDS, Running, background
+from gateway.web.site.births import Births
+from gateway.web.site.code_page import VIEW, CodePage, add_code_page
+from gateway.web.site.forwarding import hosts_of
+from gateway.web.site.gate import Gate
+from gateway.web.site.gatekeeper import Gatekeeper
+from gateway.web.site.guard_answers import GuardAnswers
+from gateway.web.site.handed_over import HandedOver
+from gateway.web.site.observer import Observer
+from gateway.web.site.own_cookies import OwnCookies
+from gateway.web.site.proxy import Proxy
+from gateway.web.site.sealed_cookies import SealedCookies
 
 log = structlog.get_logger()
 
@@ -76,12 +98,15 @@ class Components:
     """The opened parts that several other parts share."""
 
     settings: Settings
+    sealer: Sealer
     drupal: Authenticator
+    upstream: Upstream | None
     backend: Backend
     channels: dict[str, Channel]
     factors: Factors
     second_factor: SecondFactor
     notices: Notices
+    policy: PolicyCheck
     texts: Texts
     flood: Floodgate
     rng: random.Random
@@ -93,7 +118,9 @@ async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: C
     if settings.webhook:
         await stack.enter_async_context(settings.webhook.open())
     sealer = settings.sealer()
-    drupal = await stack.enter_async_context(settings.drupal_with_public_url().open())
+    site = settings.drupal_with_public_url()
+    drupal = await stack.enter_async_context(site.open())
+    upstream = await stack.enter_async_context(settings.proxy.open(site)) if settings.proxy.enabled else None
     backend = await stack.enter_async_context(settings.store.open(sealer, clock=clock))
     channels: dict[str, Channel] = {
         name: await stack.enter_async_context(options.open()) for name, options in configured(settings.channels).items()
@@ -113,7 +140,9 @@ async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: C
     tokens, notices = ManageTokens(sealer, clock=clock), Notices(backend.outbox, channels.keys())
     return Components(
         settings=settings,
+        sealer=sealer,
         drupal=drupal,
+        upstream=upstream,
         backend=backend,
         channels=channels,
         factors=factors,
@@ -121,6 +150,13 @@ async def open_components(settings: Settings, stack: AsyncExitStack, *, clock: C
             factors, backend, enabled=settings.totp.enabled, flood=flood, tokens=tokens, notices=notices, clock=clock
         ),
         notices=notices,
+        policy=PolicyCheck(
+            settings.policy.policy(proxies=settings.trusted_proxies),
+            settings.policy.remember,
+            enrolments=backend.enrolments,
+            notices=notices,
+            clock=clock,
+        ),
         texts=Texts(settings.texts, public_url=settings.public_url),
         flood=flood,
         # These random numbers spread retries and vary the time of answers. No secret is made of them.
@@ -138,13 +174,7 @@ def login_flow(parts: Components) -> LoginFlow:
         flood=parts.flood,
         refusal_timing=refusal_timing,
         turns=turns_at(drupal.max_concurrent, wait_seconds=drupal.queue_seconds, keep_seconds=refusal_timing.step),
-        policy=PolicyCheck(
-            settings.policy.policy(proxies=settings.trusted_proxies),
-            settings.policy.remember,
-            enrolments=parts.backend.enrolments,
-            notices=parts.notices,
-            clock=parts.clock,
-        ),
+        policy=parts.policy,
         second_factor=parts.second_factor,
         password_tests=PasswordTests(parts.flood, parts.notices, clock=parts.clock),
         rules=LoginRules(
@@ -195,11 +225,62 @@ def headless_app(parts: Components, flow: LoginFlow, running: Running) -> web.Ap
     app[ADDRESSES] = Addresses(
         settings.trusted_proxies, header=settings.forwarding_header, audit=settings.audit.address
     )
+    app[SESSION_COOKIES] = PlainCookies()
     app[PUBLIC_URL] = PublicUrl(seen=settings.public_url)
     app[AUDIT] = Audit(address=settings.audit.address)
     app[LANGUAGES] = Languages(default=settings.texts.default_language, folder=settings.texts.folder)
     app[RUNNING] = running
+    if parts.upstream:
+        app[SITE] = proxy_of(parts.upstream, gate_of(parts, flow, app), settings, app).handle
     return app
+
+
+def gate_of(parts: Components, flow: LoginFlow, app: web.Application) -> Gate:
+    """Return the gate of the proxy. Where it leads logins to the code page, serve that, too."""
+    settings, origin = parts.settings, parts.settings.site_origin
+    days = settings.policy.remember.days
+    own = OwnCookies(parts.sealer, origin=origin, device_days=days)
+    sealed = SealedCookies(parts.sealer, origin=origin)
+    handed = HandedOver(parts.policy, sealed, own, clock=parts.clock)
+    if not settings.guards:
+        tells = settings.guard.mode == "observe"
+        return Observer(parts.drupal, handed, app[ADDRESSES], app[RUNNING], tells=tells)
+    page = CodePage(
+        own=own,
+        handed=handed,
+        sealed=sealed,
+        origin=origin,
+        clock=parts.clock,
+        site=settings.texts.site,
+        folder=settings.texts.folder,
+        remember_days=days,
+    )
+    add_code_page(app, page)
+    app[SESSION_COOKIES] = handed
+    return Gatekeeper(
+        options=settings.guard,
+        flow=flow,
+        drupal=parts.drupal,
+        policy=parts.policy,
+        births=Births(flow=flow, drupal=parts.drupal, handed=handed, challenges=settings.guard.on_login == "challenge"),
+        sealed=sealed,
+        own=own,
+        answers=GuardAnswers(app[VIEW], own, app[LANGUAGES], origin=origin),
+        addresses=app[ADDRESSES],
+        running=app[RUNNING],
+        idle_seconds=settings.proxy.idle_seconds,
+    )
+
+
+def proxy_of(upstream: Upstream, gate: Gate, settings: Settings, app: web.Application) -> Proxy:
+    return Proxy(
+        upstream,
+        gate,
+        addresses=app[ADDRESSES],
+        languages=app[LANGUAGES],
+        hosts=hosts_of(settings.public_url, settings.drupal.public_url),
+        idle_seconds=settings.proxy.idle_seconds,
+    )
 
 
 def admin_app(parts: Components, flow: LoginFlow, running: Running) -> web.Application:

@@ -8,6 +8,9 @@ GatewayError
 ├── BadCredentials             Drupal refuses name and password
 ├── WrongOtp                   the code is wrong
 ├── TransactionClosed          unknown, expired, used, locked, or another client's
+├── LoginBlocked               nobody may log in on Drupal's own pages
+├── SessionEnded               Drupal's session may not act any more
+├── GrantRefused               a token is asked for in exchange for something else than a session
 ├── NotEnrolled                the account has no such method
 ├── NoDestination              the account has no address or number for any allowed method
 ├── Throttled                  try again after `retry_after` seconds
@@ -83,6 +86,21 @@ class WrongOtp(GatewayError):
 class TransactionClosed(GatewayError):
     word = "transaction_closed"
     sentence = "This login is no longer open. Please start again."
+
+
+class LoginBlocked(GatewayError):
+    word = "login_blocked"
+    sentence = "Logging in is not possible on this page."
+
+
+class SessionEnded(GatewayError):
+    word = "session_ended"
+    sentence = "Please log in again."
+
+
+class GrantRefused(GatewayError):
+    word = "password_grant"
+    sentence = "This kind of token is not given here."
 
 
 class NotEnrolled(GatewayError):

@@ -103,6 +103,23 @@ class Authenticator(Protocol):
         """Return the session cookies among the Set-Cookie lines of any answer of Drupal's, in their order."""
         ...
 
+    @property
+    def cookie_name(self) -> str:
+        """The name of the site's session cookie, for visitors at its public address."""
+        ...
+
+    def session_of(self, set_cookie: str, *, uid: str) -> Credential:
+        """Return the credential of a session that Drupal opened by itself, from the whole Set-Cookie line."""
+        ...
+
+    async def whose(self, credential: Credential, *, visitor: Visitor) -> str:
+        """Ask Drupal whose session *credential* is; return the uid, empty for an anonymous one.
+
+        Raises DrupalInvalid for any answer that leaves a doubt, DrupalTimeout or Unavailable. In maintenance mode,
+        Drupal ends the session that it is asked about, unless its user may log in then (measured, Drupal 10.6, 11.4).
+        """
+        ...
+
     async def log_out(self, credential: Credential, *, visitor: Visitor | None = None) -> LoggedOut:
         """End *credential* at Drupal.
 

@@ -15,6 +15,8 @@ LONGEST_TAG = 64
 HEADER_CHARACTERS = 256
 MOST_RANGES = 16
 HEADERS = 256
+# Languages that are written from right to left.
+RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 RANGE = re.compile(
     r"\s*(?P<tag>[a-z]{1,8}(?:-[a-z0-9]{1,8})*|\*)\s*(?:;\s*q\s*=\s*(?P<weight>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?",
     re.IGNORECASE | re.ASCII,
@@ -60,6 +62,11 @@ class Language:
 
     tag: str
     catalogue: NullTranslations = field(default_factory=NullTranslations, repr=False)
+
+    @property
+    def direction(self) -> str:
+        """`rtl` or `ltr`, as HTML writes it."""
+        return "rtl" if self.tag.partition("-")[0] in RIGHT_TO_LEFT else "ltr"
 
     def say(self, msgid: str, **values: str) -> str:
         """Return the sentence *msgid* with *values* filled in; in English if the catalogue has none."""

@@ -16,16 +16,20 @@ from gateway.auth_types import ENROLLED, METHODS
 from gateway.delivery.channels import ChannelOptions, ChannelsOptions
 from gateway.delivery.courier import CourierOptions
 from gateway.delivery.numbers import NumberOptions
-from gateway.drupal import DrupalOptions, SessionOptions
+from gateway.drupal import DrupalOptions, ProxyOptions, SessionOptions
 from gateway.factors import CodeOptions, TotpOptions
 from gateway.flood.limits import FloodOptions
 from gateway.login.methods import fallback_problems
 from gateway.networks import Network
 from gateway.options import NamedNetwork, Options, http_address, is_plain_http_to_another_host, split_url
 from gateway.policy.options import PolicyOptions
-from gateway.store import MemoryOptions, Sealer, SealKey, StoreOptions, parse_secret
+from gateway.sealing import Sealer, SealKey, parse_secret
+from gateway.store import MemoryOptions, StoreOptions
 from gateway.telemetry.event_webhook import EventWebhookOptions
 from gateway.texts.messages import TextOptions
+from gateway.transaction import GUARD
+from gateway.web.headless.clients import origin_of
+from gateway.web.site.options import GuardOptions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # what a listener is compared with
@@ -67,6 +71,14 @@ class ClientOptions(Options):
     api_key: SecretStr | None = None
     api_key_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     origins: tuple[str, ...] = ()
+    cookies: Literal["sealed", "plain"] = "sealed"
+
+    @field_validator("id")
+    @classmethod
+    def _is_not_the_guards(cls, id: str) -> str:
+        if id == GUARD:
+            raise ValueError("is the id of logins on Drupal's own pages; choose another one")
+        return id
 
     @field_validator("origins")
     @classmethod
@@ -94,6 +106,14 @@ class ClientOptions(Options):
             raise ValueError("exactly one of api_key_sha256 and api_key_file")
         return self
 
+    @model_validator(mode="after")
+    def _only_servers_have_plain_cookies(self) -> Self:
+        if self.cookies == "plain" and self.kind != "server":
+            raise ValueError(
+                "`cookies: plain` is for `kind: server`: a browser would send Drupal's cookie to the guard"
+            )
+        return self
+
     @property
     def has_short_key(self) -> bool:
         return self.api_key is not None and len(self.api_key.get_secret_value()) < SHORTEST_API_KEY
@@ -108,7 +128,9 @@ class ClientOptions(Options):
         return bytes.fromhex(self.api_key_sha256 or "")
 
     def client(self) -> Client:
-        return Client(id=self.id, kind=self.kind, origins=frozenset(self.origins))
+        return Client(
+            id=self.id, kind=self.kind, origins=frozenset(self.origins), plain_cookies=self.cookies == "plain"
+        )
 
 
 class HeadlessOptions(Options):
@@ -128,6 +150,8 @@ class Settings(Options):
     index_key: SecretStr | None = None
     headless: HeadlessOptions = HeadlessOptions()
     drupal: DrupalOptions = SessionOptions()
+    proxy: ProxyOptions = ProxyOptions()
+    guard: GuardOptions = GuardOptions()
     method: str = "EMAIL"
     fallback: dict[str, str] = Field(default={})
     code: CodeOptions = CodeOptions()
@@ -201,6 +225,16 @@ class Settings(Options):
         index = parse_secret(self.index_key.get_secret_value()) if self.index_key else os.urandom(32)
         return Sealer(keys or [SealKey.parse("made:" + b64encode(os.urandom(32)).decode())], index)
 
+    @property
+    def guards(self) -> bool:
+        """Whether sessions of Drupal's travel only under our seal."""
+        return self.proxy.enabled and self.guard.mode == "enforce"
+
+    @property
+    def site_origin(self) -> str:
+        """The origin of the site, as browsers name it."""
+        return origin_of(self.drupal.public_url or self.public_url or self.drupal.url)
+
     def drupal_with_public_url(self) -> DrupalOptions:
         """Return Drupal's options; without a `public_url` of its own, Drupal has the gateway's."""
         return self.drupal.model_copy(update={"public_url": self.drupal.public_url or self.public_url})
@@ -217,7 +251,7 @@ class Settings(Options):
     def conflicts(self) -> list[tuple[str, str]]:
         """Return the problems between keys, as pairs of key and sentence."""
         problems = [*self._conflicts_of_listeners(), *self._conflicts_of_clients(), *self._missing_keys()]
-        problems += [*self._conflicts_of_methods(), *self.policy.conflicts()]
+        problems += [*self._conflicts_of_methods(), *self.policy.conflicts(), *self._conflicts_of_proxy()]
         problems += fallback_problems(self.fallback, channels=configured(self.channels).keys())
         return problems
 
@@ -242,12 +276,26 @@ class Settings(Options):
             problems.append(("trusted_proxies", problem))
         return problems
 
-    def _missing_keys(self) -> list[tuple[str, str]]:
-        """A store that outlives the process needs keys that do so, too."""
-        if not self.store.durable:
+    def _conflicts_of_proxy(self) -> list[tuple[str, str]]:
+        """Paths are passed on as they are, and Drupal builds its links from the visitors' host name."""
+        if not self.proxy.enabled:
             return []
+        problems: list[tuple[str, str]] = []
+        if not self.public_url and not self.drupal.public_url:
+            problems.append(("public_url", "needed with proxy.enabled: the address of the site that visitors use"))
+        keys = {"drupal.url": self.drupal.url, "drupal.public_url": self.drupal.public_url or ""}
+        path = "must be without a path with proxy.enabled: the proxy passes paths on as they are"
+        return problems + [(key, path) for key, url in keys.items() if split_url(url).path]
+
+    def _missing_keys(self) -> list[tuple[str, str]]:
+        """A store, or a cookie, that outlives the process needs keys that do so, too."""
         missing = [name for name in ("keys", "index_key") if getattr(self, name) is None]
-        return [(name, f"needed with {self.store.kind}; `headgate new-key` makes one") for name in missing]
+        if self.store.durable:
+            return [(name, f"needed with {self.store.kind}; `headgate new-key` makes one") for name in missing]
+        if self.guards:
+            # Keys that are made at start would log everybody out at the next one.
+            return [(name, "needed with proxy.enabled; `headgate new-key` makes one") for name in missing]
+        return []
 
     def _conflicts_of_methods(self) -> list[tuple[str, str]]:
         available = self._available_methods()

@@ -196,7 +196,11 @@ class World:
         async with (
             gateway(settings, clock=self.clock) as opened,
             listening(
-                opened.headless, "127.0.0.1", 0, seconds=patience, connection_limit=connection_limit(settings)
+                opened.headless,
+                "127.0.0.1",
+                settings.listen.port,
+                seconds=patience,
+                connection_limit=connection_limit(settings),
             ) as port,
             listening(opened.admin, "127.0.0.1", 0, seconds=1) as admin_port,
         ):

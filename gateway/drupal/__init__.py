@@ -14,6 +14,7 @@
 | `reading_on` | logins that were given up |
 | `reachable` | whether anybody answers at Drupal's address |
 | `cookies` | session cookies in answers and in requests |
+| `upstream` · `exchange` | the proxy's own way to Drupal, which streams |
 | `headers` · `peer` · `connections` · `bulkhead` | the way to Drupal: HTTP, and how much of it may be used at once |
 
 A mode is one file here and one member of the union below.
@@ -22,8 +23,9 @@ A mode is one file here and one member of the union below.
 from typing import TypeAlias
 
 from gateway.drupal.session import SessionOptions
+from gateway.drupal.upstream import ProxyOptions
 
 # With a second mode: Annotated[SessionOptions | …, Field(discriminator="kind")]. Pydantic refuses it for a single one.
 DrupalOptions: TypeAlias = SessionOptions
 
-__all__ = ["DrupalOptions", "SessionOptions"]
+__all__ = ["DrupalOptions", "ProxyOptions", "SessionOptions"]

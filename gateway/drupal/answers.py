@@ -33,6 +33,7 @@ class Answer:
     content_type: str
     cookies: tuple[str, ...] = field(repr=False)
     body: bytes = field(repr=False)
+    location: str = field(default="", repr=False)
 
     def json(self) -> Mapping[str, object]:
         """The body as a JSON object; empty if it is anything else."""

@@ -62,15 +62,25 @@ class Bulkhead:
 
         Raises DrupalBusy when the queue is full, or the call has waited too long.
         """
-        if not self._is_free(network):
-            await self._wait(network, follow_up=follow_up)
-        else:
-            self._enter(network)
+        await self.enter(network, follow_up=follow_up)
         try:
             with waiting_for_drupal():
                 yield
         finally:
-            self._leave(network)
+            self.leave(network)
+
+    async def enter(self, network: str, *, follow_up: bool = False) -> None:
+        """Take a slot, which the caller has to give back with `leave`. Raises as `slot` does."""
+        if not self._is_free(network):
+            await self._wait(network, follow_up=follow_up)
+        else:
+            self._enter(network)
+
+    def leave(self, network: str) -> None:
+        """Give a slot back to those who wait."""
+        self._busy -= 1
+        _less(self._busy_of, network)
+        self._let_in()
 
     def _is_free(self, network: str) -> bool:
         return self._busy < self._most and (not network or self._busy_of[network] < self._quarter)
@@ -78,11 +88,6 @@ class Bulkhead:
     def _enter(self, network: str) -> None:
         self._busy += 1
         self._busy_of[network] += 1
-
-    def _leave(self, network: str) -> None:
-        self._busy -= 1
-        _less(self._busy_of, network)
-        self._let_in()
 
     async def _wait(self, network: str, *, follow_up: bool) -> None:
         entry = self._enqueue(network, follow_up=follow_up)
@@ -94,7 +99,7 @@ class Bulkhead:
                 self._unqueue(entry)
             elif not entry.turn.cancelled() and entry.turn.exception() is None:
                 # The call got its slot just when it gave up.
-                self._leave(network)
+                self.leave(network)
             if isinstance(error, TimeoutError):
                 raise DrupalBusy("slot", retry_after=BUSY_SECONDS) from None
             raise

@@ -29,12 +29,16 @@ class StrictConnection(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.awaits_answer = False
+        # How many requests took it, and whether anything has come for the last one.
+        self.requests = 0
+        self.heard = False
 
     def data_received(self, data: bytes) -> None:
         # Empty *data* comes from aiohttp itself: after a pause, it goes on with bytes that came earlier.
         if data and not self.awaits_answer:
             self.close()
         else:
+            self.heard = True
             super().data_received(data)
 
     def is_connected(self) -> bool:
@@ -69,6 +73,8 @@ class StrictConnector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         if isinstance(connection.protocol, StrictConnection):
             connection.protocol.awaits_answer = True
+            connection.protocol.requests += 1
+            connection.protocol.heard = False
         return connection
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:

@@ -20,6 +20,8 @@ class SiteOptions(Options):
     max_concurrent: int = Field(default=32, ge=1, le=10_000)
     # Shorter than nginx's 65 s, so that no POST is sent on a connection that nginx has just closed.
     keep_alive_seconds: float = Field(default=30, ge=0)
+    # None: what Drupal's core computes, until a login has shown the name.
+    cookie_name: str | None = Field(default=None, pattern=r"^S?SESS[0-9a-f]{32}$")
     # Where a module lets users log in with their mail address, Drupal's answer has another name than the request.
     login_by_mail: bool = False
     contacts: Literal["auto", "jsonapi", "rest", "form", "off"] = "auto"

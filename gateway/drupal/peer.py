@@ -63,6 +63,12 @@ class Peer:
         self._bulkhead = bulkhead
         self._breaker = Breaker()
 
+    def beside(self, max_concurrent: int, *, queue_seconds: float) -> "Peer":
+        """Return a peer at the same address with places and a breaker of its own."""
+        return Peer(
+            self._http, self._url, headers=self._headers, bulkhead=Bulkhead(max_concurrent, queue_seconds=queue_seconds)
+        )
+
     @property
     def answers(self) -> bool | None:
         return False if self._breaker.is_open else self._breaker.has_answered or None
@@ -135,4 +141,5 @@ async def _whole(response: aiohttp.ClientResponse) -> Answer:
         content_type=response.content_type,
         cookies=tuple(response.headers.getall("Set-Cookie", ())),
         body=bytes(body),
+        location=response.headers.get("Location", ""),
     )

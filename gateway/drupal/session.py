@@ -22,6 +22,7 @@ from gateway.drupal.headers import site_headers, visitor_headers
 from gateway.drupal.options import SiteOptions
 from gateway.drupal.peer import UNREADABLE, Peer, peer_at
 from gateway.drupal.reading_on import ReadingOn
+from gateway.drupal.whose import whose
 from gateway.errors import DrupalInvalid, DrupalTimeout, GatewayError, Malformed
 from gateway.interfaces import HandOver, Late, LoggedOut, SessionCookie, UnusableCookie
 
@@ -55,11 +56,14 @@ class SessionDrupal:
 
     def __init__(self, drupal: Peer, options: SessionOptions) -> None:
         self._drupal = drupal
+        # Questions about sessions come with every page. They must not take the places of logins.
+        self._questions = drupal.beside(options.max_concurrent, queue_seconds=options.queue_seconds)
         self._timeout_seconds = options.timeout_seconds
         self._host = options.host
         self._login_by_mail = options.login_by_mail
         self._contacts = Contacts(way=options.contacts, phone_field=options.phone_field, profile=options.profile_fields)
         self._reading_on = ReadingOn()
+        self._configured_name = options.cookie_name
         self._computed_name = cookies.session_name(options.public_url or options.url)
         # What Drupal called its cookie in the last login. None before the first login of this process.
         self._seen_name: str | None = None
@@ -110,6 +114,21 @@ class SessionDrupal:
 
     def session_cookies(self, set_cookies: Sequence[str]) -> list[SessionCookie]:
         return cookies.session_cookies(set_cookies)
+
+    @property
+    def cookie_name(self) -> str:
+        return self._configured_name or self._seen_name or self._computed_name
+
+    def session_of(self, set_cookie: str, *, uid: str) -> DrupalSession:
+        name, _, rest = set_cookie.partition("=")
+        return nameless(name.strip(), rest.partition(";")[0].strip(), set_cookie=set_cookie, uid=uid)
+
+    async def whose(self, credential: DrupalSession, *, visitor: Visitor) -> str:
+        headers = cookie_header(credential) | visitor_headers(visitor) | {"Accept": "application/json"}
+        try:
+            return await asyncio.wait_for(whose(self._questions, headers), self._timeout_seconds)
+        except TimeoutError:
+            raise DrupalTimeout("whose") from None
 
     async def log_out(self, credential: DrupalSession, *, visitor: Visitor | None = None) -> LoggedOut:
         # The visitor's address goes along, so that the visitor's network gets no more than its quarter of Drupal.
@@ -169,10 +188,10 @@ def cookie_header(session: DrupalSession) -> dict[str, str]:
     return {"Cookie": f"{session.cookie_name}={session.cookie_value}"}
 
 
-def nameless(name: str, value: str, *, set_cookie: str = "", logout_token: str = "") -> DrupalSession:
+def nameless(name: str, value: str, *, set_cookie: str = "", logout_token: str = "", uid: str = "") -> DrupalSession:
     """A session that is known by its cookie alone."""
     return DrupalSession(
-        uid="",
+        uid=uid,
         cookie_name=name,
         cookie_value=value,
         set_cookie=set_cookie,

@@ -5,20 +5,19 @@ reaper, is responsible for it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Account, Caller, Credential, Visitor, undescribed
+from gateway.account import Caller, Credential, Visitor
 from gateway.errors import (
     BadCredentials,
     DeliveryUnavailable,
     DrupalInvalid,
     FactorBusy,
     Flood,
-    GatewayError,
     NotEnrolled,
     TransactionClosed,
     Unavailable,
@@ -26,17 +25,17 @@ from gateway.errors import (
 )
 from gateway.flood.gate import Floodgate, Reserved
 from gateway.interfaces import Authenticator, Backend, LoggedOut
-from gateway.login.methods import awaited, destinations, message_ids, messages, was_sent
+from gateway.login.methods import awaited, destinations, message_ids, was_sent
+from gateway.login.opening import Opening
 from gateway.login.outcome import Checked, Granted, Pending, Progress, as_pending, progress
 from gateway.login.parking import Parking
-from gateway.login.password_tests import WITHOUT_CODE, PasswordTests
+from gateway.login.password_tests import PasswordTests
 from gateway.login.refusal_timing import RefusalTiming
 from gateway.login.rules import LoginRules
 from gateway.login.second_factor import SecondFactor
 from gateway.login.turns import Turns
 from gateway.policy.check import PolicyCheck
 from gateway.policy.devices import Remembered
-from gateway.policy.rules import Decision
 from gateway.transaction import State, Transaction, new_id, transaction_key
 
 log = structlog.get_logger()
@@ -65,12 +64,21 @@ class LoginFlow:
         self._transactions = backend.transactions
         self._outbox = backend.outbox
         self._parking = Parking(drupal=drupal, backend=backend, clock=clock)
+        self._opening = Opening(
+            drupal=drupal,
+            backend=backend,
+            parking=self._parking,
+            flood=flood,
+            policy=policy,
+            password_tests=password_tests,
+            rules=rules,
+            clock=clock,
+        )
         self._flood = flood
         self._refusal_timing = refusal_timing
         self._turns = turns
         self._policy = policy
         self._second_factor = second_factor
-        self._password_tests = password_tests
         self._rules = rules
         self._clock = clock
 
@@ -94,25 +102,7 @@ class LoginFlow:
             raise DeliveryUnavailable("no_channel")
         self._demand_offered(auth_type)
         checked = await self._check(username, password, caller)
-        account = None
-        try:
-            account = await self._describe(checked, caller)
-            decision, remembered = await self._policy.decide(
-                account,
-                username=username,
-                auth_type=auth_type,
-                token=remember_token,
-                reachable=self._rules.methods(account, checked.enrolment),
-                caller=caller,
-            )
-            if decision.exempt:
-                return await self._grant_without_code(checked, account, remembered)
-            return await self._open(checked, account, decision, caller)
-        except BaseException as error:
-            await self._parking.leave_to_the_reaper(checked.key)
-            if isinstance(error, WITHOUT_CODE):
-                await self._password_tests.count(checked, account, caller.visitor)
-            raise
+        return await self._opening.open(checked, auth_type=auth_type, caller=caller, remember_token=remember_token)
 
     def _demand_offered(self, auth_type: str | None) -> None:
         """Raise NotEnrolled for a method that no account can have.
@@ -133,6 +123,12 @@ class LoginFlow:
             # The password is counted only now: a login that waits for its turn must not count as a refused one.
             reserved = await self._flood.password(username, caller.visitor.address)
             session = await self._log_in(username, password, caller.visitor, reserved=reserved)
+        return await self._park(session, username, caller, self._flood.password_accepted(reserved))
+
+    async def _park(
+        self, session: Credential, username: str, caller: Caller, also: Coroutine[object, None, None]
+    ) -> Checked:
+        """Park a session of Drupal's, and read what the login's decision needs. *also* runs in the same round trip."""
         bind_contextvars(uid=session.uid)
         id = new_id()
         key = transaction_key(id)
@@ -143,7 +139,7 @@ class LoginFlow:
             self._parking.park(key, session, until=due_at),
             self._flood.demand_unlocked(session.uid, caller.visitor.address),
             self._second_factor.enrolment(session.uid),
-            self._flood.password_accepted(reserved),
+            also,
             return_exceptions=True,
         )
         result_of(parked)
@@ -185,63 +181,28 @@ class LoginFlow:
         self._refusal_timing.remember(asyncio.get_running_loop().time() - began)
         return session
 
-    async def _describe(self, checked: Checked, caller: Caller) -> Account:
-        """Read the user's account at Drupal, with their own session."""
-        try:
-            account = await self._drupal.describe(checked.session, visitor=caller.visitor)
-        except DrupalInvalid:
-            # While policy only observes, users log in even if Drupal shows nothing of their account.
-            if not self._policy.observes:
-                raise
-            account = undescribed(checked.session)
-        return self._rules.reachable(account, caller.visitor)
+    # A session that Drupal opened outside of the API
 
-    async def _grant_without_code(self, checked: Checked, account: Account, remembered: Remembered | None) -> Granted:
-        """Hand the session over at once: policy asks for no code."""
+    async def challenge(
+        self, session: Credential, *, caller: Caller, remember_token: str | None = None
+    ) -> Pending | Granted:
+        """Ask for the second factor of a session that Drupal has opened on a page of its own.
+
+        Raises as `authenticate` does, without BadCredentials. If anything is raised, the session is ended.
+        """
         try:
-            # As for a right code: if the process dies before the answer is written, the reaper ends the session.
-            await self._parking.mark_delivering(checked.key)
+            if not self._rules.channels:
+                raise DeliveryUnavailable("no_channel")
+            await self._second_factor.demand_initialised()
         except BaseException:
-            await asyncio.shield(self._policy.give_back(remembered))
+            await asyncio.shield(self._parking.end_unparked(session))
             raise
-        return Granted(
-            key=checked.key,
-            uid=checked.session.uid,
-            session=checked.session,
-            hand_over=self._drupal.hand_over(checked.session),
-            profile=account.profile,
-            remembered=remembered,
-        )
+        checked = await self._park(session, "", caller, nothing())
+        return await self._opening.open(checked, auth_type=None, caller=caller, remember_token=remember_token)
 
-    async def _open(self, checked: Checked, account: Account, decision: Decision, caller: Caller) -> Pending:
-        """Open the transaction and send its code."""
-        key, now = checked.key, self._clock()
-        pending = self._rules.open(checked, account, decision, client=caller.client, now=now)
-        # Together, in one round trip, and in this order: a code must never arrive for a transaction that can't be
-        # found. If flood control refuses, nothing is sent either: the courier asks whether a message was counted.
-        try:
-            displaced, _, _ = await asyncio.gather(
-                self._transactions.create(key, pending, most=self._rules.per_account, now=now),
-                self._flood.deliveries(
-                    pending.uid, destinations(pending), known_network=pending.known_network, now=now
-                ),
-                self._send(key, pending, caller.visitor, now=now),
-            )
-        except GatewayError:
-            # At once: a refused login must not count as one of the account's open ones. It displaces no other login.
-            await self._parking.end(key)
-            raise
-        for other in displaced:
-            log.info("authenticate.displaced", transaction=other)
-            await self._parking.end(other)
-        return as_pending(checked.id, pending, now=self._clock())
-
-    async def _send(self, key: str, pending: Transaction, visitor: Visitor, *, now: float) -> None:
-        several = messages(key, pending, browser=visitor.user_agent, now=now, fallback=self._rules.fallback)
-        if len(several) == 1:
-            await self._outbox.put(several[0])
-        else:
-            await asyncio.gather(*(self._outbox.put(message) for message in several))
+    async def end(self, session: Credential) -> None:
+        """End a session that Drupal has opened and that nobody may have. If Drupal is down, the reaper ends it."""
+        await self._parking.end_unparked(session)
 
     # Login
 
@@ -355,7 +316,7 @@ class LoginFlow:
             await self._flood.deliveries(seen.uid, destinations(tried), known_network=seen.known_network, now=now)
         after = await self._transactions.update(key, reissue, seen=seen)
         if after.messages == ids:
-            await self._send(key, after, caller.visitor, now=now)
+            await self._opening.send(key, after, caller.visitor, now=now)
         return as_pending(id, after, now=now)
 
     async def status(self, *, username: str, id: str, caller: Caller) -> Progress:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from gateway.account import Grant
 from gateway.errors import TransactionClosed
-from gateway.store import Sealer, Unsealable, decode_grant, encode_grant
+from gateway.sealing import Sealer, Unsealable
+from gateway.store import decode_grant, encode_grant
 from gateway.transaction import Transaction
 
 LIFETIME_SECONDS = 600

@@ -8,6 +8,7 @@ from gateway.flood.gate import Reserved
 from gateway.interfaces import HandOver, Word
 from gateway.login.methods import awaited, carrier, masked_destinations
 from gateway.policy.devices import Remembered
+from gateway.policy.rules import Reason
 from gateway.transaction import Transaction
 
 
@@ -33,6 +34,7 @@ class Pending:
     """A login that waits for its second factor, as the frontend sees it. Times are in seconds from now."""
 
     id: str = field(repr=False)
+    username: str = field(repr=False)
     auth_type: str
     destination: str = field(repr=False)
     expires_in: float
@@ -45,6 +47,7 @@ def as_pending(id: str, pending: Transaction, *, now: float) -> Pending:
     """Return what the frontend sees of *pending*, which it knows by *id*."""
     return Pending(
         id=id,
+        username=pending.username,
         auth_type=pending.auth_type,
         destination=masked_destinations(pending),
         expires_in=max(0, pending.expires_at - now),
@@ -61,6 +64,9 @@ class Progress:
     delivery: Word
     carried_by: str | None
     auth_type: str
+    destination: str = field(repr=False)
+    methods: tuple[str, ...]
+    resends_left: int
     expires_in: float
     resend_in: float
     attempts_left: int
@@ -72,6 +78,7 @@ class Granted:
 
     *manage_token* lets the user change their factors for a while. It is empty, and *reserved* is None, if no code was
     asked for: then nothing was proved, so that no count of wrong codes is cleared and no network becomes known.
+    *exempt* says why none was asked for.
     """
 
     key: str
@@ -83,6 +90,7 @@ class Granted:
     profile: Profile = field(repr=False)
     manage_token: str = field(default="", repr=False)
     reserved: Reserved | None = field(default=None, repr=False)
+    exempt: Reason | None = None
     remembered: Remembered | None = None
 
 
@@ -92,6 +100,9 @@ def progress(pending: Transaction, words: Sequence[Word], *, now: float) -> Prog
         delivery=delivery_of(words),
         carried_by=carrier([id for id, word in zip(awaited(pending), words, strict=True) if word == "sent"]),
         auth_type=pending.auth_type,
+        destination=masked_destinations(pending),
+        methods=pending.methods,
+        resends_left=pending.resends_left,
         expires_in=max(0, pending.expires_at - now),
         resend_in=max(0, pending.resend_at - now),
         attempts_left=pending.attempts_left,

@@ -2,16 +2,18 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from hashlib import sha256
 
 import structlog
 
-from gateway.account import Account, Caller, Client, Enrolment
+from gateway.account import Account, Caller, Client, Enrolment, Visitor
 from gateway.delivery.notices import Notices, notice
 from gateway.errors import PolicyUnreadable, StoreUnavailable
 from gateway.interfaces import Enrolments
 from gateway.policy.devices import Remembered, Use, give_back, new_token, present, remember, renewed
 from gateway.policy.options import RememberOptions
-from gateway.policy.rules import Decision, Policy
+from gateway.policy.rules import Decision, Policy, Reason
 
 log = structlog.get_logger()
 
@@ -34,6 +36,8 @@ class PolicyCheck:
         clock: Callable[[], float],
     ) -> None:
         self._policy = policy
+        # A frozen dataclass of plain values: its text is the same in every process.
+        self._digest = sha256(_as_text(policy).encode()).hexdigest()[:8]
         self._options = options
         self._enrolments = enrolments
         self._notices = notices
@@ -47,6 +51,17 @@ class PolicyCheck:
     def observes(self) -> bool:
         """Whether policy only observes: then a login succeeds even if no code could be asked for."""
         return self._policy.observes
+
+    def exemption(self, reason: Reason) -> str:
+        """Return *reason* together with a digest of the policy, as a sealed session keeps it."""
+        return f"{reason}.{self._digest}"
+
+    def still_exempts(self, exemption: str, visitor: Visitor) -> bool:
+        """Return whether a session with this *exemption* may act: under the same policy, and from an exempt network."""
+        reason, _, digest = exemption.partition(".")
+        if digest != self._digest:
+            return False
+        return reason != Reason.NETWORK or self._policy.exempts_network(vouched(visitor))
 
     async def decide(
         self,
@@ -63,8 +78,7 @@ class PolicyCheck:
         The token of a remembered device is read, and replaced, only if the decision depends on it.
         """
         remembered = None
-        # Behind a proxy that is not in trusted_proxies, every visitor would have the proxy's address.
-        address = None if caller.visitor.unvouched else caller.visitor.address
+        address = vouched(caller.visitor)
         if token and self._options.days and auth_type is None and not self._policy.exempts_network(address):
             remembered = await self._present(account, token, username=username, caller=caller)
         try:
@@ -136,3 +150,17 @@ class PolicyCheck:
             return
         with contextlib.suppress(StoreUnavailable):
             await self._enrolments.update(remembered.uid, lambda known: give_back(known, token=remembered.token))
+
+
+def vouched(visitor: Visitor) -> str | None:
+    """Return the address by which a network can be exempt.
+
+    Behind a proxy that is not in trusted_proxies, every visitor would have the proxy's address.
+    """
+    return None if visitor.unvouched else visitor.address
+
+
+def _as_text(policy: Policy) -> str:
+    # Sets have no order that two processes share.
+    values = asdict(policy)
+    return repr({name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()})

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from gateway.account import Credential, Device, DrupalSession, Enrolment, Grant, Profile
 from gateway.interfaces import Message
-from gateway.store.sealing import Unsealable
+from gateway.sealing import Unsealable
 from gateway.transaction import State, Transaction
 
 Value = TypeVar("Value")

@@ -13,7 +13,8 @@ import pytest
 
 from gateway.account import DrupalSession
 from gateway.interfaces import Backend, Message
-from gateway.store import MemoryOptions, RedisOptions, Sealer, SealKey
+from gateway.sealing import Sealer, SealKey
+from gateway.store import MemoryOptions, RedisOptions
 from gateway.transaction import Transaction
 from tests.redis_server import RedisServer
 

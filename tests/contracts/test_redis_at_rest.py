@@ -16,7 +16,8 @@ from gateway.errors import StoreUnavailable, TransactionClosed
 from gateway.flood.limits import guesses
 from gateway.interfaces import Backend
 from gateway.limit import Limit
-from gateway.store import RedisOptions, Sealer
+from gateway.sealing import Sealer
+from gateway.store import RedisOptions
 from tests.contracts.stores import INDEX_KEY, NEW, OLD, SEALER, a_message, a_session, a_transaction, redis_options
 from tests.redis_server import RedisServer
 

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from gateway.store import Sealer
+from gateway.sealing import Sealer
 from tests.contracts.stores import INDEX_KEY, SEALER, SealKey, redis_options
 
 NAME = "alice"

@@ -339,20 +339,6 @@ async def test_an_account_form_of_a_site_without_the_language_module_has_no_sele
     assert "<select" not in await (await visitor.get("/user/2/edit", cookie=cookie_of(login))).text()
 
 
-@pytest.mark.parametrize("path", ["/user/login", "/de/User/Login/", "/index.php/user/login", "/no/such/page"])
-async def test_a_login_form_logs_in_wherever_it_is_posted(visitor: Visitor, path):
-    wrong = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "wrong"})
-    right = await visitor.submit(path, form_id="user_login_form", name="alice", **{"pass": "alice-pass-1"})
-
-    assert (wrong.status, "Set-Cookie" in wrong.headers) == (200, False)
-    assert (right.status, right.headers["Location"]) == (303, f"{visitor.url}/user/2?check_logged_in=1")
-    assert "alice" in await (await visitor.get("/user/2", cookie=cookie_of(right))).text()
-
-
-async def test_two_trailing_slashes_are_another_page(visitor: Visitor):
-    assert [(await visitor.get(f"/user/login{slashes}")).status for slashes in ("", "/", "//")] == [200, 200, 404]
-
-
 @pytest.mark.parametrize(
     ("visitor", "same"), [({"version": "10"}, False), ({"version": "11"}, True)], indirect=["visitor"]
 )
@@ -368,7 +354,8 @@ async def test_a_one_time_link_logs_in_once(visitor: Visitor):
     first, second = await visitor.get(link), await visitor.get(link)
 
     assert [session.uid for session in visitor.drupal.ledger.alive()] == [2]
-    assert (first.status, second.status, "Set-Cookie" in second.headers) == (302, 302, False)
+    assert (first.status, second.status) == (302, 302)
+    assert await (await visitor.get(STATUS, cookie=cookie_of(second))).text() == "0"
 
 
 async def test_a_route_of_a_custom_module_opens_a_session_under_any_status(visitor: Visitor):

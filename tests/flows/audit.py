@@ -8,7 +8,7 @@ from tests.unit.test_docs import rows_of, text_of
 PAGE = "docs/events.md"
 OUTCOME = "ENDPOINT."
 # What the lines of one request have in common, as far as it is known by then.
-BOUND = frozenset({"request_id", "client", "account", "uid", "method"})
+BOUND = frozenset({"request_id", "client", "account", "uid", "method", "action"})
 # Of an outcome alone, and only if Drupal was asked.
 ASKED = frozenset({"drupal_ms"})
 # What an outcome has of its own; a bug has no reason but a place.

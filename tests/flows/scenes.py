@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
 from contextlib import asynccontextmanager
@@ -28,12 +29,15 @@ from gateway.web.headless import handlers
 from gateway.web.http.connections import MOST_WAITING
 from tests.chaos.peers import HAND, POST, REMOVE, WIN, Tap, typing
 from tests.flows.apps import ON, RECOVERY, ask, by_mail, enrol
+from tests.guard.site import guarded
 from tests.ports import free_port
 from tests.redis_server import RedisServer
+from tests.site.backend import Backend, running
 from tests.wire import Line, line, request
 from tests.world import (
     KEY,
     PASSWORDS,
+    SESSION_NAME,
     Frontend,
     World,
     a_world,
@@ -47,6 +51,8 @@ from tests.world import (
 FROM = {"X-Forwarded-For": "203.0.113.9"}
 OTHER_SEAL_KEY = "k2:" + base64.b64encode(b"t" * 32).decode()
 TRUSTING = DrupalOptions(reverse_proxy_addresses=("127.0.0.1",))
+WITH_REST = DrupalOptions(reverse_proxy_addresses=("127.0.0.1",), modules=frozenset({"rest"}))
+NAMED_OTHERWISE = DrupalOptions(reverse_proxy_addresses=("127.0.0.1",), name_suffix="x")
 # Nobody has these: what a client makes up stands in no event.
 MADE_UP = "a-method-that-was-made-up"
 SECRETS = ("alice", "dave", *PASSWORDS.values(), "nope", "example.test", "+1555", KEY, MADE_UP)
@@ -453,6 +459,64 @@ async def a_process_from_start_to_end(stage: Stage) -> None:
         stage.events.append({"log_level": entry.pop("level")} | entry | {"timestamp": None})
 
 
+async def logins_on_pages_of_drupal(stage: Stage) -> None:
+    stranger = FROM | {"X-Forwarded-For": "198.51.100.7"}
+    policy = {"exempt_networks": ["203.0.113.0/24"]}
+    async with (
+        stage.world(drupal=WITH_REST) as world,
+        guarded(world, guard={"unsealed": "ask"}, policy=policy) as site,
+        site.browser() as browser,
+        site.browser() as at_work,
+    ):
+        await browser.log_in()
+        await browser.send_code(await world.code())
+        await browser.get("/user/2", Authorization="Basic YTpi")
+        await browser.change_password("2", PASSWORDS["alice"])
+        await at_work.log_in("bob", **FROM)
+        await at_work.get("/user/3", **stranger)
+        async with site.browser() as thief:
+            await thief.get("/user/2", Cookie=f"{SESSION_NAME}={world.drupal.ledger.alive()[0].value}")
+        world.drupal.fault = Fault(kind=Kind.SERVER_ERROR, at=Endpoint.LOGIN_STATUS)
+        async with site.browser() as nobody_knows:
+            await nobody_knows.log_in("bob")
+    async with stage.world() as world, guarded(world, guard={"mode": "observe"}) as site, site.browser() as browser:
+        await browser.log_in()
+        await browser.get("/update.php")
+        await world.eventually(lambda: stage.has("guard.would_challenge"))
+    async with stage.world(drupal=NAMED_OTHERWISE) as world, guarded(world) as site, site.browser() as browser:
+        await browser.log_in()
+
+
+async def a_site_that_fails_behind_the_proxy(stage: Stage) -> None:
+    async def fail(received, peer):
+        match received.line.split(b" ")[1]:
+            case b"/broken":
+                await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx")
+            case b"/invalid":
+                await peer.send(b"alice-pass-1\r\n\r\n")
+            case b"/timeout":
+                await peer.gone()
+        peer.close()
+
+    proxy = {"enabled": True, "max_concurrent": 4, "first_byte_seconds": 0.3}
+    async with (
+        stage.world() as world,
+        running(Backend(answer=fail)) as site,
+        world.open_gateway(
+            drupal={"url": site.url}, public_url="http://localhost", proxy=proxy, guard={"mode": "off"}
+        ) as web,
+    ):
+        for path in ("/broken", "/invalid", "/timeout", "/away"):
+            async with line(web.url) as visitor:
+                await visitor.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                with contextlib.suppress(EOFError, ConnectionError):
+                    await visitor.reply()
+        async with line(web.url) as first, line(web.url) as second, line(web.url) as third:
+            for visitor in (first, second, third):
+                await visitor.send(b"GET /timeout HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await world.eventually(lambda: stage.has("proxy.busy"))
+
+
 SCENES = (
     who_logs_in_and_who_is_refused,
     who_leaves,
@@ -474,4 +538,6 @@ SCENES = (
     who_sends_more_than_is_taken,
     a_drupal_that_is_not_there_at_start,
     a_process_from_start_to_end,
+    logins_on_pages_of_drupal,
+    a_site_that_fails_behind_the_proxy,
 )

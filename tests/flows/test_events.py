@@ -27,7 +27,7 @@ def row_name(event: dict[str, Any]) -> str:
 
 
 ROWS = documented()
-ENDPOINT_NAMES = {endpoint.name for endpoint in ENDPOINTS} | {"headless"}
+ENDPOINT_NAMES = {endpoint.name for endpoint in ENDPOINTS} | {"headless", "challenge"}
 # Refused before anybody has said who asks, or that it is one of ours.
 UNKNOWN_CLIENT = {"malformed", "too_large", "media_type", "api_key", "disabled", "client_gone", "internal", "ok"}
 # From here on the account is known: by its name's HMAC, or by its uid.
@@ -70,7 +70,7 @@ def assert_as_documented(event: dict[str, Any]) -> None:
     assert word not in ANSWERED_BY_DRUPAL or 0 <= event["drupal_ms"] <= event["took_ms"], event
     assert event["address"] in {"127.0.0.1", "203.0.113.9"} or event["address"].startswith("198.51.100."), event
     assert len(event["request_id"]) == 16, event
-    assert word in UNKNOWN_CLIENT or event["client"] == "web", event
+    assert word in UNKNOWN_CLIENT or event["client"] in ("web", "guard"), event
     assert word not in KNOWN_ACCOUNT or "account" in event or "uid" in event, event
     if event["event"] in ("authenticate.ok", "login.ok", "login.wrong_otp", "resend.ok"):
         assert event["method"] in {*METHODS, APP, RECOVERY, "NONE"}, event

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.account import Device, DrupalSession, Enrolment, Grant
 from gateway.interfaces import Message
+from gateway.sealing import Sealer, SealKey, Unsealable
 from gateway.store import codec
-from gateway.store.sealing import Sealer, SealKey, Unsealable
 from gateway.transaction import State, Transaction
 
 INDEX_KEY = bytes(range(32))

@@ -8,13 +8,15 @@ from gateway.web.headless import log_events
 from gateway.web.headless.routes import ENDPOINTS
 from gateway.web.http.endpoint_events import EndpointEvents
 from gateway.web.http.middleware import log_refusal
+from gateway.web.site.log_events import CHALLENGE
 
 TABLES = {endpoint.name: endpoint.events for endpoint in ENDPOINTS} | {"headless": log_events.HEADLESS}
+TABLES_OF_PAGES = {"challenge": CHALLENGE}
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", TABLES | TABLES_OF_PAGES)
 def test_an_event_is_named_by_its_endpoint_and_the_word_of_its_error(name):
-    table = TABLES[name]
+    table = (TABLES | TABLES_OF_PAGES)[name]
 
     assert (table.ok, table.client_gone, table.internal) == (f"{name}.ok", f"{name}.client_gone", f"{name}.internal")
     assert table.refused == {kind: f"{name}.{kind.word}" for kind in table.refused}

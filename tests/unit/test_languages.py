@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway import errors, language_choice
-from gateway.language_choice import ENGLISH, Choice
+from gateway.language_choice import ENGLISH, Choice, Language
 from gateway.texts import catalogues
 from gateway.texts.catalogues import Languages
 from gateway.texts.compile import PACKAGE, read, renewed, sentences, sentences_in
@@ -22,6 +22,7 @@ from tests.flows.test_errors import family
 
 CATALOGUES = sorted(LANGUAGES.glob("*/LC_MESSAGES/headgate.po"))
 NAMES = [path.parts[-3] for path in CATALOGUES]
+VALUES = {"destination": "a•••@e••••.test", "time": "4:32", "number": "4", "date": "2026-12-24"}
 HOSTILE = [
     "",
     ",",
@@ -143,9 +144,16 @@ def test_every_sentence_is_said_in_its_language(tag):
     language = Languages().asked_for(tag)
 
     for text in sentences():
-        said = language.say(text, destination="a•••@e••••.test") if "{" in text else language.say(text)
-        assert (said == text.format(destination="a•••@e••••.test")) == (tag == "en")
+        said = language.say(text, **VALUES) if "{" in text else language.say(text)
+        assert (said == text.format(**VALUES)) == (tag == "en")
         assert "{" not in said
+
+
+@pytest.mark.parametrize(
+    ("tag", "direction"), [("en", "ltr"), ("de-at", "ltr"), ("ar", "rtl"), ("fa-ir", "rtl"), ("arn", "ltr")]
+)
+def test_a_language_is_written_in_its_direction(tag, direction):
+    assert Language(tag=tag).direction == direction
 
 
 def test_the_modules_own_sentences_stay_as_they_are_in_english():

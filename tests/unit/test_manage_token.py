@@ -7,7 +7,7 @@ import pytest
 from gateway.account import Grant
 from gateway.errors import TransactionClosed
 from gateway.login.manage_token import LIFETIME_SECONDS, ManageTokens
-from gateway.store import Sealer, SealKey
+from gateway.sealing import Sealer, SealKey
 
 KEY = SealKey.fresh("k1")
 GRANT = Grant(uid="17", username="alice", mail="alice@example.org", language="de", at=1000.0, method="EMAIL")

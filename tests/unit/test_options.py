@@ -13,8 +13,9 @@ from gateway.configuration_problems import kinds_in, options_in
 from gateway.delivery.channels import MailOptions, PhoneOptions
 from gateway.drupal import DrupalOptions
 from gateway.options import Options
+from gateway.sealing import Unsealable
 from gateway.settings import ClientOptions
-from gateway.store import StoreOptions, Unsealable
+from gateway.store import StoreOptions
 
 SEAL = base64.b64encode(b"s" * 32).decode()
 INDEX = base64.b64encode(b"i" * 32).decode()

@@ -14,7 +14,8 @@ from gateway.flood.gate import Floodgate
 from gateway.flood.limits import FloodOptions, Limits
 from gateway.login.manage_token import ManageTokens
 from gateway.login.second_factor import SecondFactor
-from gateway.store import MemoryOptions, Sealer, SealKey
+from gateway.sealing import Sealer, SealKey
+from gateway.store import MemoryOptions
 from gateway.transaction import State, Transaction
 
 SECRET = b"12345678901234567890"

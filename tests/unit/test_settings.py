@@ -290,3 +290,44 @@ def test_what_follows_from_a_mistake_is_not_reported_beside_it(variable, value, 
 def test_a_secret_in_the_place_of_its_file_is_not_shown():
     for given in (SEAL, INDEX, "/" + INDEX[1:]):
         assert given not in str(problems_of(ENOUGH | {"HEADGATE_INDEX_KEY_FILE": given}))
+
+
+PROXIED = ENOUGH | {"HEADGATE_PROXY__ENABLED": "true", "HEADGATE_KEYS": SEAL, "HEADGATE_INDEX_KEY": INDEX}
+
+
+def test_the_proxy_needs_the_visitors_address_of_the_site():
+    assert "proxy.enabled" in problems_of(PROXIED)["public_url"]
+    for key in ("PUBLIC_URL", "DRUPAL__PUBLIC_URL"):
+        assert load(None, PROXIED | {f"HEADGATE_{key}": "https://www.example.org"}).proxy.enabled
+
+
+@pytest.mark.parametrize("key", ["url", "public_url"])
+def test_the_proxy_passes_paths_on_as_they_are(key):
+    environ = PROXIED | {
+        "HEADGATE_PUBLIC_URL": "https://www.example.org",
+        f"HEADGATE_DRUPAL__{key.upper()}": "http://a.example/b",
+    }
+
+    assert set(problems_of(environ)) == {f"drupal.{key}"}
+
+
+def test_sealed_cookies_need_keys_that_outlive_the_process():
+    proxied = ENOUGH | {"HEADGATE_PROXY__ENABLED": "true", "HEADGATE_PUBLIC_URL": "https://www.example.org"}
+
+    assert set(problems_of(proxied)) == {"keys", "index_key"}
+    assert load(None, proxied | {"HEADGATE_GUARD__MODE": "off"})
+
+
+def test_a_frontend_in_a_browser_can_not_have_plain_cookies(tmp_path):
+    path = tmp_path / "gateway.yaml"
+    path.write_text("headless: {clients: [{id: web, api_key: 0123456789abcdef, cookies: plain}]}")
+
+    with pytest.raises(ConfigurationError, match="kind: server"):
+        load(path, {})
+
+
+@pytest.mark.parametrize(("key", "value"), [("mode", "observe"), ("mode", "off"), ("bearer", "pass")])
+def test_what_leaves_a_way_around_the_second_factor_is_a_warning(key, value):
+    environ = PROXIED | {"HEADGATE_PUBLIC_URL": "https://www.example.org", f"HEADGATE_GUARD__{key.upper()}": value}
+
+    assert f"guard.{key}" in dict(load(None, environ).warnings())

@@ -109,10 +109,11 @@ def fold(name: str) -> str:
     Measured, Drupal 10.6 and 11.4 on MariaDB: case, accents and trailing spaces do
     not count; leading spaces, tabs and combining marks (NFD) do.
     """
-    return "".join(_weight(char) for char in name).rstrip(" ")
+    return "".join(weight(char) for char in name).rstrip(" ")
 
 
-def _weight(char: str) -> str:
+def weight(char: str) -> str:
+    """Return what the database compares in place of *char*: its base letter, in capitals."""
     if char > "\uffff":
         return "\ufffd"
     decomposed = unicodedata.normalize("NFD", char)

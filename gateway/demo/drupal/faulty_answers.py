@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.demo.drupal import markup
 from gateway.demo.drupal.faults import Fault, Kind
-from gateway.demo.drupal.routes import unexpected
+from gateway.demo.drupal.nginx import error_page
+from gateway.demo.drupal.refusals import unexpected
 
 HALF_A_PAGE = b"<!DOCTYPE html>\n<html><head><title>Something else</title></head><body>"
 # How many bytes a reset answer announces and does not send.
@@ -19,11 +19,11 @@ async def answer_without_drupal(request: web.Request, fault: Fault) -> web.Strea
     """Answer a request that Drupal does not process."""
     match fault.kind:
         case Kind.BAD_GATEWAY:
-            return nginx_page(HTTPStatus.BAD_GATEWAY)
+            return error_page(HTTPStatus.BAD_GATEWAY)
         case Kind.GATEWAY_TIMEOUT:
-            return nginx_page(HTTPStatus.GATEWAY_TIMEOUT)
+            return error_page(HTTPStatus.GATEWAY_TIMEOUT)
         case Kind.FIREWALL:
-            return nginx_page(HTTPStatus.FORBIDDEN)
+            return error_page(HTTPStatus.FORBIDDEN)
         case Kind.HTML:
             return web.Response(body=HALF_A_PAGE + b"</body></html>", content_type="text/html")
         case Kind.REDIRECT:
@@ -56,16 +56,6 @@ async def lose_or_delay(
         case _:
             pass
     return answer
-
-
-def nginx_page(status: HTTPStatus) -> web.Response:
-    """Return an error page of nginx."""
-    phrases = {HTTPStatus.GATEWAY_TIMEOUT: "Gateway Time-out"}
-    reason = phrases.get(status, status.phrase)
-    headers = {"Server": "nginx", "Content-Type": "text/html"}
-    return web.Response(
-        status=status, reason=reason, body=markup.nginx(f"{status.value} {reason}").encode(), headers=headers
-    )
 
 
 async def _send_half(request: web.Request, answer: web.StreamResponse) -> None:

@@ -1,5 +1,6 @@
 """The HTML of the simulated Drupal's pages. Every value is escaped."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from html import escape
 from http import HTTPStatus
@@ -43,9 +44,10 @@ REDIRECT = """<!DOCTYPE html>
         Redirecting to <a href="{location}">{location}</a>.
     </body>
 </html>"""
-LOGIN = """<form class="user-login-form" data-drupal-selector="user-login-form" action="/user/login" method="post" id="user-login-form" accept-charset="UTF-8">
+LOGIN = """<form class="user-login-form" data-drupal-selector="user-login-form" action="{action}" method="post" id="user-login-form" accept-charset="UTF-8">
 {error}<input autocorrect="none" autocapitalize="none" spellcheck="false" autofocus="autofocus" autocomplete="username" data-drupal-selector="edit-name" type="text" id="edit-name" name="name" value="" size="60" maxlength="60" class="form-text required" required="required" />
 <input autocomplete="current-password" data-drupal-selector="edit-pass" type="password" id="edit-pass" name="pass" size="60" maxlength="128" class="form-text required" required="required" />
+<input autocomplete="off" data-drupal-selector="{build_id}" type="hidden" name="form_build_id" value="{build_id}" />
 <input data-drupal-selector="edit-user-login-form" type="hidden" name="form_id" value="user_login_form" />
 <input data-drupal-selector="edit-submit" type="submit" id="edit-submit" name="op" value="Log in" class="button js-form-submit form-submit" />
 </form>"""  # noqa: E501 - the markup is as long as Drupal writes it
@@ -69,6 +71,40 @@ LOGOUT = """<form class="user-logout-confirm" action="/user/logout/confirm" meth
 <input type="hidden" name="form_id" value="user_logout_confirm" />
 <input type="submit" id="edit-submit" name="op" value="Log out" class="button button--primary js-form-submit form-submit" />
 </form>"""  # noqa: E501 - the markup is as long as Drupal writes it
+REGISTER = """<form class="user-register-form user-form" action="/user/register" method="post" id="user-register-form" accept-charset="UTF-8">
+<input autocomplete="off" type="hidden" name="form_build_id" value="{build_id}" />
+<input type="hidden" name="form_id" value="user_register_form" />
+<input type="email" id="edit-mail" name="mail" value="" size="60" maxlength="254" class="form-email required" required="required" />
+<input type="text" id="edit-name" name="name" value="" size="60" maxlength="60" class="username form-text required" required="required" />
+<input type="submit" id="edit-submit" name="op" value="Create new account" class="button button--primary js-form-submit form-submit" />
+</form>"""  # noqa: E501 - the markup is as long as Drupal writes it
+FORGOTTEN = """<form class="user-pass" action="/user/password" method="post" id="user-pass" accept-charset="UTF-8">
+<input autocomplete="username" type="text" id="edit-name" name="name" value="" size="60" maxlength="254" class="form-text required" required="required" />
+<input type="hidden" name="form_id" value="user_pass" />
+<input type="submit" id="edit-submit" name="op" value="Submit" class="button js-form-submit form-submit" />
+</form>"""  # noqa: E501 - the markup is as long as Drupal writes it
+ONE_TIME_LOGIN = """<form class="user-pass-reset" action="{action}" method="post" id="user-pass-reset" accept-charset="UTF-8">
+<input type="hidden" name="form_id" value="user_pass_reset" />
+<input type="submit" id="edit-submit" name="op" value="Log in" class="button js-form-submit form-submit" />
+</form>"""  # noqa: E501 - the markup is as long as Drupal writes it
+COMMENT = """<form class="comment-comment-form" action="/comment/reply/node/{nid}/comment" method="post" accept-charset="UTF-8">
+<input type="hidden" name="form_id" value="comment_comment_form" />
+<textarea name="comment_body[0][value]" rows="5" cols="60" class="form-textarea"></textarea>
+<input type="submit" name="op" value="Save" class="button js-form-submit form-submit" />
+</form>"""  # noqa: E501 - the markup is as long as Drupal writes it
+NODE_FORM = """<form class="node-form" action="/node/{nid}/edit" method="post" accept-charset="UTF-8">
+<input type="text" name="title[0][value]" value="{title}" size="60" maxlength="255" class="form-text required" />
+<textarea name="body[0][value]" rows="9" cols="60" class="form-textarea">{body}</textarea>
+<input type="hidden" name="form_build_id" value="{build_id}" />
+<input type="hidden" name="form_token" value="{token}" />
+<input type="hidden" name="form_id" value="node_{type}_edit_form" />
+<input type="submit" name="op" value="Save" class="button js-form-submit form-submit" />
+</form>"""
+CART = """<form class="cart-form" action="/cart/add" method="post" accept-charset="UTF-8">
+<input type="hidden" name="form_id" value="cart_add" />
+<input type="text" name="product" value="" />
+<input type="submit" name="op" value="Add to cart" class="button js-form-submit form-submit" />
+</form>"""
 NGINX = (
     "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n"
     "<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
@@ -93,8 +129,24 @@ def redirect(location: str) -> str:
     return REDIRECT.format(location=escape(location))
 
 
-def login(error: str = "") -> str:
-    return LOGIN.format(error=f'<div role="alert">{escape(error)}</div>\n' if error else "")
+def login(error: str = "", *, action: str = "/user/login") -> str:
+    return LOGIN.format(
+        action=escape(action),
+        build_id=f"form-{secrets.token_urlsafe(32)}",
+        error=f'<div role="alert">{escape(error)}</div>\n' if error else "",
+    )
+
+
+def register() -> str:
+    return REGISTER.format(build_id=f"form-{secrets.token_urlsafe(32)}")
+
+
+def one_time_login(action: str) -> str:
+    return ONE_TIME_LOGIN.format(action=escape(action))
+
+
+def messages(texts: Sequence[str]) -> str:
+    return "".join(f'<div role="contentinfo" aria-label="Status message">{escape(text)}</div>\n' for text in texts)
 
 
 def account(user: User, *, version: str, phone_field: str | None, token: str, languages: Sequence[str] = ()) -> str:

@@ -19,6 +19,10 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 SECURE_WORDS = frozenset({"https", "on", "ssl", "1"})
 HOST_LEFTOVER = re.compile(r"(?:^\[)?[a-zA-Z0-9-:\]_]+\.?")
 FORWARDED_PARAMETERS = {"X-Forwarded-For": "for", "X-Forwarded-Host": "host", "X-Forwarded-Proto": "proto"}
+HALF_A_PORT = re.compile(r"^[^\[]*:[^\]]*$")
+HALF_AN_ADDRESS = re.compile(r"\d+(?:\.\d+){0,2}")
+# The host that PHP gets for a request without one: nginx's default server_name.
+NO_HOST = "_"
 UNTRUSTED_HOST = "The provided host name is not valid for this server."
 CONFLICT = (
     'The request has both a trusted "FORWARDED" header and a trusted "{}" header, conflicting with each other. '
@@ -48,6 +52,11 @@ class Origin:
     host: str
     port: int
     address: str
+    # The front controller as spelled, if it is spelled in an odd way.
+    base_path: str = ""
+    # $settings of the session cookie.
+    cookie_domain: str = ""
+    name_suffix: str = ""
 
     @property
     def base_url(self) -> str:
@@ -57,28 +66,37 @@ class Origin:
 
     @property
     def cookie_name(self) -> str:
-        """The only name under which a session is found; all ports of a host share it (measured, Drupal 11.4)."""
-        return _cookie_name(self.scheme, self.host)
+        """The only name under which a session is found; all ports of a host share it (measured, Drupal 11.4).
+
+        Measured, Drupal 10.6 and 11.4: it depends on scheme, host and base path; with a `cookie_domain`, the hosts of a
+        site share it, and a `name_suffix` gives another one. How these two are hashed was not looked at.
+        """
+        hashed = self.cookie_domain or self.host + self.base_path
+        return _cookie_name(self.scheme, hashed + self.name_suffix)
 
     @property
     def cookie_scope(self) -> str:
         """The attributes between `path` and `HttpOnly`, each with its `; `."""
         dotted = "." in self.host and not self.host.replace(".", "").isdigit()
-        return (f"; domain=.{self.host}" if dotted else "") + ("; secure" if self.scheme == "https" else "")
+        domain = self.cookie_domain or (f".{self.host}" if dotted else "")
+        return (f"; domain={domain}" if domain else "") + ("; secure" if self.scheme == "https" else "")
 
 
-def read_origin(headers: Headers, *, peer: str, proxies: tuple[str, ...], hosts: tuple[str, ...]) -> Origin:
+def read_origin(
+    headers: Headers, *, peer: str, proxies: tuple[str, ...], hosts: tuple[str, ...], version: str = "11"
+) -> Origin:
     """Read the origin of a request that came from *peer*.
 
     *proxies* are trusted addresses or networks, *hosts* the site's trusted_host_patterns.
     Raises RefusedEarlyError: 400 for a bad Host and for headers in conflict, 500 for a bad
     X-Forwarded-Host (measured, Drupal 11.4).
     """
-    host = _checked_host(headers.get("Host", ""), hosts)
+    given: str = headers.get("Host", "")
+    host = _checked_host(given or NO_HOST, hosts, version)
     forwarded = Forwarded(headers, peer, proxies if _is_in(peer, proxies) else ())
     claimed_host = forwarded.first("X-Forwarded-Host")
     try:
-        host = _checked_host(claimed_host, hosts) if claimed_host else host
+        host = _checked_host(claimed_host, hosts, version) if claimed_host else host
     except RefusedEarlyError as error:
         raise RefusedEarlyError(HTTPStatus.INTERNAL_SERVER_ERROR) from error
     scheme = "https" if forwarded.first("X-Forwarded-Proto").lower() in SECURE_WORDS else "http"
@@ -141,8 +159,12 @@ def _parameters(element: str) -> dict[str, str]:
     return {name.lower(): value.strip('"') for name, _, value in pairs}
 
 
-def _checked_host(raw: str, patterns: tuple[str, ...]) -> str:
+@lru_cache(maxsize=4096)
+def _checked_host(raw: str, patterns: tuple[str, ...], version: str) -> str:
+    """Check a host. Measured: Drupal 11.4 refuses a port that is no number and an incomplete address, 10.6 does not."""
     host = re.sub(r":\d+$", "", raw.strip()).lower()
+    if version == "11" and (HALF_A_PORT.search(host) or HALF_AN_ADDRESS.fullmatch(host)):
+        raise RefusedEarlyError(HTTPStatus.BAD_REQUEST)
     well_formed = not HOST_LEFTOVER.sub("", host)
     if patterns and not (well_formed and any(re.search(pattern, host, re.IGNORECASE) for pattern in patterns)):
         raise RefusedEarlyError(HTTPStatus.BAD_REQUEST, UNTRUSTED_HOST)

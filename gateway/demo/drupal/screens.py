@@ -1,62 +1,22 @@
-"""The handlers of HTML pages: front page, login form, profile, account form, logout, one-time links."""
+"""The handlers of HTML pages: front page, profile, account form, logout, one-time links."""
 
-import asyncio
 from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.demo.drupal import markup
+from gateway.demo.drupal import markup, passwords
 from gateway.demo.drupal.accounts import Changes, User
 from gateway.demo.drupal.ledger import Ending
+from gateway.demo.drupal.login_form import profile_url, submitted
+from gateway.demo.drupal.php import Fields
 from gateway.demo.drupal.resources import find_user, may_see
-from gateway.demo.drupal.signing_in import (
-    BLOCKED,
-    BY_ACCOUNT_IN_FORM,
-    UNRECOGNIZED,
-    check_logout_token,
-    flood_identifier,
-    refuse_flood,
-    register_failure,
-)
-from gateway.demo.drupal.visit import RefusedError, Visit
-
-LOGIN_FORMS = frozenset({"user_login_form", "user_login_block"})
+from gateway.demo.drupal.routing import denied, is_administrator
+from gateway.demo.drupal.signing_in import check_logout_token
+from gateway.demo.drupal.visit import ONLY_HTML, RefusedError, Visit
 
 
 async def front(visit: Visit) -> web.Response:
     return visit.html("Welcome", "<p>No front page content has been created yet.</p>")
-
-
-async def login_page(visit: Visit) -> web.Response:
-    """Show the form, or redirect a logged-in user to their profile. A POST without the form's id is like a GET."""
-    if visit.account is not None:
-        return visit.redirect(_profile(visit, visit.account))
-    return visit.html("Log in", markup.login())
-
-
-async def log_in(visit: Visit) -> web.Response:
-    """Handle a posted login form, from its own page or from a block on another one.
-
-    Measured, Drupal 11.4: a right password gets 303 and a cookie, a wrong one 200 and the form again. As in core's
-    UserLoginForm, failures per address count together with those in JSON; failures per account count separately.
-    """
-    visit.site.login_calls += 1
-    if visit.account is not None:
-        return visit.redirect(_profile(visit, visit.account))
-    fields, times = await visit.form(), visit.site.options.times
-    name = fields.get("name", "")
-    user = visit.site.accounts.named([name], active=True)
-    if visit.site.accounts.named([name], active=False) is not None:
-        return visit.html("Log in", markup.login(BLOCKED))
-    refuse_flood(visit, user, BY_ACCOUNT_IN_FORM)
-    if user is None or not user.accepts(fields.get("pass", "")):
-        await asyncio.sleep(times.unknown if user is None else times.wrong)
-        register_failure(visit, user, BY_ACCOUNT_IN_FORM)
-        return visit.html("Log in", markup.login(UNRECOGNIZED[visit.site.options.version]))
-    await asyncio.sleep(times.right)
-    visit.site.flood.clear(BY_ACCOUNT_IN_FORM, flood_identifier(visit, user))
-    await visit.log_in(user)
-    return visit.redirect(_profile(visit, user), HTTPStatus.SEE_OTHER)
 
 
 async def log_out(visit: Visit) -> web.Response:
@@ -64,8 +24,10 @@ async def log_out(visit: Visit) -> web.Response:
     try:
         check_logout_token(visit)
     except RefusedError:
-        if visit.account is None or visit.format != "html":
+        if visit.format != "html":
             raise
+        if visit.account is None or visit.basic is not None:
+            return visit.redirect(f"{visit.origin.base_url}/")
         return visit.redirect("/user/logout/confirm")
     answer = visit.redirect(f"{visit.origin.base_url}/")
     visit.log_out(Ending.LOGGED_OUT)
@@ -73,8 +35,13 @@ async def log_out(visit: Visit) -> web.Response:
 
 
 async def confirm_logout(visit: Visit) -> web.Response:
-    """Ask for confirmation, and log out once the form is posted with its token."""
+    """Ask for confirmation, and log out once the form is posted with its token.
+
+    Measured, Drupal 10.6/11.4: an anonymous POST is redirected. What an anonymous GET gets was not measured.
+    """
     if visit.account is None or visit.session is None:
+        if visit.method == "POST":
+            return visit.redirect(f"{visit.origin.base_url}/")
         raise RefusedError(HTTPStatus.FORBIDDEN, "")
     fields = await visit.form()
     if fields.get("form_token") == visit.session.rest_token and fields.get("form_id") == "user_logout_confirm":
@@ -84,10 +51,31 @@ async def confirm_logout(visit: Visit) -> web.Response:
 
 
 async def own_profile(visit: Visit) -> web.Response:
-    """Redirect to the user's own profile, or to the login form."""
+    """Redirect to the user's own profile, or to the login form.
+
+    Measured: on 11.4 an anonymous request that is no plain page is refused with 403.
+    """
+    is_plain = visit.format == "html" and "_wrapper_format" not in visit.query
+    if visit.account is None and visit.site.options.major == "11" and not is_plain:
+        raise RefusedError(HTTPStatus.FORBIDDEN, "")
     if visit.account is None:
         return visit.redirect(f"{visit.origin.base_url}/user/login")
-    return visit.redirect(_profile(visit, visit.account))
+    return visit.redirect(profile_url(visit, visit.account))
+
+
+async def own_account_form(visit: Visit) -> web.Response:
+    """Redirect to the user's own account form, in any format (measured, Drupal 10.6 and 11.4)."""
+    if visit.account is None:
+        raise denied(visit)
+    return visit.redirect(f"{profile_url(visit, visit.account)}/edit")
+
+
+async def cancel(visit: Visit) -> web.Response:
+    """Show the form that cancels an account, to administrators."""
+    find_user(visit)
+    if not is_administrator(visit):
+        raise RefusedError(HTTPStatus.FORBIDDEN, "")
+    return visit.html("Are you sure you want to cancel the account?", "")
 
 
 async def profile(visit: Visit) -> web.Response:
@@ -103,28 +91,22 @@ async def account_form(visit: Visit) -> web.Response:
     user = find_user(visit)
     if not may_see(visit.account, user, profiles=False):
         raise RefusedError(HTTPStatus.FORBIDDEN, "")
+    if visit.format != "html":
+        raise RefusedError(HTTPStatus.NOT_ACCEPTABLE, ONLY_HTML)
     token = visit.session.rest_token if visit.session else ""
     fields = await visit.form()
-    if fields.get("form_token") == token and user.accepts(fields.get("current_pass", "")):
+    is_confirmed = user.accepts(fields.get("current_pass", "")) or _came_by_link(visit, user)
+    if fields.get("form_id") == "user_form" and fields.get("form_token") == token and is_confirmed:
         return _save(visit, user, fields)
     options = visit.site.options
     page = markup.account(
         user,
-        version=options.version,
+        version=options.major,
         phone_field=options.phone_field,
         token=token,
         languages=("en", *options.languages) if visit.site.has("language") else (),
     )
     return visit.html(user.name, page)
-
-
-async def one_time_login(visit: Visit) -> web.Response:
-    """Log in the user of a one-time link, once. Later, redirect to the form that asks for a new link."""
-    user = visit.site.use_one_time_link(visit.segments[4])
-    if user is None or not user.active:
-        return visit.redirect(f"{visit.origin.base_url}/user/password")
-    await visit.log_in(user)
-    return visit.redirect(f"{_profile(visit, user)}/edit?pass-reset-token={visit.segments[4]}")
 
 
 async def session_route(visit: Visit) -> web.Response:
@@ -138,21 +120,18 @@ async def session_route(visit: Visit) -> web.Response:
     return visit.html("Custom page", "<p>A page of a custom module.</p>", route.status)
 
 
-def _save(visit: Visit, user: User, fields: dict[str, str]) -> web.Response:
-    """Save the form. Measured: users who change their password get a new session id, and their other sessions end."""
+def _save(visit: Visit, user: User, fields: Fields) -> web.Response:
+    """Save the form."""
     changes: Changes = {}
     if "mail" in fields:
         changes["mail"] = fields["mail"]
     if fields.get("pass[pass1]") and fields["pass[pass1]"] == fields.get("pass[pass2]"):
         changes["password"] = fields["pass[pass1]"]
-    visit.site.accounts.change(user.uid, **changes)
-    if "password" in changes and visit.account is not None:
-        own = visit.session if visit.account.uid == user.uid else None
-        visit.site.ledger.end_all(user.uid, Ending.PASSWORD_CHANGED, now=visit.site.now(), but=own)
-        if own is not None:
-            visit.send_cookie(visit.site.open_session(visit.origin, user.uid, instead_of=own))
-    return visit.redirect(f"{visit.origin.base_url}{visit.path}", HTTPStatus.SEE_OTHER)
+    passwords.change(visit, user, changes)
+    return submitted(visit, f"{visit.origin.base_url}{visit.path}")
 
 
-def _profile(visit: Visit, user: User) -> str:
-    return f"{visit.origin.base_url}/user/{user.uid}"
+def _came_by_link(visit: Visit, user: User) -> bool:
+    """Whether a one-time link has just logged this user in, who then needs no current password."""
+    token = visit.recall(f"pass_reset_{user.uid}")
+    return token is not None and visit.query.get("pass-reset-token") == token

@@ -54,7 +54,7 @@ async def log_in(visit: Visit) -> web.Response:
     if user is None or not user.accepts(password):
         await visit.site.work(times.unknown if user is None else times.wrong)
         register_failure(visit, user, BY_ACCOUNT)
-        raise RefusedError(HTTPStatus.BAD_REQUEST, UNRECOGNIZED[visit.site.options.version])
+        raise RefusedError(HTTPStatus.BAD_REQUEST, UNRECOGNIZED[visit.site.options.major])
     await visit.site.work(times.right)
     visit.site.flood.clear(BY_ACCOUNT, flood_identifier(visit, user))
     session = await visit.log_in(user)
@@ -84,7 +84,7 @@ async def session_token(visit: Visit) -> web.Response:
     session = visit.session if visit.account else None
     if session is None:
         return visit.text(visit.site.anonymous_token())
-    return visit.text(session.csrf_token if visit.site.options.version == "11" else session.rest_token)
+    return visit.text(session.csrf_token if visit.site.options.major == "11" else session.rest_token)
 
 
 async def reset_password(visit: Visit) -> web.Response:

@@ -4,20 +4,41 @@ Nothing here knows HTTP.
 """
 
 import asyncio
+import base64
+import hmac
 import secrets
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from uuid import uuid4
 
 from gateway.demo.drupal.accounts import Accounts, Changes, User, example_users
 from gateway.demo.drupal.faults import Fault, Gate
 from gateway.demo.drupal.ledger import Ending, Ledger, Session, session_id
 from gateway.demo.drupal.origin import Origin
+from gateway.demo.drupal.tokens import OAuthClient, Tokens
 
-Version = Literal["10", "11"]
-Module = Literal["jsonapi", "rest", "basic_auth", "language"]
+Version = Literal["10.5", "10", "11"]
+Module = Literal[
+    "jsonapi",
+    "rest",
+    "user_registration",
+    "basic_auth",
+    "language",
+    "simple_oauth",
+    "node",
+    "views",
+    "comment",
+    "search",
+    "contact",
+    "history",
+    "menu_ui",
+    "big_pipe",
+    "cart",
+]
+Register = Literal["admin_only", "visitors", "visitors_admin_approval"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +50,15 @@ class Times:
     unknown: float = 0.0
     blocked: float = 0.0
     logout: float = 0.0
+
+
+def example_files() -> dict[str, bytes]:
+    """Return the files of a small site."""
+    return {
+        "/robots.txt": b"User-agent: *\nDisallow: /admin/\n",
+        "/core/misc/drupal.js": b"window.Drupal = { behaviors: {} };\n" * 200,
+        "/sites/default/files/example.png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +75,37 @@ class DrupalOptions:
     trusted_hosts: tuple[str, ...] = ()
     # Path prefixes that mean the same page in another language.
     languages: tuple[str, ...] = ("de",)
+    # Aliases, and the path that each one stands for.
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    # system.site: the internal paths of the front page and of the pages for 403 and 404; empty means core's own.
+    front: str = ""
+    page_403: str = ""
+    page_404: str = ""
+    # Whether every page has the login block.
+    login_block: bool = False
+    # user.settings: who may register, and whether a mail has to be verified before.
+    register: Register = "visitors_admin_approval"
+    verify_mail: bool = True
+    # jsonapi.settings, and the types of nodes.
+    json_api_read_only: bool = True
+    content_types: tuple[str, ...] = ("article", "page")
+    # The nodes that the site starts with, from 1 on; uid 2 is their author.
+    node_titles: tuple[str, ...] = ("Welcome",)
+    # Whether nginx passes update.php and the scripts below /core on to PHP.
+    scripts: bool = True
+    # Files of the site's folder that nginx serves itself, by path.
+    files: Mapping[str, bytes] = field(default_factory=example_files)
+    # system.performance: for how long a page cache may keep pages of anonymous users.
+    page_max_age_seconds: int = 0
+    # The key of /cron/….
+    cron_key: str = "cron-key"
+    # How long BigPipe waits before each of its pieces.
+    big_pipe_seconds: float = 0.0
+    # $settings of the session cookie.
+    cookie_domain: str = ""
+    name_suffix: str = ""
+    # The consumer of simple_oauth.
+    oauth_client: OAuthClient = field(default_factory=OAuthClient)
     # The user.flood configuration.
     uid_only: bool = False
     user_limit: int = 5
@@ -68,16 +129,40 @@ class DrupalOptions:
     # Off for load tests, where a list of every call would only grow.
     record_calls: bool = True
 
+    @property
+    def major(self) -> Literal["10", "11"]:
+        """The major version."""
+        return "11" if self.version == "11" else "10"
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(kw_only=True)
 class Call:
-    """One request as it arrived; *address* is the one that Drupal believes the client has."""
+    """One request as it arrived; *address* is the one that Drupal believes the client has.
+
+    Drupal adds the account for which it acted, however that authenticated, and the
+    live session that the request carried.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(repr=False)
     address: str
     had_cookie: bool
+    acted_uid: int | None = None
+    carried: Session | None = None
+
+
+@dataclass(kw_only=True)
+class Node:
+    """A page of the site. *uid* is its author."""
+
+    nid: int
+    uid: int
+    title: str
+    body: str
+    type: str = "article"
+    uuid: str = field(default_factory=lambda: str(uuid4()))
+    comments: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,9 +207,15 @@ class Site:
 
     def __init__(self, options: DrupalOptions) -> None:
         self.options = options
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that happened; the accounts are those of the options."""
+        options = self.options
         self.accounts = Accounts(options.users)
         self.ledger = Ledger()
         self.flood = FloodTable(options.now)
+        self.tokens = Tokens(options.now)
         # Every request in order; how many of them asked for a login, and how many got one.
         self.calls: list[Call] = []
         self.login_calls = 0
@@ -137,7 +228,14 @@ class Site:
         self.gate: Gate | None = None
         self.session_routes: dict[str, SessionRoute] = {}
         self.closing = asyncio.Event()
-        self._one_time: dict[str, int] = {}
+        titles = enumerate(options.node_titles, start=1)
+        self.nodes = {nid: Node(nid=nid, uid=2, title=title, body="Once upon a time.") for nid, title in titles}
+        # The image styles' derivatives that have been made, and how often cron ran.
+        self.derivatives: dict[str, bytes] = {}
+        self.cron_runs = 0
+        # The addresses of the pages that the page cache has.
+        self.cached_pages: set[str] = set()
+        self._secret = secrets.token_bytes(32)
         self._processors = asyncio.Semaphore(options.processors)
 
     def now(self) -> float:
@@ -175,10 +273,11 @@ class Site:
         return self.ledger.open(
             Session(
                 cookie=origin.cookie_name,
-                value=session_id(version=self.options.version, comma=self.options.commas),
+                value=session_id(version=self.options.major, comma=self.options.commas),
                 uid=uid,
                 born=self.now(),
                 hostname=origin.address,
+                data=dict(instead_of.data) if instead_of else {},
             )
         )
 
@@ -199,16 +298,18 @@ class Site:
         """Change a password as an administrator does. Measured: this ends the sessions on 11.4, but not on 10.6."""
         self._change(uid, Ending.PASSWORD_CHANGED, password=password)
 
-    def one_time_link(self, uid: int, base_url: str = "") -> str:
-        """Return a link that logs *uid* in, once."""
-        # Hexadecimal, because Drupal ignores the case of paths.
-        token = secrets.token_hex(32)
-        self._one_time[token] = uid
-        return f"{base_url}/user/reset/{uid}/{int(self.now())}/{token}/login"
+    def one_time_link(self, uid: int, base_url: str = "", *, at: float | None = None) -> str:
+        """Return a link that logs *uid* in, made now or *at* another time."""
+        stamp = int(self.now() if at is None else at)
+        user = self.accounts.get(uid)
+        hashed = self.one_time_hash(user, stamp) if user else ""
+        return f"{base_url}/user/reset/{uid}/{stamp}/{hashed}/login"
 
-    def use_one_time_link(self, token: str) -> User | None:
-        """Return the account that a one-time link logs in; None the second time."""
-        return self.accounts.get(self._one_time.pop(token, -1))
+    def one_time_hash(self, user: User, stamp: int) -> str:
+        """Sign what makes a link void: its time, the last login, the mail address, the password."""
+        signed = f"{stamp}:{int(user.last_login)}:{user.uid}:{user.mail}"
+        digest = hmac.digest(self._secret + user.password.encode(), signed.encode(), "sha256")
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def _change(self, uid: int, how: Ending, *, active: bool | None = None, password: str | None = None) -> None:
         changes: Changes = {}
@@ -217,5 +318,5 @@ class Site:
         if password is not None:
             changes["password"] = password
         self.accounts.change(uid, **changes)
-        if self.options.version == "11":
+        if self.options.major == "11":
             self.ledger.end_all(uid, how, now=self.now())

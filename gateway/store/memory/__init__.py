@@ -9,12 +9,12 @@ from pydantic import PositiveFloat, PositiveInt
 
 from gateway.interfaces import Backend
 from gateway.options import Options
+from gateway.sealing import Sealer
 from gateway.store.memory.counters import MemoryCounters
 from gateway.store.memory.enrolments import MemoryEnrolments
 from gateway.store.memory.outbox import MemoryOutbox
 from gateway.store.memory.parked import MemoryParked
 from gateway.store.memory.transactions import MemoryTransactions
-from gateway.store.sealing import Sealer
 
 
 class MemoryOptions(Options):

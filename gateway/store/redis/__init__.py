@@ -23,7 +23,7 @@ from pydantic import PositiveFloat, PositiveInt, SecretStr, field_validator
 
 from gateway.interfaces import Backend
 from gateway.options import Options
-from gateway.store.sealing import Sealer
+from gateway.sealing import Sealer
 
 
 class RedisOptions(Options):

@@ -7,12 +7,12 @@ from typing import Final
 
 from gateway.account import Enrolment
 from gateway.errors import StoreUnavailable
+from gateway.sealing import Sealer, Unsealable
 from gateway.store.codec import decode_enrolment, encode_enrolment
 from gateway.store.redis.envelope import VersionedEnvelope, front
 from gateway.store.redis.server import Server
 from gateway.store.redis.swap import ROUNDS, SWAP, read_later
 from gateway.store.redis.wire import Reply
-from gateway.store.sealing import Sealer, Unsealable
 
 _PREFIX: Final = "headgate:enrolment:"
 _MARKER: Final = "headgate:marker"

@@ -6,7 +6,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from gateway.store.sealing import Purpose, Sealer, Unsealable
+from gateway.sealing import Purpose, Sealer, Unsealable
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 

@@ -6,11 +6,11 @@ from typing import Final, Literal
 
 from gateway.errors import DeliveryUnavailable, StoreUnavailable
 from gateway.interfaces import Claimed, Message, Word
+from gateway.sealing import Sealer
 from gateway.store.codec import decode_message, encode_message
 from gateway.store.redis.envelope import Envelope
 from gateway.store.redis.server import Script, Server
 from gateway.store.redis.wire import Command, Reply
-from gateway.store.sealing import Sealer
 
 _STREAM: Final = "headgate:outbox"
 _GROUP: Final = "couriers"

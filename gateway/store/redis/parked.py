@@ -4,12 +4,12 @@ from typing import Final
 
 from gateway.account import Credential
 from gateway.errors import TransactionClosed
+from gateway.sealing import Sealer
 from gateway.store.codec import decode_credential, encode_credential
 from gateway.store.lifetimes import PARKED_SECONDS
 from gateway.store.redis.envelope import Envelope
 from gateway.store.redis.server import Script, Server
 from gateway.store.redis.wire import Command, Reply
-from gateway.store.sealing import Sealer
 
 _DEADLINES: Final = "headgate:deadlines"
 

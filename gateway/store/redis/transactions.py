@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from gateway.errors import StoreUnavailable, TransactionClosed
+from gateway.sealing import Sealer
 from gateway.store.codec import decode_transaction, encode_transaction
 from gateway.store.lifetimes import TOMBSTONE_SECONDS
 from gateway.store.redis.envelope import VersionedEnvelope, front
@@ -15,7 +16,6 @@ from gateway.store.redis.newest import NewestVersions
 from gateway.store.redis.server import Script, Server
 from gateway.store.redis.swap import AS_BEFORE, ROUNDS, SWAP, read_later
 from gateway.store.redis.wire import Reply
-from gateway.store.sealing import Sealer
 from gateway.transaction import State, Transaction
 
 log = structlog.get_logger()

@@ -18,5 +18,6 @@ in `log_events`, and one line in `routes.ENDPOINTS`. Its path and its part of th
 line.
 
 `clients` knows which frontend sends a request and `cors` which pages may read the answer. The handlers pass
-Drupal's cookies on; the Authenticator recognises them, in `gateway.drupal.cookies`.
+Drupal's cookies on; the Authenticator recognises them, in `gateway.drupal.cookies`. `handing_over` writes the answer
+with the session, for the code page, too.
 """

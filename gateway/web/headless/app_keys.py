@@ -1,12 +1,15 @@
 """What the handlers of `/headless` read from their application."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 
+from gateway.account import Client
 from gateway.enrolment.flow import EnrolmentFlow
 from gateway.interfaces import Authenticator
 from gateway.login.flow import LoginFlow
+from gateway.login.outcome import Granted
 from gateway.web.headless.clients import Clients
 
 
@@ -17,8 +20,31 @@ class PublicUrl:
     seen: str | None
 
 
+class SessionCookies(Protocol):
+    """How Drupal's session cookie travels between the gateway and a frontend."""
+
+    def lines(self, granted: Granted, client: Client) -> tuple[str, ...]:
+        """Return the Set-Cookie lines that hand *granted* to *client*. Raises DrupalInvalid."""
+        ...
+
+    def sent(self, cookie_header: str) -> str:
+        """Return the cookies of a request as Drupal knows them."""
+        ...
+
+
+class PlainCookies:
+    """As Drupal made it: the gateway stands beside Drupal, and not in front of it."""
+
+    def lines(self, granted: Granted, _client: Client) -> tuple[str, ...]:
+        return granted.hand_over.cookies
+
+    def sent(self, cookie_header: str) -> str:
+        return cookie_header
+
+
 FLOW = web.AppKey("flow", LoginFlow)
 DRUPAL = web.AppKey("drupal", Authenticator)
 ENROLMENT = web.AppKey("enrolment", EnrolmentFlow)
 CLIENTS = web.AppKey("clients", Clients)
+SESSION_COOKIES = web.AppKey("session_cookies", SessionCookies)
 PUBLIC_URL = web.AppKey("public_url", PublicUrl)

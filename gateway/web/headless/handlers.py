@@ -6,24 +6,20 @@ The docstring of a handler is what the OpenAPI document says of its endpoint.
 from collections.abc import Mapping
 from typing import cast
 
-import structlog
 from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
-from gateway.account import Caller, Client, Visitor
+from gateway.account import Caller, Client
 from gateway.auth_types import AuthType, is_method
+from gateway.errors import DrupalInvalid
 from gateway.language_choice import Language, msgid
 from gateway.login.outcome import Granted, Pending, Progress
 from gateway.web.headless import bodies
-from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, PUBLIC_URL
-from gateway.web.http.app_keys import ADDRESSES, RUNNING, language_of
-from gateway.web.http.connections import write_whole
-from gateway.web.http.middleware import stamp
+from gateway.web.headless.app_keys import CLIENTS, DRUPAL, ENROLMENT, FLOW, SESSION_COOKIES
+from gateway.web.headless.handing_over import hand_over
+from gateway.web.http.app_keys import RUNNING, language_of
 from gateway.web.http.responses import answer, whole_seconds, with_cookies
-
-log = structlog.get_logger()
-
-HEADER_CHARACTERS = 256
+from gateway.web.http.visitors import visitor_of
 
 
 async def authenticate(request: web.Request) -> web.Response:
@@ -44,7 +40,7 @@ async def authenticate(request: web.Request) -> web.Response:
     )
     if isinstance(outcome, Granted):
         bind_contextvars(method=AuthType.NONE)
-        return await hand_over(request, outcome, exempt_body(body.username, outcome, language))
+        return await hand_over_to(request, outcome, caller.client, exempt_body(body.username, outcome, language))
     bind_method(outcome.auth_type)
     return answer(pending_body(body.username, outcome, language), language=language)
 
@@ -67,25 +63,7 @@ async def login(request: web.Request) -> web.Response:
         remember=body.remember,
         caller=caller,
     )
-    return await hand_over(request, granted, login_body(body.username, granted, language))
-
-
-async def hand_over(request: web.Request, granted: Granted, body: Mapping[str, object]) -> web.Response:
-    """Write the answer here, to know that its last byte left: only then is the session handed over."""
-    flow = request.app[FLOW]
-    handed = answer(body, language=language_of(request))
-    response = stamp(request, with_cookies(handed, granted.hand_over.cookies))
-    running = request.app[RUNNING]
-    try:
-        await write_whole(request, response)
-    except BaseException:
-        running.keep(flow.lost(granted))
-        raise
-    # Not awaited: while the store is down, this takes longer than any connection should be held.
-    running.keep(flow.delivered(granted))
-    for unusable in request.app[DRUPAL].unusable_cookies(granted.hand_over, public_url=request.app[PUBLIC_URL].seen):
-        log.warning("relay.unusable_cookie", reason=unusable.reason, change=unusable.change)
-    return response
+    return await hand_over_to(request, granted, caller.client, login_body(body.username, granted, language))
 
 
 async def resend(request: web.Request) -> web.Response:
@@ -150,7 +128,7 @@ async def logout(request: web.Request) -> web.Response:
     caller = caller_of(request, body)
     language = language_of(request)
     found = request.app[DRUPAL].credentials_in(
-        cookie_header="; ".join(request.headers.getall("Cookie", [])),
+        cookie_header=request.app[SESSION_COOKIES].sent("; ".join(request.headers.getall("Cookie", []))),
         authorization=request.headers.get("Authorization", ""),
         logout_token=body.logout_token,
     )
@@ -268,24 +246,19 @@ def bind_method(method: str) -> None:
         bind_contextvars(method=method)
 
 
-def visitor_of(request: web.Request) -> Visitor:
-    return Visitor(
-        address=request.app[ADDRESSES].of(request),
-        unvouched=request.app[ADDRESSES].unvouched(request),
-        user_agent=printable(request.headers.get("User-Agent", "")),
-        accept_language=printable(request.headers.get("Accept-Language", "")),
-    )
-
-
-def printable(header: str) -> str:
-    """The printable ASCII characters among the first 256 of *header*. Drupal gets no others from us."""
-    cut = header[:HEADER_CHARACTERS]
-    if not (cut.isascii() and cut.isprintable()):
-        cut = "".join(letter for letter in cut if " " <= letter <= "~")
-    return cut.strip()
-
-
 # The answer
+
+
+async def hand_over_to(
+    request: web.Request, granted: Granted, client: Client, body: Mapping[str, object]
+) -> web.Response:
+    """Answer with *body* and the session's cookie. Raises DrupalInvalid for a cookie that can't be handed over."""
+    try:
+        lines = request.app[SESSION_COOKIES].lines(granted, client)
+    except DrupalInvalid:
+        request.app[RUNNING].keep(request.app[FLOW].lost(granted))
+        raise
+    return await hand_over(request, granted, with_cookies(answer(body, language=language_of(request)), lines))
 
 
 def pending_body(username: str, pending: Pending, language: Language) -> bodies.CodeNeeded:

@@ -47,6 +47,7 @@ LOGIN = EndpointEvents(
         errors.TransactionClosed: "login.transaction_closed",
         errors.Flood: "login.flood",
         errors.FactorBusy: "login.factor_busy",
+        errors.DrupalInvalid: "login.drupal_invalid",
         errors.StoreUnavailable: "login.store_unavailable",
     },
 )

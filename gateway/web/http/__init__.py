@@ -12,6 +12,7 @@
       │
     connections   turns aiohttp's own error pages into our JSON, and adds the request's id
 
-`app_keys` has what middleware and handlers read from their application, `running` the work that a shutdown waits for.
-An error becomes a status in one place, `statuses`. An error without a status of its own has that of its nearest parent.
+`visitors` reads who visits, `app_keys` has what middleware and handlers read from their application, and `running` the
+work that a shutdown waits for. An error becomes a status in one place, `statuses`. An error without a status of its own
+has that of its nearest parent.
 """

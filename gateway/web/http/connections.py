@@ -7,13 +7,16 @@ in `handle_error` and `finish_response`: every answer passes `finish_response`.
 import asyncio
 import fcntl
 import socket
+import struct
 import sys
 import termios
+from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
 from aiohttp import web
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.http import RawRequestMessage, WebSocketReader
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import drop_tracebacks
@@ -32,20 +35,38 @@ HEAD_BYTES = 4 * HEADER_BYTES
 # How many bytes are parsed at once. If a piece holds more than one request, the bytes after the first are counted with
 # the next piece.
 PIECE_BYTES = HEADER_BYTES
+# The same within a body in chunks. Within a body of a known length, all of it.
+CHUNKED_PIECE_BYTES = 4 * PIECE_BYTES
 # How long the head of the first request may take.
 HEAD_SECONDS = 15.0
 # A client that reads nothing of an answer for this long is disconnected.
 UNREAD_SECONDS = 30.0
 # How many requests of one connection may wait. Browsers and proxies send the next one once they have their answer.
 MOST_WAITING = 8
+# To linger for 0 s: what was not sent is dropped.
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 # How long the kernel may take to accept the last byte of an answer.
 WRITE_SECONDS = 10
 
 
 class Connection(RequestHandler):
-    """One client's connection. *broken* says that the connection was lost before the client had received everything."""
+    """One client's connection. *broken* says that the connection was lost before the client had received everything.
 
-    __slots__ = ("_answered", "_body", "_connection_limit", "_deaf", "_head_bytes", "_head_timer", "_wire", "broken")
+    *when_lost* is called when the connection is gone. aiohttp itself lets a handler go on for a client that has left.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_body",
+        "_body_bytes",
+        "_connection_limit",
+        "_deaf",
+        "_head_bytes",
+        "_head_timer",
+        "_wire",
+        "broken",
+        "when_lost",
+    )
 
     def __init__(self, *args: Any, connection_limit: ConnectionLimit | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -56,10 +77,13 @@ class Connection(RequestHandler):
         # The last request: how many bytes came that are not part of its body, and the body itself.
         self._head_bytes = 0
         self._body = EMPTY_PAYLOAD
+        # The whole length of that body, if it is known.
+        self._body_bytes: int | None = None
         # Nothing that follows malformed HTTP is parsed.
         self._deaf = False
         self._head_timer: asyncio.TimerHandle | None = None
         self.broken = False
+        self.when_lost: Callable[[], object] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -74,19 +98,38 @@ class Connection(RequestHandler):
         self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
 
     def data_received(self, data: bytes) -> None:
-        for start in range(0, len(data) or 1, PIECE_BYTES):
-            if self._deaf:
+        if self._upgraded:
+            # What follows a request for an upgrade is no HTTP. aiohttp keeps 256 KiB of it, then stops reading.
+            super().data_received(data)
+            return
+        if self._close or self._force_close:
+            # aiohttp reads nothing more, so none of it may count as a head.
+            return
+        start, size = 0, self._piece_bytes()
+        while not self._deaf:
+            self._receive(data[start : start + size] if start or size < len(data) else data)
+            start += size
+            if start >= len(data):
                 break
-            self._receive(data[start : start + PIECE_BYTES])
+            size = self._piece_bytes()
         self._bound_waiting()
         self._note_state()
 
+    def _piece_bytes(self) -> int:
+        """How many bytes may be parsed at once: small pieces would make a large body twice as expensive (measured)."""
+        if self._body.is_eof():
+            return PIECE_BYTES
+        if self._body_bytes is None:
+            return CHUNKED_PIECE_BYTES
+        return max(PIECE_BYTES, self._body_bytes - self._body.total_bytes)
+
     def _receive(self, piece: bytes) -> None:
-        known, body_bytes = self._request_count, self._body.total_bytes
+        known, body, body_bytes = self._request_count, self._body, self._body.total_bytes
         super().data_received(piece)
         if self._request_count != known and self._messages:
             self._head_bytes = 0
-            self._body = self._messages[-1][1]
+            message, self._body = self._messages[-1]
+            self._body_bytes = None if self._body.is_eof() else length_of(message)
         else:
             self._head_bytes += len(piece) - (self._body.total_bytes - body_bytes)
         # While the parser pauses, nobody knows how many of the bytes belong to the body.
@@ -97,6 +140,9 @@ class Connection(RequestHandler):
             # The frames of its traceback hold what was sent, until the garbage collector runs.
             error.__traceback__ = None
             self._deaf = True
+            if not body.is_eof():
+                # aiohttp would let the handler wait for the rest of it.
+                body.set_exception(web.RequestPayloadError())
 
     def _refuse_head(self) -> None:
         """Refuse a request whose head, trailers or chunk sizes are too long; nothing more is parsed."""
@@ -123,10 +169,20 @@ class Connection(RequestHandler):
         if self._connection_limit is None:
             return
         requests = self._request_count - self._answered
-        if requests == 0 or (requests == 1 and not self._body.is_eof()):
+        # A body that is being passed on is not idle, however long it takes.
+        if requests == 0 or (requests == 1 and not self._body.is_eof() and self.when_lost is None):
             self._connection_limit.waits_for_client(self)
         else:
             self._connection_limit.waits_for_gateway(self)
+
+    def become_stream(self, most_bytes: int) -> StreamReader:
+        """Return what comes from now on: a tunnel, after a request that asked for an upgrade has got its 101.
+
+        The client waits while more than twice *most_bytes* are not read.
+        """
+        stream = StreamReader(self, most_bytes, loop=asyncio.get_running_loop())
+        self.set_parser(cast("WebSocketReader", Stream(stream)))
+        return stream
 
     def is_sending(self) -> bool:
         return self._wire is not None and self._wire.get_write_buffer_size() > 0
@@ -147,6 +203,8 @@ class Connection(RequestHandler):
         if self._connection_limit is not None:
             self._connection_limit.leave(self)
         super().connection_lost(exc)
+        if self.when_lost is not None:
+            self.when_lost()
 
     async def start(self) -> None:
         try:
@@ -216,6 +274,26 @@ class Connection(RequestHandler):
         return answered
 
 
+def length_of(message: object) -> int | None:
+    """The Content-Length of a request, which the parser has checked; None for a body in chunks."""
+    length: str | None = message.headers.get("Content-Length") if isinstance(message, RawRequestMessage) else None
+    return None if length is None else int(length)
+
+
+class Stream:
+    """Feeds a stream with what comes on a connection; aiohttp takes it for the parser of a WebSocket."""
+
+    def __init__(self, stream: StreamReader) -> None:
+        self._stream = stream
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self._stream.feed_data(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        self._stream.feed_eof()
+
+
 def give_up_unread(transport: asyncio.BaseTransport) -> None:
     """Have the kernel close the connection of a peer that does not read what was written to it (RFC 5482).
 
@@ -224,6 +302,14 @@ def give_up_unread(transport: asyncio.BaseTransport) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None and sys.platform == "linux" and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
+
+
+def reset(transport: asyncio.BaseTransport) -> None:
+    """Close a connection so that its peer knows that something is missing: with a RST in place of a FIN."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+    cast("asyncio.WriteTransport", transport).abort()
 
 
 def has_unread(transport: asyncio.BaseTransport) -> bool:

@@ -1,4 +1,4 @@
-"""Reads the JSON object of a request, and refuses one that is large, deep, incomplete or not in UTF-8."""
+"""Reads the body of a request, and refuses one that is large, incomplete or of another type; parses a JSON object."""
 
 import asyncio
 import json
@@ -35,25 +35,27 @@ def _encodes(text: str) -> bool:
     return True
 
 
-async def whole_body(request: web.Request) -> bytes:
+async def whole_body(
+    request: web.Request, *, media_type: str = "application/json", most_bytes: int = MOST_BYTES
+) -> bytes:
     """The bytes of the body. Raises MediaType, TooLarge, Malformed, ConnectionResetError."""
     types = request.headers.getall("Content-Type", [])
     plain = (
         len(types) == 1
         and len(types[0]) <= TYPE_CHARACTERS
-        and request.content_type == "application/json"
+        and request.content_type == media_type
         and _is_utf8(request)
     )
     if not plain or "Content-Encoding" in request.headers:
         raise MediaType
-    if (request.content_length or 0) > MOST_BYTES:
+    if (request.content_length or 0) > most_bytes:
         raise TooLarge
     try:
         # Nearly every body arrives together with its head, so that no timer is needed.
         if request.content.is_eof():
-            return await _small(request.content)
+            return await _small(request.content, most_bytes)
         async with asyncio.timeout(BODY_SECONDS):
-            return await _small(request.content)
+            return await _small(request.content, most_bytes)
     except TimeoutError:
         raise Malformed("slow") from None
     except (ClientPayloadError, web.RequestPayloadError):
@@ -65,11 +67,11 @@ async def whole_body(request: web.Request) -> bytes:
         raise ConnectionResetError("client gone") from None
 
 
-async def _small(content: StreamReader) -> bytes:
+async def _small(content: StreamReader, most_bytes: int) -> bytes:
     body = bytearray()
     async for piece in content.iter_any():
         body += piece
-        if len(body) > MOST_BYTES:
+        if len(body) > most_bytes:
             raise TooLarge
     return bytes(body)
 

@@ -12,7 +12,17 @@ from structlog.contextvars import bind_contextvars
 from gateway.errors import GatewayError, drop_tracebacks
 from gateway.telemetry import durations
 from gateway.telemetry.log_setup import where
-from gateway.web.http.app_keys import ADDRESSES, AUDIT, ECHO, EVENTS, LANGUAGE, LANGUAGES, RUNNING, language_of
+from gateway.web.http.app_keys import (
+    ADDRESSES,
+    AUDIT,
+    ECHO,
+    ERROR_ANSWER,
+    EVENTS,
+    LANGUAGE,
+    LANGUAGES,
+    RUNNING,
+    language_of,
+)
 from gateway.web.http.client_ip import ClientGone, audited
 from gateway.web.http.endpoint_events import WARNED, EndpointEvents, fields_of
 from gateway.web.http.error_answers import problem, refused_by_http
@@ -60,16 +70,22 @@ async def outcome(
     except GatewayError as error:
         log_refusal(events, error, common())
         drop_tracebacks(error)
-        return problem(error, request.get(ECHO, {}), language_of(request))
+        return error_answer(request, error)
     except (ConnectionError, asyncio.CancelledError):
         log.info(events.client_gone, **common())
         raise
     except Exception as error:  # noqa: BLE001  # the last net: a client must not see what went wrong
         log_bug(events, error, common())
         drop_tracebacks(error)
-        return problem(GatewayError(), request.get(ECHO, {}), language_of(request))
+        return error_answer(request, GatewayError())
     log.info(events.ok, **common())
     return response
+
+
+def error_answer(request: web.Request, error: GatewayError) -> web.StreamResponse:
+    """The answer that the handler has for *error*, or our JSON."""
+    of_handler = request.get(ERROR_ANSWER)
+    return of_handler(error) if of_handler else problem(error, request.get(ECHO, {}), language_of(request))
 
 
 def log_refusal(events: EndpointEvents, error: GatewayError, common: Mapping[str, object]) -> None:

@@ -11,7 +11,7 @@ from gateway.flood.gate import Floodgate
 from gateway.flood.limits import FloodOptions, Limits
 from gateway.login.fallback import Fallback
 from gateway.login.methods import message_ids, messages
-from gateway.store import Sealer, SealKey
+from gateway.sealing import Sealer, SealKey
 from tests.contracts.courier.parts import courier_of, pending, running, word_of
 
 METHODS = {"SMS AND EMAIL": "PHONE VERIFICATION", "SMS": "EMAIL"}

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-Purpose = Literal["transaction", "parked", "outbox", "enrolment", "manage"]
+Purpose = Literal["transaction", "parked", "outbox", "enrolment", "manage", "session", "challenge"]
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12

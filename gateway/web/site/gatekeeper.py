@@ -1,0 +1,265 @@
+"""The gate where the guard is on: what a request may carry to Drupal, and what an answer may set in the browser."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+from aiohttp import web
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from gateway.account import Credential, Visitor
+from gateway.errors import DrupalInvalid, GatewayError, GrantRefused
+from gateway.interfaces import Authenticator
+from gateway.login.flow import LoginFlow
+from gateway.login.outcome import Granted, Pending
+from gateway.networks import within
+from gateway.policy.check import PolicyCheck
+from gateway.telemetry.log_setup import OncePerMinute
+from gateway.transaction import GUARD
+from gateway.upstream import Headers, UpstreamAnswer
+from gateway.web.http.client_ip import Addresses
+from gateway.web.http.middleware import new_request_id
+from gateway.web.http.running import Running
+from gateway.web.http.visitors import visitor_of
+from gateway.web.site.anonymous import Anonymous
+from gateway.web.site.births import Births
+from gateway.web.site.bodies import ReadBody, read_whole
+from gateway.web.site.gate import Admitted, Release
+from gateway.web.site.guard import (
+    GRANT_BYTES,
+    GRANTS,
+    Cookies,
+    Place,
+    SetSession,
+    cookies_in,
+    grants_asked,
+    is_second_front,
+    place_of,
+    session_set_by,
+    without_credentials,
+)
+from gateway.web.site.guard_answers import GuardAnswers
+from gateway.web.site.options import GuardOptions
+from gateway.web.site.own_cookies import OwnCookies
+from gateway.web.site.sealed_cookies import Kind, SealedCookies, SealedSession
+from gateway.web.site.spooled import Spooled, spooled
+
+log = structlog.get_logger()
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passed(Admitted):
+    """A request that may go on. *session* is the one that it carries; *is_alive*: Drupal has just said that it is its
+    user's.
+    """
+
+    visitor: Visitor = field(repr=False)
+    own: dict[str, str] = field(repr=False)
+    session: SealedSession | None = field(default=None, repr=False)
+    is_alive: bool = False
+
+
+class Gatekeeper:
+    """Holds the sentence: an authenticated session acts through the gateway only if it passed the second factor."""
+
+    def __init__(
+        self,
+        *,
+        options: GuardOptions,
+        flow: LoginFlow,
+        drupal: Authenticator,
+        policy: PolicyCheck,
+        births: Births,
+        sealed: SealedCookies,
+        own: OwnCookies,
+        answers: GuardAnswers,
+        addresses: Addresses,
+        running: Running,
+        idle_seconds: float,
+    ) -> None:
+        self._options = options
+        self._flow = flow
+        self._drupal = drupal
+        self._policy = policy
+        self._births = births
+        self._sealed = sealed
+        self._own = own
+        self._answers = answers
+        self._addresses = addresses
+        self._running = running
+        self._idle_seconds = idle_seconds
+        self._anonymous = Anonymous(seconds=options.ask_cache_seconds)
+        self._dropped, self._unsealed = OncePerMinute(), OncePerMinute()
+
+    # The request
+
+    async def admit(self, request: web.Request, headers: Headers) -> Admitted | web.StreamResponse:
+        """Clean the request of everything that acts as a user but a session that may act."""
+        visitor, target = visitor_of(request, self._addresses), request.raw_path
+        place = place_of(target)
+        if (place == "closed" or is_second_front(target)) and not within(visitor.address, self._options.allow_networks):
+            self._say_dropped("path")
+            return self._answers.not_found(request)
+        kept, dropped = without_credentials(headers, bearer=self._options.bearer == "pass")
+        if dropped:
+            self._say_dropped(dropped[0])
+        cookies = cookies_in(request.headers.getall("Cookie", ()))
+        session = self._opened(cookies)
+        may_act = session is None or await self._may_act(session, visitor)
+        if not may_act:
+            return await self._ended(request, session)
+        session = session or await self._asked_about(cookies, visitor)
+        body = await self._token_body(request) if place == "token" else None
+        is_alive = session is not None and await self._is_alive(request, session, place, visitor)
+        if session is not None and request.method not in SAFE:
+            # What it does can make the session a user's.
+            self._anonymous.forget(session.id)
+        return Passed(
+            headers=[*kept, *self._cookie_header(cookies, session)],
+            body=body,
+            visitor=visitor,
+            own=cookies.own,
+            session=session,
+            is_alive=is_alive,
+        )
+
+    def _opened(self, cookies: Cookies) -> SealedSession | None:
+        name = self._drupal.cookie_name
+        opened = (self._sealed.open(name, value) for sent, value in cookies.sessions if sent == name)
+        return next((session for session in opened if session is not None), None)
+
+    async def _may_act(self, session: SealedSession, visitor: Visitor) -> bool:
+        """Return whether *session* may act now. Raises DrupalInvalid, DrupalTimeout or Unavailable if nobody knows."""
+        match session.kind:
+            case Kind.PROVEN:
+                return True
+            case Kind.EXEMPT:
+                return self._policy.still_exempts(session.exemption, visitor)
+            case Kind.ANONYMOUS:
+                return await self._is_anonymous(session.id, visitor)
+
+    async def _is_anonymous(self, id: str, visitor: Visitor) -> bool:
+        now = asyncio.get_running_loop().time()
+        if self._anonymous.knows(id, now=now):
+            return True
+        if await self._drupal.whose(self._credential(id), visitor=visitor):
+            return False
+        self._anonymous.remember(id, now=now)
+        return True
+
+    async def _asked_about(self, cookies: Cookies, visitor: Visitor) -> SealedSession | None:
+        """Return the session of a cookie without our seal, if Drupal calls it anonymous and the site wants to ask."""
+        name = self._drupal.cookie_name
+        value = next((value for sent, value in cookies.sessions if sent == name), None)
+        if value is None or self._options.unsealed == "drop" or not self._sealed.is_id(value):
+            return None
+        if not await self._is_anonymous(value, visitor):
+            if self._unsealed.due():
+                log.info("guard.unsealed")
+            return None
+        return SealedSession(kind=Kind.ANONYMOUS, id=value)
+
+    async def _is_alive(self, request: web.Request, session: SealedSession, place: Place, visitor: Visitor) -> bool:
+        """Ask before a change of the password: an id that is dead, and a password, must not make a proven session."""
+        if session.kind is not Kind.PROVEN or place != "account" or request.method in SAFE:
+            return False
+        return await self._drupal.whose(self._credential(session.id), visitor=visitor) == session.uid
+
+    async def _ended(self, request: web.Request, session: SealedSession | None) -> web.StreamResponse:
+        """End a session that may no longer act, and let its browser come again without it."""
+        assert session is not None  # noqa: S101  # only a session can be one that may not act
+        log.info("guard.ended", uid=session.uid, kind=session.kind.name.lower())
+        self._anonymous.forget(session.id)
+        await self._flow.end(self._drupal.session_of(f"{self._drupal.cookie_name}={session.id}", uid=session.uid))
+        return self._answers.again(request, gone=self._drupal.cookie_name)
+
+    async def _token_body(self, request: web.Request) -> ReadBody:
+        """Read a request for a token. Raises GrantRefused for every grant but those of a session."""
+        body = await read_whole(request, most=GRANT_BYTES, idle_seconds=self._idle_seconds)
+        asked = grants_asked(body.content, content_type=request.headers.get("Content-Type", ""))
+        if not asked or not asked <= GRANTS:
+            raise GrantRefused
+        return body
+
+    def _cookie_header(self, cookies: Cookies, session: SealedSession | None) -> Headers:
+        pairs = [f"{self._drupal.cookie_name}={session.id}"] if session else []
+        line = "; ".join([*pairs, *cookies.others])
+        return [("Cookie", line)] if line else []
+
+    def _credential(self, id: str) -> Credential:
+        return self._drupal.session_of(f"{self._drupal.cookie_name}={id}", uid="")
+
+    def _say_dropped(self, what: str) -> None:
+        if self._dropped.due():
+            log.info("guard.dropped", what=what)
+
+    # The answer
+
+    async def judge(
+        self, request: web.Request, admitted: Admitted, answer: UpstreamAnswer
+    ) -> Release | web.StreamResponse:
+        """Hold every session that the answer opens until it is known whose it is."""
+        assert isinstance(admitted, Passed)  # noqa: S101  # made by `admit`
+        headers, births = self._judged(answer.headers, admitted.session)
+        if not births:
+            return Release(headers=headers)
+        whole = await spooled(answer)
+        if whole is None:
+            for birth in births:
+                await self._births.end(birth)
+            raise DrupalInvalid("birth_too_large")
+        return await self._born(request, admitted, whole, headers, births)
+
+    def _judged(
+        self, headers: Headers, session: SealedSession | None
+    ) -> tuple[list[tuple[str, str]], list[SetSession]]:
+        """Return the headers that may leave, and the sessions that Drupal opened."""
+        leaving: list[tuple[str, str]] = []
+        births: list[SetSession] = []
+        for name, value in headers:
+            cookie = session_set_by(value) if name.lower() == "set-cookie" else None
+            if cookie is None or cookie.is_deletion:
+                leaving.append((name, value))
+            elif session is not None and cookie.value == session.id and session.kind is not Kind.ANONYMOUS:
+                leaving.append((name, self._sealed.in_line(value, session)))
+            else:
+                births.append(cookie)
+        # A browser keeps the last cookie of a name; each id is one session.
+        return leaving, list({(birth.name, birth.value): birth for birth in births}.values())
+
+    async def _born(
+        self,
+        request: web.Request,
+        admitted: Passed,
+        answer: Spooled,
+        headers: Sequence[tuple[str, str]],
+        births: Sequence[SetSession],
+    ) -> Release | web.StreamResponse:
+        clear_contextvars()
+        bind_contextvars(request_id=new_request_id(), client=GUARD)
+        proven = admitted.session if admitted.is_alive else None
+        try:
+            outcome = await self._births.decide(
+                births, visitor=admitted.visitor, proven=proven, device=self._own.device_in(admitted.own)
+            )
+        except GatewayError as error:
+            log.info("guard.refused", reason=error.word)
+            return self._answers.refused(request, error)
+        if isinstance(outcome, Pending):
+            log.info("guard.challenged", method=outcome.auth_type)
+            location = next((value for name, value in answer.headers if name.lower() == "location"), "")
+            return self._answers.required(request, outcome, location=location)
+        lines = [("Set-Cookie", line) for line in outcome.lines]
+        settle = partial(self._settle, outcome.granted) if outcome.granted else never
+        return Release(headers=[*headers, *lines], answer=answer, settle=settle)
+
+    def _settle(self, granted: Granted, written: bool) -> None:  # noqa: FBT001  # `Release.settle`
+        self._running.keep(self._flow.delivered(granted) if written else self._flow.lost(granted))
+
+
+def never(_written: bool) -> None:  # noqa: FBT001  # `Release.settle`
+    """Settle nothing: no login waits for the answer."""

@@ -1,0 +1,70 @@
+"""The cookies that a browser receives for a login: Drupal's session under our seal, and its remembered device."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateway.account import Client
+from gateway.errors import DrupalInvalid
+from gateway.login.outcome import Granted
+from gateway.policy.check import PolicyCheck
+from gateway.policy.rules import Reason
+from gateway.web.site.own_cookies import OwnCookies
+from gateway.web.site.sealed_cookies import FRONT, Kind, SealedCookies, SealedSession
+
+
+class HandedOver:
+    """Seals what is known of a session: who proved it and when, or why policy asked for no code."""
+
+    def __init__(
+        self, policy: PolicyCheck, sealed: SealedCookies, own: OwnCookies, *, clock: Callable[[], float]
+    ) -> None:
+        self._policy = policy
+        self._sealed = sealed
+        self._own = own
+        self._clock = clock
+
+    def lines_of(self, granted: Granted) -> tuple[str, ...]:
+        """Return the Set-Cookie lines of *granted*, with its device. Raises as `session_lines`."""
+        return self.session_lines(granted) + self.device_lines(granted)
+
+    def device_lines(self, granted: Granted) -> tuple[str, ...]:
+        """Return the Set-Cookie line of the device that is remembered by *granted*, if it is."""
+        return (self._own.device_line(granted.remembered.token),) if granted.remembered else ()
+
+    def session_lines(self, granted: Granted) -> tuple[str, ...]:
+        """Return the Set-Cookie lines of its session. Raises DrupalInvalid for an id that Drupal can't have made."""
+        session = self.proven(granted.uid)
+        # A device is remembered for a code that was right.
+        if granted.exempt and granted.exempt != Reason.REMEMBERED:
+            session = replace(session, kind=Kind.EXEMPT, exemption=self._policy.exemption(granted.exempt))
+        return tuple(self.sealed_line(line, session) for line in granted.hand_over.cookies)
+
+    def lines(self, granted: Granted, client: Client) -> tuple[str, ...]:
+        """`app_keys.SessionCookies`: for a frontend of /headless."""
+        return granted.hand_over.cookies if client.plain_cookies else self.session_lines(granted)
+
+    def sent(self, cookie_header: str) -> str:
+        """`app_keys.SessionCookies`: what does not open stays as it is."""
+        return self.opened(cookie_header)
+
+    def opened(self, cookie_header: str) -> str:
+        """Return a Cookie header in which each session that opens is as Drupal knows it, and the rest as it came."""
+        if FRONT not in cookie_header:
+            return cookie_header
+        return ";".join(self._opened_pair(pair) for pair in cookie_header.split(";"))
+
+    def _opened_pair(self, pair: str) -> str:
+        name, _, value = pair.partition("=")
+        session = self._sealed.open(name.strip(), value.strip())
+        return f"{name}={session.id}" if session else pair
+
+    def sealed_line(self, line: str, session: SealedSession) -> str:
+        """Return Drupal's Set-Cookie *line* under our seal. Raises as `session_lines`."""
+        try:
+            return self._sealed.in_line(line, session)
+        except ValueError:
+            raise DrupalInvalid("session_id") from None
+
+    def proven(self, uid: str) -> SealedSession:
+        """What is sealed of a session whose user has passed the second factor now."""
+        return SealedSession(kind=Kind.PROVEN, uid=uid, since=int(self._clock()))

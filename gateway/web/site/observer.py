@@ -1,0 +1,86 @@
+"""The gate where the guard is off, or only observes: everything passes.
+
+Sealed cookies are still opened, so that users who logged in while the guard was on stay logged in. Where the guard
+observes, an event tells of each thing that would not have passed.
+"""
+
+import structlog
+from aiohttp import web
+from structlog.contextvars import bound_contextvars
+
+from gateway.account import Visitor
+from gateway.errors import GatewayError
+from gateway.interfaces import Authenticator
+from gateway.telemetry.log_setup import OncePerMinute
+from gateway.transaction import GUARD
+from gateway.upstream import Headers, UpstreamAnswer
+from gateway.web.http.client_ip import Addresses
+from gateway.web.http.running import Running
+from gateway.web.http.visitors import visitor_of
+from gateway.web.site.gate import Admitted, Release
+from gateway.web.site.guard import SetSession, is_second_front, place_of, session_set_by, without_credentials
+from gateway.web.site.handed_over import HandedOver
+
+log = structlog.get_logger()
+
+
+class Observer:
+    """Changes nothing but sealed cookies. *tells*: the guard observes."""
+
+    def __init__(
+        self, drupal: Authenticator, handed: HandedOver, addresses: Addresses, running: Running, *, tells: bool
+    ) -> None:
+        self._drupal = drupal
+        self._handed = handed
+        self._addresses = addresses
+        self._running = running
+        self._tells = tells
+        self._would_drop = OncePerMinute()
+
+    async def admit(self, request: web.Request, headers: Headers) -> Admitted | web.StreamResponse:
+        """Open the sealed cookies of the request, and pass on everything else as it came."""
+        if self._tells:
+            self._tell_of(request, headers)
+        return Admitted(headers=[(name, self._opened(name, value)) for name, value in headers])
+
+    async def judge(
+        self, request: web.Request, admitted: Admitted, answer: UpstreamAnswer
+    ) -> Release | web.StreamResponse:
+        """Release the answer as it is. Whose sessions it opened is asked beside it, so that nothing waits."""
+        del admitted
+        births = [
+            cookie
+            for name, value in answer.headers
+            if self._tells
+            and name.lower() == "set-cookie"
+            and (cookie := session_set_by(value))
+            and not cookie.is_deletion
+        ]
+        if births:
+            visitor = visitor_of(request, self._addresses)
+            return Release(headers=answer.headers, settle=lambda _written: self._ask_about(births[-1], visitor))
+        return Release(headers=answer.headers)
+
+    def _opened(self, name: str, value: str) -> str:
+        return self._handed.opened(value) if name.lower() == "cookie" else value
+
+    def _tell_of(self, request: web.Request, headers: Headers) -> None:
+        _, dropped = without_credentials(headers, bearer=False)
+        closed = place_of(request.raw_path) == "closed" or is_second_front(request.raw_path)
+        what = dropped[0] if dropped else "path" if closed else None
+        if what and self._would_drop.due():
+            log.info("guard.would_drop", what=what)
+
+    def _ask_about(self, birth: SetSession, visitor: Visitor) -> None:
+        self._running.keep(self._would_challenge(birth, visitor))
+
+    async def _would_challenge(self, birth: SetSession, visitor: Visitor) -> None:
+        try:
+            uid = await self._drupal.whose(self._drupal.session_of(birth.line, uid=""), visitor=visitor)
+        except GatewayError as error:
+            uid, reason = "", error.word
+        else:
+            reason = "login"
+        if uid or reason != "login":
+            with bound_contextvars(client=GUARD):
+                log.info("guard.would_challenge", uid=uid, reason=reason)

@@ -1,0 +1,25 @@
+"""What the guard is configured with."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.options import NamedNetwork, Options
+
+
+class GuardOptions(Options):
+    mode: Literal["enforce", "observe", "off"] = "enforce"
+    on_login: Literal["challenge", "block"] = "challenge"
+    unsealed: Literal["drop", "ask"] = "drop"
+    bearer: Literal["strip", "pass"] = "strip"
+    allow_networks: tuple[NamedNetwork, ...] = ()
+    ask_cache_seconds: float = Field(default=60, ge=0, le=600)
+
+    def risks(self) -> list[tuple[str, str]]:
+        """Return what leaves a way around the second factor, as pairs of key and sentence."""
+        risks = []
+        if self.mode != "enforce":
+            risks.append(("mode", "every login on Drupal's own pages goes without a second factor"))
+        if self.bearer == "pass":
+            risks.append(("bearer", "whoever has a token of Drupal's acts without a second factor"))
+        return risks
