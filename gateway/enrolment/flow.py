@@ -196,8 +196,8 @@ class EnrolmentFlow:
         reserved = await self._flood.guess(grant.uid, visitor.address, known_network=known_network)
         found = await check()
         if found is not None:
-            # Only this try is given back. A login would clear the count, but the first code of a new secret proves
-            # nothing.
+            # Only this try is given back. A login clears the whole count. Here it stays, because a code of a newly
+            # proposed secret does not prove who the user is.
             await self._flood.release(reserved)
             return found
         await self._second_factor.reject(grant, reserved, known_network=known_network, visitor=visitor)

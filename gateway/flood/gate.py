@@ -202,7 +202,8 @@ class Floodgate:
     async def counted(self, message: Message) -> bool:
         """Return whether *message* was counted when it was asked for, so that it may be sent."""
         if not message.uid:
-            # An older release counted it, under other keys. If it was refused then, its transaction was ended.
+            # An older release counted it, under other keys. If that release refused the message, it also ended the
+            # transaction, so that no code is sent anyway.
             return True
         limits = self._limits.deliveries(message.uid, message.channel, message.to, known_network=message.known_network)
         return await self._counters.holds(limits, at=message.asked_at)

@@ -28,9 +28,9 @@ PASSWORD_TESTS, PASSWORD_TEST_SECONDS = 5, 24 * 3600
 KNOWN_NETWORK_SECONDS = 30 * 24 * 3600
 
 
-# A name has no count of its own for the passwords refused from everywhere: all names share this many counts, so that a
-# list of made-up names occupies 2 MB at most. That two names share a count only matters above 100,000 refused passwords
-# an hour.
+# How many counts all names share for the passwords that were refused over all networks. With a count for each name, a
+# list of made-up names could occupy more than 2 MB. That two names share a count only matters above 100,000 refused
+# passwords an hour.
 NAME_GROUPS = 16_384
 # The name of the limit that a right password clears.
 NAME = "flood.name"

@@ -134,7 +134,8 @@ class LoginFlow:
         key = transaction_key(id)
         # Session and transaction end together. Otherwise the session could end while the code is still good.
         due_at = self._clock() + self._rules.code.lifetime_seconds
-        # Together, in one round trip. Nothing else is done unless the session is parked.
+        # Together, these calls take one round trip. If the session could not be parked, the login fails, whatever the
+        # other calls returned.
         parked, known_network, enrolment, _ = await asyncio.gather(
             self._parking.park(key, session, until=due_at),
             self._flood.demand_unlocked(session.uid, caller.visitor.address),
@@ -172,8 +173,8 @@ class LoginFlow:
             await self._refusal_timing.wait(since=began)
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:
-            # No password was refused. A time-out is not among these errors, so it stays counted unless *late* gives it
-            # back: Drupal may have refused the password.
+            # Drupal refused no password here. A time-out is not among these errors: Drupal may have refused the password,
+            # so the login stays counted, unless *late* gives the count back.
             await self._flood.release(reserved)
             if isinstance(error, Flood):
                 self._flood.drupal_refused(reserved)
@@ -261,7 +262,8 @@ class LoginFlow:
                 attempt = self._second_factor.attempt(key, seen, otp, is_sent_code=is_sent_code, visitor=visitor)
                 after, session = await asyncio.gather(attempt, fetched)
         except (TransactionClosed, FactorBusy):
-            # Another answer was first, or there was no capacity: the client must not learn whether the code was right.
+            # Another answer closed or switched the login first, or there was no capacity. The client must not learn
+            # whether the code was right.
             await self._flood.release(reserved)
             raise
         if after.state is not State.DELIVERING:

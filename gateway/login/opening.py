@@ -127,7 +127,8 @@ class Opening:
                 self.send(key, pending, caller.visitor, now=now),
             )
         except GatewayError:
-            # At once: a refused login must not count as one of the account's open ones. It displaces no other login.
+            # The login is ended at once, so that a refused login does not count as one of the account's open ones. No
+            # other login is displaced.
             await self._parking.end(key)
             raise
         for other in displaced:

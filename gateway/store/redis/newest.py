@@ -7,7 +7,8 @@ key back, in which fewer attempts are used up. This process then knows a newer v
 from collections import OrderedDict
 from typing import Final
 
-# About 25 MB. At this many changed logins within one lifetime of a code, the one that changed longest ago is forgotten.
+# About 25 MB. If more logins than this change within the lifetime of a code, the one that changed longest ago is
+# forgotten.
 MOST: Final = 100_000
 
 

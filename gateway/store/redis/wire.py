@@ -99,7 +99,7 @@ class Wire:
         due_at = self._loop.time() + self._timeout_seconds + wait_seconds
         self._asked.append(_Exchange(answered=answered, count=len(commands), due_at=due_at))
         # The connection's own packing is not used: it is written in Python, and took half the CPU of a login
-        # (measured). The stub wrongly says: a tuple of one.
+        # (measured). hiredis's type stub wrongly asks for a tuple with one element.
         self._unsent.extend(map(pack_command, commands))  # type: ignore[arg-type]
         if self._sending is None:
             # In a task, so that the commands of other callers in this turn of the loop go along.
