@@ -184,8 +184,8 @@ class Courier:
             await self._fall_back(message)
         await self._finish(claimed, word, until=max(self._clock(), message.deadline) + self._remembered_seconds)
         if word == "failed":
-            # Called again. If both messages of one method fail at once, each first call still finds the other message on
-            # its way, and neither falls back.
+            # Called again. If both messages of one method fail at once, each first call still finds the other message
+            # on its way, and neither falls back.
             await self._fall_back(message)
 
     async def _rest(self, seconds: float) -> None:

@@ -79,8 +79,8 @@ def e164(text: str, options: NumberOptions) -> str:
     ):
         raise Undeliverable("number")
     formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    # ITU-T E.164 §6.2.1: 15 digits. The library accepts more digits if some of them are zeros in front, and then reads its own result as
-    # another number.
+    # ITU-T E.164 §6.2.1: 15 digits. The library accepts more digits if some of them are zeros in front, and then reads
+    # its own result as another number.
     if len(formatted) > MOST_DIGITS + 1 or phonenumbers.parse(formatted) != number:
         raise Undeliverable("number")
     return formatted

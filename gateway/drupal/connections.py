@@ -6,8 +6,8 @@
     closed
 
 aiohttp takes the first answer on a connection for the answer to its request, even if it came earlier. So a stray login
-answer would log in the next user, whatever password they typed. A stray answer that comes only after the request can't be told
-from the right one here; `session` compares the name in it.
+answer would log in the next user, whatever password they typed. A stray answer that comes only after the request can't
+be told from the right one here; `session` compares the name in it.
 
 This module overrides methods that aiohttp does not document. tests/flows/test_stray_answers.py shows that they work.
 """

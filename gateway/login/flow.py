@@ -173,8 +173,8 @@ class LoginFlow:
             await self._refusal_timing.wait(since=began)
             raise
         except (Flood, Unavailable, DrupalInvalid) as error:
-            # Drupal refused no password here. A time-out is not among these errors: Drupal may have refused the password,
-            # so the login stays counted, unless *late* gives the count back.
+            # Drupal refused no password here. A time-out is not among these errors: Drupal may have refused the
+            # password, so the login stays counted, unless *late* gives the count back.
             await self._flood.release(reserved)
             if isinstance(error, Flood):
                 self._flood.drupal_refused(reserved)

@@ -28,8 +28,8 @@ from gateway.texts.templates import MESSAGES, SAMPLE, Form, Medium, Templates, e
 MEDIA: Mapping[str, Medium] = {"email": "mail", "sms": "sms", "whatsapp": "sms", "voice": "voice"}
 # How many forms are cached. Languages, minutes and known browsers make some hundreds.
 FORMS = 512
-# Usually a message is sent within this time after its code was made. The text adds this time to the time that is left, so
-# that it names the whole lifetime of a new code.
+# Usually a message is sent within this time after its code was made. The text adds this time to the time that is left,
+# so that it names the whole lifetime of a new code.
 ROUNDING_SECONDS = 15
 
 

@@ -115,8 +115,8 @@ class RedisTransactions:
         left = changed.expires_at - self._clock()
         kept = self._envelope.seal(name, changed.spent())
         swap = SWAP.on(name, front(current), kept, _milliseconds(max(left, TOMBSTONE_SECONDS)))
-        # The key is removed from the account's open transactions even if the swap is lost: the next round closes the transaction as well, or finds
-        # it closed.
+        # The key is removed from the account's open transactions even if the swap is lost: the next round closes the
+        # transaction as well, or finds it closed.
         stands, _ = await self._server.ask_all([swap, _LEAVE.on(_open(changed), key)])
         return stands
 
