@@ -151,6 +151,10 @@ class TestPaths:
             "/de/cron/abcdef",
             "/index.php/cron/abcdef",
             "/install.php",
+            "//update.php",
+            "/x/../update.php",
+            "/./core//install.php",
+            "/x/%2e%2e/update.php/selection",
         ],
     )
     def test_what_acts_without_a_session_is_closed(self, target):

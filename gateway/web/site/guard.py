@@ -5,6 +5,7 @@ factor. A request loses every other means to act as a user. An answer is judged 
 its path and its status. The rules come from some two thousand requests to Drupal 10.5, 10.6 and 11.4.
 """
 
+import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -130,6 +131,11 @@ def folded(target: str) -> str:
     return path.removesuffix("/") or "/"
 
 
+def resolved(path: str) -> str:
+    """Return a folded *path* without dot segments and doubled slashes."""
+    return "/" + posixpath.normpath(path).lstrip("/")
+
+
 def is_second_front(target: str) -> bool:
     """Whether *target* spells the front controller so that Drupal's cookie gets another name (measured)."""
     raw = target.partition("?")[0]
@@ -139,7 +145,8 @@ def is_second_front(target: str) -> bool:
 def place_of(target: str) -> Place:
     """Return what the guard must know of a request's *target*."""
     path = folded(target)
-    if _CLOSED.fullmatch(path):
+    # The web server in front of PHP chooses the file by the path without dot segments and doubled slashes (measured).
+    if _CLOSED.fullmatch(path) or _CLOSED.fullmatch(resolved(path)):
         return "closed"
     if _TOKEN.fullmatch(path):
         return "token"
