@@ -175,8 +175,8 @@ def _less(counter: Counter[str], network: str) -> None:
 class Breaker:
     """A circuit breaker: while Drupal does not answer, calls fail at once instead of after their time-out.
 
-    It opens when *failures* calls in a row have failed, for visitors from at least *networks* networks. So no client can
-    open it alone. Then one call is let through every *seconds*, and its outcome decides.
+    It opens when *failures* calls in a row have failed, for visitors from at least *networks* networks. So no client
+    can open it alone. Then one call is let through every *seconds*, and its outcome decides.
     """
 
     def __init__(
