@@ -109,9 +109,9 @@ class GuardedSite:
 
 
 @asynccontextmanager
-async def guarded(world: World, **changes: object) -> AsyncGenerator[GuardedSite]:
+async def guarded(world: World, *, port: int = 0, **changes: object) -> AsyncGenerator[GuardedSite]:
     """Open a gateway of *world* with the guard on; *changes* are of its configuration."""
-    port = free_port()
+    port = port or free_port()
     url = f"http://localhost:{port}"
     base: dict[str, object] = {
         "listen": {"host": "127.0.0.1", "port": port},
