@@ -69,3 +69,20 @@ async def test_redis_away_pages_and_proven_sessions_go_on_and_a_login_is_refused
             await world.eventually(lambda: not world.drupal.ledger.alive(3))
         finally:
             redis_server.restart()
+
+
+class TestASiteWhoseCookieHasAnotherName:
+    @pytest.fixture
+    def drupal_options(self):
+        return DrupalOptions(reverse_proxy_addresses=("127.0.0.1",), name_suffix="x")
+
+    async def test_its_logins_are_refused_and_ended_until_the_name_is_configured(self, world, browser, events):
+        refused = await browser.log_in()
+
+        assert refused.status == 503
+        assert not [line for line in refused.set_cookies if line.startswith("SESS")]
+        await world.eventually(lambda: not world.drupal.ledger.alive())
+        (told,) = [event for event in events if event["event"] == "guard.foreign_cookie"]
+
+        async with guarded(world, drupal={"cookie_name": told["cookie"]}) as site, site.browser() as another:
+            assert (await another.log_in()).location == "/headless/challenge"

@@ -1,6 +1,9 @@
 """A login on Drupal's own pages: nothing acts before the code, and everything does after it."""
 
-from tests.guard.site import JSON
+import aiohttp
+from yarl import URL
+
+from tests.guard.site import JSON, guarded
 from tests.world import PASSWORDS, SESSION_NAME
 
 
@@ -34,6 +37,14 @@ async def test_a_session_that_was_got_around_the_gateway_is_worth_nothing_here(w
     assert await browser.uid() == ""
 
 
+async def test_not_even_where_the_site_asks_about_such_sessions(world):
+    session = await around(world)
+    async with guarded(world, guard={"unsealed": "ask"}) as site, site.browser() as browser:
+        browser.jar.update_cookies({SESSION_NAME: session}, response_url=browser_url(site))
+
+        assert await browser.uid() == ""
+
+
 async def test_a_program_is_told_how_to_go_on(world, site, browser):
     body = f'{{"name": "alice", "pass": "{PASSWORDS["alice"]}"}}'
     held = await browser.ask("POST", "/user/login?_format=json", data=body, headers=JSON)
@@ -61,14 +72,10 @@ class Told(dict):
 
 
 def browser_url(site):
-    from yarl import URL
-
     return URL(site.url)
 
 
 async def around(world) -> str:
-    import aiohttp
-
     async with (
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
         http.post(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.breaks import BREAKS, ROOT, Misfit, broken, verdict
+from tests.breaks import ALL, BREAKS, ROOT, Misfit, broken, verdict
 
 MODULE = """
 ONE = "return 1"
@@ -36,7 +36,7 @@ def returning(function, old="return 1"):
     return replace(BREAKS[0], function=function, old=old, new="return 7")
 
 
-@pytest.mark.parametrize("one", BREAKS, ids=lambda one: f"promise-{one.promise}")
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.says)
 def test_a_break_fits_exactly_one_place_and_names_a_test_that_exists(one):
     file, _, name = one.test.partition("::")
     path, text = broken(one, ROOT)

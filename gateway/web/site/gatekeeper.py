@@ -22,6 +22,7 @@ from gateway.upstream import Headers, UpstreamAnswer
 from gateway.web.http.client_ip import Addresses
 from gateway.web.http.middleware import new_request_id
 from gateway.web.http.running import Running
+from gateway.web.http.statuses import TooLarge
 from gateway.web.http.visitors import visitor_of
 from gateway.web.site.anonymous import Anonymous
 from gateway.web.site.births import Births
@@ -113,7 +114,10 @@ class Gatekeeper:
         if not may_act:
             return await self._ended(request, session)
         session = session or await self._asked_about(cookies, visitor)
-        body = await self._token_body(request) if place == "token" else None
+        try:
+            body = await self._token_body(request) if place == "token" else None
+        except (GrantRefused, TooLarge) as error:
+            return self._answers.refused(request, error)
         is_alive = session is not None and await self._is_alive(request, session, place, visitor)
         if session is not None and request.method not in SAFE:
             # What it does can make the session a user's.
