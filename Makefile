@@ -8,7 +8,7 @@ COMPILE := .venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes \
 BASE_IMAGE := python:3.13-slim
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run setup test check audit sbom format lock pin bench-quick break languages chaos clean redis chromium oathtool typescript
+.PHONY: help run setup test check audit sbom format lock pin bench-quick break e2e languages chaos clean redis chromium oathtool typescript
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ break: .venv/.dev redis oathtool ## break the code once for each promise and che
 
 chaos: .venv/.dev redis oathtool ## run the long tests: kills, races, floods (minutes)
 	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/chaos tests/flows $(ARGS)
+
+e2e: .venv/.dev redis chromium ## run every recorded way in through the guard, large bodies, and the pages in Chromium (minutes)
+	@HEADGATE_LONG=1 $(BIN)/python -m pytest tests/guard tests/bypasses tests/site tests/code_page tests/browser $(ARGS)
 
 languages: .venv/.dev ## update the catalogues from the code, and compile them
 	@$(BIN)/python -m gateway.texts.compile
