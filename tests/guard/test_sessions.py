@@ -137,6 +137,14 @@ class TestPolicyAsksForNoCode:
         assert (at_home.status, at_home.location) == (303, "/user/2/edit")
         await world.eventually(lambda: not world.drupal.ledger.alive())
 
+    async def test_the_way_back_never_leads_to_another_host(self, world):
+        policy = {"exempt_networks": ["203.0.113.0/24"]}
+        async with guarded(world, policy=policy) as site, site.browser() as browser:
+            await browser.log_in(**AT_WORK)
+            left = await browser.get("//evil.example/", **ELSEWHERE)
+
+        assert (left.status, left.location) == (303, "/")
+
     async def test_another_policy_ends_it(self, world):
         async with guarded(world, policy={"require": "observe"}) as site, site.browser() as browser:
             await browser.log_in()

@@ -68,7 +68,8 @@ class GuardAnswers:
     def again(self, request: web.Request, *, gone: str) -> web.Response:
         """Answer a request whose session was ended: the cookie *gone* is deleted, and a page is asked for again."""
         if request.method in ("GET", "HEAD") and shows_pages(request):
-            response = see_other(request.raw_path)
+            # A target that begins with two slashes would lead to another host.
+            response = see_other(landing("", target=request.raw_path, origin=self._origin))
         else:
             response = self.refused(request, SessionEnded())
         secure = "; Secure" if gone.startswith("SSESS") else ""
