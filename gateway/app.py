@@ -49,6 +49,7 @@ from gateway.web.http.client_ip import Addresses
 from gateway.web.http.running import LAST_SECONDS, Running, background
 from gateway.web.site.births import Births
 from gateway.web.site.code_page import VIEW, CodePage, add_code_page
+from gateway.web.site.cors import SiteCors
 from gateway.web.site.forwarding import hosts_of
 from gateway.web.site.gate import Gate
 from gateway.web.site.gatekeeper import Gatekeeper
@@ -225,7 +226,7 @@ def headless_app(parts: Components, flow: LoginFlow, running: Running) -> web.Ap
     app[ADDRESSES] = Addresses(
         settings.trusted_proxies, header=settings.forwarding_header, audit=settings.audit.address
     )
-    app[SESSION_COOKIES] = PlainCookies()
+    app[SESSION_COOKIES] = PlainCookies(settings.relay.cookies)
     app[PUBLIC_URL] = PublicUrl(seen=settings.public_url)
     app[AUDIT] = Audit(address=settings.audit.address)
     app[LANGUAGES] = Languages(default=settings.texts.default_language, folder=settings.texts.folder)
@@ -241,10 +242,12 @@ def gate_of(parts: Components, flow: LoginFlow, app: web.Application) -> Gate:
     days = settings.policy.remember.days
     own = OwnCookies(parts.sealer, origin=origin, device_days=days)
     sealed = SealedCookies(parts.sealer, origin=origin)
-    handed = HandedOver(parts.policy, sealed, own, clock=parts.clock)
+    handed = HandedOver(
+        parts.policy, sealed, own, clock=parts.clock, relay=settings.relay.cookies, seals=settings.guards
+    )
+    app[SESSION_COOKIES] = handed
     if not settings.guards:
-        tells = settings.guard.mode == "observe"
-        return Observer(parts.drupal, handed, app[ADDRESSES], app[RUNNING], tells=tells)
+        return Observer(settings.guard, parts.drupal, handed, app[ADDRESSES], app[RUNNING])
     page = CodePage(
         own=own,
         handed=handed,
@@ -256,13 +259,13 @@ def gate_of(parts: Components, flow: LoginFlow, app: web.Application) -> Gate:
         remember_days=days,
     )
     add_code_page(app, page)
-    app[SESSION_COOKIES] = handed
     return Gatekeeper(
         options=settings.guard,
         flow=flow,
         drupal=parts.drupal,
         policy=parts.policy,
         births=Births(flow=flow, drupal=parts.drupal, handed=handed, challenges=settings.guard.on_login == "challenge"),
+        handed=handed,
         sealed=sealed,
         own=own,
         answers=GuardAnswers(app[VIEW], own, app[LANGUAGES], origin=origin),
@@ -280,6 +283,7 @@ def proxy_of(upstream: Upstream, gate: Gate, settings: Settings, app: web.Applic
         languages=app[LANGUAGES],
         hosts=hosts_of(settings.public_url, settings.drupal.public_url),
         idle_seconds=settings.proxy.idle_seconds,
+        cors=SiteCors(app[CLIENTS].origins) if app[CLIENTS].origins else None,
     )
 
 

@@ -29,6 +29,7 @@ from gateway.telemetry.event_webhook import EventWebhookOptions
 from gateway.texts.messages import TextOptions
 from gateway.transaction import GUARD
 from gateway.web.headless.clients import origin_of
+from gateway.web.headless.relay import How
 from gateway.web.site.options import GuardOptions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -138,6 +139,12 @@ class HeadlessOptions(Options):
     clients: tuple[ClientOptions, ...] = ()
 
 
+class RelayOptions(Options):
+    """With which attributes Drupal's session cookie is handed to browsers."""
+
+    cookies: How = "keep"
+
+
 class Settings(Options):
     """The whole tree; config/gateway.yaml says what each key means."""
 
@@ -152,6 +159,7 @@ class Settings(Options):
     drupal: DrupalOptions = SessionOptions()
     proxy: ProxyOptions = ProxyOptions()
     guard: GuardOptions = GuardOptions()
+    relay: RelayOptions = RelayOptions()
     method: str = "EMAIL"
     fallback: dict[str, str] = Field(default={})
     code: CodeOptions = CodeOptions()
@@ -240,7 +248,10 @@ class Settings(Options):
         return self.drupal.model_copy(update={"public_url": self.drupal.public_url or self.public_url})
 
     def risks(self) -> list[tuple[str, str]]:
-        """Return what is risky about the address by which visitors reach the gateway, as pairs of key and sentence."""
+        """Return what is risky about the way by which visitors reach the gateway, as pairs of key and sentence."""
+        return [*self._risks_of_the_address(), *(self.guard.risks_in_front() if self.proxy.enabled else [])]
+
+    def _risks_of_the_address(self) -> list[tuple[str, str]]:
         if self.public_url is not None:
             http = "is http: others in the network can read passwords, codes and sessions"
             return [("public_url", http)] if is_plain_http_to_another_host(self.public_url) else []
@@ -251,6 +262,7 @@ class Settings(Options):
     def conflicts(self) -> list[tuple[str, str]]:
         """Return the problems between keys, as pairs of key and sentence."""
         problems = [*self._conflicts_of_listeners(), *self._conflicts_of_clients(), *self._missing_keys()]
+        problems += self._conflicts_of_relay()
         problems += [*self._conflicts_of_methods(), *self.policy.conflicts(), *self._conflicts_of_proxy()]
         problems += fallback_problems(self.fallback, channels=configured(self.channels).keys())
         return problems
@@ -286,6 +298,12 @@ class Settings(Options):
         keys = {"drupal.url": self.drupal.url, "drupal.public_url": self.drupal.public_url or ""}
         path = "must be without a path with proxy.enabled: the proxy passes paths on as they are"
         return problems + [(key, path) for key, url in keys.items() if split_url(url).path]
+
+    def _conflicts_of_relay(self) -> list[tuple[str, str]]:
+        """Browsers accept a cookie for other sites only over TLS, or from their own machine."""
+        if self.relay.cookies != "cross-site" or self.site_origin.startswith(("https://", "http://localhost")):
+            return []
+        return [("relay.cookies", "cross-site needs a public_url of https: browsers accept no other cookie")]
 
     def _missing_keys(self) -> list[tuple[str, str]]:
         """A store, or a cookie, that outlives the process needs keys that do so, too."""

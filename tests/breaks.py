@@ -123,7 +123,7 @@ BREAKS = (
         promise=4,
         says="the code page hands out Drupal's own session id",
         function="gateway.web.site.handed_over.HandedOver.sealed_line",
-        old="return self._sealed.in_line(line, session)",
+        old="return self.relayed(self._sealed.in_line(line, session))",
         new="return line",
         test="tests/code_page/test_code_page.py::test_a_right_code_leads_to_the_page_that_the_login_was_for",
     ),

@@ -1,10 +1,13 @@
 """Nothing is released while nobody knows whose a session is, and what nobody may have is ended."""
 
+import asyncio
+import json
+
 import pytest
 
 from gateway.demo.drupal.faults import Endpoint, Fault, Kind
 from gateway.demo.drupal.site import DrupalOptions
-from tests.guard.site import guarded
+from tests.guard.site import JSON, guarded
 from tests.world import PASSWORDS
 
 
@@ -13,6 +16,7 @@ def drupal_options():
     return DrupalOptions(reverse_proxy_addresses=("127.0.0.1",), modules=frozenset({"cart"}))
 
 
+CREDENTIALS = json.dumps({"name": "alice", "pass": PASSWORDS["alice"]})
 NO_ANSWER = (Kind.DROP, Kind.SERVER_ERROR, Kind.HTML, Kind.REDIRECT, Kind.BAD_GATEWAY, Kind.FIREWALL, Kind.HANG)
 
 
@@ -86,3 +90,27 @@ class TestASiteWhoseCookieHasAnotherName:
 
         async with guarded(world, drupal={"cookie_name": told["cookie"]}) as site, site.browser() as another:
             assert (await another.log_in()).location == "/headless/challenge"
+
+
+async def test_a_visitor_who_leaves_during_a_login_leaves_no_session(world, site):
+    world.drupal.fault = Fault(kind=Kind.HANG, at=Endpoint.LOGIN_STATUS)
+    async with site.browser() as browser:
+        leaving = asyncio.create_task(browser.log_in())
+        await world.eventually(lambda: world.drupal.ledger.alive() and world.drupal.called("/user/login_status"))
+        leaving.cancel()
+    world.drupal.fault = None
+    world.drupal.closing.set()
+
+    world.clock.ahead = 400
+    await world.eventually(lambda: not world.drupal.ledger.alive())
+
+
+async def test_drupal_that_breaks_off_in_the_middle_of_a_login_leaves_no_session(world, browser):
+    world.drupal.fault = Fault(kind=Kind.RESET, at=Endpoint.LOGIN)
+
+    refused = await browser.ask("POST", "/user/login?_format=json", data=CREDENTIALS, headers=JSON)
+
+    assert refused.status in (502, 503)
+    world.drupal.fault = None
+    world.clock.ahead = 400
+    await world.eventually(lambda: not world.drupal.ledger.alive())

@@ -331,3 +331,10 @@ def test_what_leaves_a_way_around_the_second_factor_is_a_warning(key, value):
     environ = PROXIED | {"HEADGATE_PUBLIC_URL": "https://www.example.org", f"HEADGATE_GUARD__{key.upper()}": value}
 
     assert f"guard.{key}" in dict(load(None, environ).warnings())
+
+
+def test_cookies_for_other_sites_need_https():
+    environ = ENOUGH | {"HEADGATE_RELAY__COOKIES": "cross-site"}
+
+    assert "https" in problems_of(environ | {"HEADGATE_PUBLIC_URL": "http://www.example.org"})["relay.cookies"]
+    assert load(None, environ | {"HEADGATE_PUBLIC_URL": "https://www.example.org"})

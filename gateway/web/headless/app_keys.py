@@ -11,6 +11,7 @@ from gateway.interfaces import Authenticator
 from gateway.login.flow import LoginFlow
 from gateway.login.outcome import Granted
 from gateway.web.headless.clients import Clients
+from gateway.web.headless.relay import How, relayed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,12 +32,22 @@ class SessionCookies(Protocol):
         """Return the cookies of a request as Drupal knows them."""
         ...
 
+    def relayed(self, line: str) -> str:
+        """Return a Set-Cookie line that deletes a session's cookie, with the attributes that it was set with."""
+        ...
+
 
 class PlainCookies:
-    """As Drupal made it: the gateway stands beside Drupal, and not in front of it."""
+    """Drupal's own value: the gateway stands beside Drupal, and not in front of it."""
+
+    def __init__(self, relay: How) -> None:
+        self._relay = relay
 
     def lines(self, granted: Granted, _client: Client) -> tuple[str, ...]:
-        return granted.hand_over.cookies
+        return tuple(self.relayed(line) for line in granted.hand_over.cookies)
+
+    def relayed(self, line: str) -> str:
+        return relayed(line, self._relay)
 
     def sent(self, cookie_header: str) -> str:
         return cookie_header

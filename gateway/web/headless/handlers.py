@@ -134,7 +134,8 @@ async def logout(request: web.Request) -> web.Response:
     )
     deleted: list[str] = []
     for credential in found:
-        deleted.extend(await request.app[FLOW].logout(credential, visitor=caller.visitor))
+        gone = await request.app[FLOW].logout(credential, visitor=caller.visitor)
+        deleted.extend(request.app[SESSION_COOKIES].relayed(line) for line in gone)
     done: bodies.LogoutAnswer = {"status": "SUCCESS", "message": language.say("You are logged out.")}
     return with_cookies(answer(done, language=language), deleted)
 

@@ -1,6 +1,7 @@
 """The gate where the guard is on: what a request may carry to Drupal, and what an answer may set in the browser."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,6 +43,7 @@ from gateway.web.site.guard import (
     without_credentials,
 )
 from gateway.web.site.guard_answers import GuardAnswers
+from gateway.web.site.handed_over import HandedOver
 from gateway.web.site.options import GuardOptions
 from gateway.web.site.own_cookies import OwnCookies
 from gateway.web.site.sealed_cookies import Kind, SealedCookies, SealedSession
@@ -75,6 +77,7 @@ class Gatekeeper:
         drupal: Authenticator,
         policy: PolicyCheck,
         births: Births,
+        handed: HandedOver,
         sealed: SealedCookies,
         own: OwnCookies,
         answers: GuardAnswers,
@@ -87,6 +90,7 @@ class Gatekeeper:
         self._drupal = drupal
         self._policy = policy
         self._births = births
+        self._handed = handed
         self._sealed = sealed
         self._own = own
         self._answers = answers
@@ -94,7 +98,8 @@ class Gatekeeper:
         self._running = running
         self._idle_seconds = idle_seconds
         self._anonymous = Anonymous(seconds=options.ask_cache_seconds)
-        self._dropped, self._unsealed = OncePerMinute(), OncePerMinute()
+        self._dropped: defaultdict[str, OncePerMinute] = defaultdict(OncePerMinute)
+        self._unsealed = OncePerMinute()
 
     # The request
 
@@ -198,7 +203,7 @@ class Gatekeeper:
         return self._drupal.session_of(f"{self._drupal.cookie_name}={id}", uid="")
 
     def _say_dropped(self, what: str) -> None:
-        if self._dropped.due():
+        if self._dropped[what].due():
             log.info("guard.dropped", what=what)
 
     # The answer
@@ -211,12 +216,19 @@ class Gatekeeper:
         headers, births = self._judged(answer.headers, admitted.session)
         if not births:
             return Release(headers=headers)
-        whole = await spooled(answer)
-        if whole is None:
-            for birth in births:
-                await self._births.end(birth)
-            raise DrupalInvalid("birth_too_large")
-        return await self._born(request, admitted, whole, headers, births)
+        try:
+            whole = await spooled(answer)
+            if whole is None:
+                raise DrupalInvalid("birth_too_large")
+            return await self._born(request, admitted, whole, headers, births)
+        except BaseException:
+            # Drupal broke off, or the visitor has left. Beside the request, which may have been cancelled.
+            self._running.keep(self._end(births))
+            raise
+
+    async def _end(self, births: Sequence[SetSession]) -> None:
+        for birth in births:
+            await self._births.end(birth)
 
     def _judged(
         self, headers: Headers, session: SealedSession | None
@@ -226,10 +238,12 @@ class Gatekeeper:
         births: list[SetSession] = []
         for name, value in headers:
             cookie = session_set_by(value) if name.lower() == "set-cookie" else None
-            if cookie is None or cookie.is_deletion:
+            if cookie is None:
                 leaving.append((name, value))
+            elif cookie.is_deletion:
+                leaving.append((name, self._handed.relayed(value)))
             elif session is not None and cookie.value == session.id and session.kind is not Kind.ANONYMOUS:
-                leaving.append((name, self._sealed.in_line(value, session)))
+                leaving.append((name, self._handed.sealed_line(value, session)))
             else:
                 births.append(cookie)
         # A browser keeps the last cookie of a name; each id is one session.

@@ -21,7 +21,7 @@ _LIKE_SESSION: Final = re.compile(r"(?i)[^0-9a-z]*s?sess[0-9a-f]{32}[^0-9a-z]*")
 _SET_SESSION: Final = re.compile(r"\s*(s?sess[0-9a-f]{32})\s*=\s*([^;]*)", re.IGNORECASE)
 _DELETED: Final = frozenset({"", "deleted"})
 # The cookies of the gateway's own. Drupal never sees them.
-_OWN: Final = re.compile(r"(?:__Host-)?headgate-[a-z]+")
+OWN: Final = re.compile(r"(?:__Host-)?headgate-[a-z]+")
 
 # PHP turns these into the name and password of Basic, or into a token (measured), whatever stands between the words.
 _AS_PHP_AUTH: Final = re.compile(r"php[-_.]auth[-_.].*|redirect[-_.].*", re.IGNORECASE)
@@ -66,7 +66,7 @@ def cookies_in(lines: Iterable[str]) -> Cookies:
         name = name.strip()
         if _SESSION.fullmatch(name):
             sessions.append((name, value.strip()))
-        elif _OWN.fullmatch(name):
+        elif OWN.fullmatch(name):
             own.setdefault(name, value.strip())
         elif part and not _LIKE_SESSION.fullmatch(unquote(name)):
             others.append(part)

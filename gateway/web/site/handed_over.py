@@ -8,20 +8,34 @@ from gateway.errors import DrupalInvalid
 from gateway.login.outcome import Granted
 from gateway.policy.check import PolicyCheck
 from gateway.policy.rules import Reason
+from gateway.web.headless.relay import How, relayed
+from gateway.web.site.guard import OWN
 from gateway.web.site.own_cookies import OwnCookies
 from gateway.web.site.sealed_cookies import FRONT, Kind, SealedCookies, SealedSession
 
 
 class HandedOver:
-    """Seals what is known of a session: who proved it and when, or why policy asked for no code."""
+    """Seals what is known of a session: who proved it and when, or why policy asked for no code.
+
+    Without *seals*, it hands out Drupal's own cookies, and still opens sealed ones.
+    """
 
     def __init__(
-        self, policy: PolicyCheck, sealed: SealedCookies, own: OwnCookies, *, clock: Callable[[], float]
+        self,
+        policy: PolicyCheck,
+        sealed: SealedCookies,
+        own: OwnCookies,
+        *,
+        clock: Callable[[], float],
+        relay: How = "keep",
+        seals: bool = True,
     ) -> None:
         self._policy = policy
         self._sealed = sealed
         self._own = own
         self._clock = clock
+        self._relay = relay
+        self._seals = seals
 
     def lines_of(self, granted: Granted) -> tuple[str, ...]:
         """Return the Set-Cookie lines of *granted*, with its device. Raises as `session_lines`."""
@@ -41,17 +55,24 @@ class HandedOver:
 
     def lines(self, granted: Granted, client: Client) -> tuple[str, ...]:
         """`app_keys.SessionCookies`: for a frontend of /headless."""
-        return granted.hand_over.cookies if client.plain_cookies else self.session_lines(granted)
+        if client.plain_cookies or not self._seals:
+            return tuple(self.relayed(line) for line in granted.hand_over.cookies)
+        return self.session_lines(granted)
+
+    def relayed(self, line: str) -> str:
+        """`app_keys.SessionCookies`: a Set-Cookie line with the configured attributes."""
+        return relayed(line, self._relay)
 
     def sent(self, cookie_header: str) -> str:
         """`app_keys.SessionCookies`: what does not open stays as it is."""
         return self.opened(cookie_header)
 
     def opened(self, cookie_header: str) -> str:
-        """Return a Cookie header in which each session that opens is as Drupal knows it, and the rest as it came."""
-        if FRONT not in cookie_header:
+        """Return a Cookie header as Drupal may see it: sessions that open are opened, and our own cookies left out."""
+        if FRONT not in cookie_header and "headgate-" not in cookie_header:
             return cookie_header
-        return ";".join(self._opened_pair(pair) for pair in cookie_header.split(";"))
+        pairs = cookie_header.split(";")
+        return ";".join(self._opened_pair(pair) for pair in pairs if not OWN.fullmatch(pair.partition("=")[0].strip()))
 
     def _opened_pair(self, pair: str) -> str:
         name, _, value = pair.partition("=")
@@ -61,7 +82,7 @@ class HandedOver:
     def sealed_line(self, line: str, session: SealedSession) -> str:
         """Return Drupal's Set-Cookie *line* under our seal. Raises as `session_lines`."""
         try:
-            return self._sealed.in_line(line, session)
+            return self.relayed(self._sealed.in_line(line, session))
         except ValueError:
             raise DrupalInvalid("session_id") from None
 

@@ -4,6 +4,8 @@ Sealed cookies are still opened, so that users who logged in while the guard was
 observes, an event tells of each thing that would not have passed.
 """
 
+from collections import defaultdict
+
 import structlog
 from aiohttp import web
 from structlog.contextvars import bound_contextvars
@@ -18,24 +20,40 @@ from gateway.web.http.client_ip import Addresses
 from gateway.web.http.running import Running
 from gateway.web.http.visitors import visitor_of
 from gateway.web.site.gate import Admitted, Release
-from gateway.web.site.guard import SetSession, is_second_front, place_of, session_set_by, without_credentials
+from gateway.web.site.guard import (
+    SetSession,
+    cookies_in,
+    is_second_front,
+    place_of,
+    session_set_by,
+    without_credentials,
+)
 from gateway.web.site.handed_over import HandedOver
+from gateway.web.site.options import GuardOptions
+from gateway.web.site.sealed_cookies import FRONT
 
 log = structlog.get_logger()
 
 
 class Observer:
-    """Changes nothing but sealed cookies. *tells*: the guard observes."""
+    """Changes nothing but the gateway's own cookies and the sealed ones."""
 
     def __init__(
-        self, drupal: Authenticator, handed: HandedOver, addresses: Addresses, running: Running, *, tells: bool
+        self,
+        options: GuardOptions,
+        drupal: Authenticator,
+        handed: HandedOver,
+        addresses: Addresses,
+        running: Running,
     ) -> None:
         self._drupal = drupal
         self._handed = handed
         self._addresses = addresses
         self._running = running
-        self._tells = tells
-        self._would_drop = OncePerMinute()
+        self._tells = options.mode == "observe"
+        self._passes_bearer = options.bearer == "pass"
+        self._would_drop: defaultdict[str, OncePerMinute] = defaultdict(OncePerMinute)
+        self._unknown = OncePerMinute()
 
     async def admit(self, request: web.Request, headers: Headers) -> Admitted | web.StreamResponse:
         """Open the sealed cookies of the request, and pass on everything else as it came."""
@@ -65,22 +83,28 @@ class Observer:
         return self._handed.opened(value) if name.lower() == "cookie" else value
 
     def _tell_of(self, request: web.Request, headers: Headers) -> None:
-        _, dropped = without_credentials(headers, bearer=False)
-        closed = place_of(request.raw_path) == "closed" or is_second_front(request.raw_path)
-        what = dropped[0] if dropped else "path" if closed else None
-        if what and self._would_drop.due():
-            log.info("guard.would_drop", what=what)
+        _, dropped = without_credentials(headers, bearer=self._passes_bearer)
+        if place_of(request.raw_path) == "closed" or is_second_front(request.raw_path):
+            dropped.append("path")
+        if any(FRONT not in value for _, value in cookies_in(request.headers.getall("Cookie", ())).sessions):
+            dropped.append("session")
+        for what in dropped:
+            if self._would_drop[what].due():
+                log.info("guard.would_drop", what=what)
 
     def _ask_about(self, birth: SetSession, visitor: Visitor) -> None:
         self._running.keep(self._would_challenge(birth, visitor))
 
     async def _would_challenge(self, birth: SetSession, visitor: Visitor) -> None:
-        try:
-            uid = await self._drupal.whose(self._drupal.session_of(birth.line, uid=""), visitor=visitor)
-        except GatewayError as error:
-            uid, reason = "", error.word
+        uid, reason = "", "login"
+        if birth.name != self._drupal.cookie_name:
+            reason = "foreign_cookie"
         else:
-            reason = "login"
-        if uid or reason != "login":
+            try:
+                uid = await self._drupal.whose(self._drupal.session_of(birth.line, uid=""), visitor=visitor)
+            except GatewayError as error:
+                reason = error.word
+        # Any client can bring about a doubt again and again.
+        if uid or (reason != "login" and self._unknown.due()):
             with bound_contextvars(client=GUARD):
                 log.info("guard.would_challenge", uid=uid, reason=reason)

@@ -15,11 +15,11 @@ class GuardOptions(Options):
     allow_networks: tuple[NamedNetwork, ...] = ()
     ask_cache_seconds: float = Field(default=60, ge=0, le=600)
 
-    def risks(self) -> list[tuple[str, str]]:
-        """Return what leaves a way around the second factor, as pairs of key and sentence."""
+    def risks_in_front(self) -> list[tuple[str, str]]:
+        """Return what leaves a way around the second factor of the whole site, as pairs of key and sentence."""
         risks = []
         if self.mode != "enforce":
-            risks.append(("mode", "every login on Drupal's own pages goes without a second factor"))
+            risks.append(("guard.mode", "every login on Drupal's own pages goes without a second factor"))
         if self.bearer == "pass":
-            risks.append(("bearer", "whoever has a token of Drupal's acts without a second factor"))
+            risks.append(("guard.bearer", "whoever has a token of Drupal's acts without a second factor"))
         return risks

@@ -16,6 +16,7 @@ from gateway.web.http.connections import Connection
 from gateway.web.http.error_answers import refused_by_http
 from gateway.web.site.answers import break_off, release
 from gateway.web.site.bodies import RequestBody
+from gateway.web.site.cors import SiteCors
 from gateway.web.site.failures import Failures
 from gateway.web.site.forwarding import HTTP_1_0, forwarded, refusal, released
 from gateway.web.site.gate import Gate, Release
@@ -38,6 +39,7 @@ class Proxy:
         languages: Languages,
         hosts: frozenset[str],
         idle_seconds: float,
+        cors: SiteCors | None = None,
     ) -> None:
         self._upstream = upstream
         self._gate = gate
@@ -45,15 +47,26 @@ class Proxy:
         self._languages = languages
         self._hosts = hosts
         self._idle_seconds = idle_seconds
+        self._cors = cors
         self._failures = Failures()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for anything outside `/headless`."""
         status = self._refusal(request)
-        response = await self._while_here(request) if status is None else self._refuse(request, status)
+        response = await self._answer(request) if status is None else self._refuse(request, status)
         if not response.prepared and UPGRADE in request.headers:
             # aiohttp would take what follows, which may be the bytes of a tunnel, for requests.
             response.force_close()
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if self._cors is None:
+            return await self._while_here(request)
+        response = self._cors.preflight(request) or await self._while_here(request)
+        if not response.prepared and response.status != HTTPStatus.NO_CONTENT:
+            # One of our own, which the page may read as it may read Drupal's.
+            for name, value in self._cors.on(request, ()):
+                response.headers[name] = value
         return response
 
     async def _while_here(self, request: web.Request) -> web.StreamResponse:
@@ -115,6 +128,8 @@ class Proxy:
         self, request: web.Request, answer: UpstreamAnswer, judged: Release, *, may_keep: bool
     ) -> web.StreamResponse:
         headers = released(judged.headers, status=answer.status)
+        if self._cors is not None:
+            headers = [*self._cors.on(request, headers)]
         try:
             response = await release(request, judged.answer or answer, headers, may_keep=may_keep)
         except BaseException:
