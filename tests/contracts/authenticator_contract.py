@@ -209,6 +209,7 @@ class AuthenticatorContract:
         with pytest.raises(DrupalInvalid):
             await authenticator.describe(credential, visitor=VISITOR)
 
+    @pytest.mark.alone
     async def test_reading_that_takes_too_long_raises_drupal_timeout(self, drupal, impatient, late):
         credential = await impatient.authenticate(**ALICE, visitor=VISITOR, late=late)
         drupal.fault = Fault(kind=Kind.HANG, at=Endpoint.CONTACTS)
@@ -267,6 +268,7 @@ class AuthenticatorContract:
         with pytest.raises(DrupalInvalid):
             await authenticator.log_out(credential)
 
+    @pytest.mark.alone
     async def test_logging_out_that_takes_too_long_raises_drupal_timeout(self, drupal, impatient, late):
         credential = await impatient.authenticate(**ALICE, visitor=VISITOR, late=late)
         drupal.fault = Fault(kind=Kind.HANG, at=Endpoint.LOGOUT)

@@ -275,6 +275,7 @@ class TestAppriseWhenRefused(Misbehaving):
 
         assert turns == 30
 
+    @pytest.mark.alone
     async def test_threads_are_bounded_and_a_silent_provider_holds_only_its_own(self, twilio, peer, to):
         peer.silent = True
         async with AppriseOptions(url=TWILIO, timeout_seconds=0.5, threads=2).open() as channel:
