@@ -11,7 +11,10 @@ import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from urllib.parse import unquote, urlsplit
+from http import HTTPStatus
+from urllib.parse import unquote
+
+from yarl import URL
 
 from gateway.demo.drupal.ledger import Session
 from gateway.demo.drupal.site import Call, DrupalOptions
@@ -27,6 +30,7 @@ MARK = "X-Listed"
 REQUEST_LINE = re.compile(rb"(\A(?:\r?\n)*[^\r\n]*|\r?\n[A-Z]+ [^\r\n]*) HTTP/\d\.\d[ ]*\r?\n")
 OWN_CALLS = re.compile(r"/user(?:/[0-9]+|/edit|/login_status)?\?_format=json.*|/user/logout.*|/jsonapi/user/user.*")
 SEALED = re.compile(rb"(?im)^set-cookie: (S?SESS[0-9a-f]{32})=(hg1\.[^;\r\n]*)")
+OWN_COOKIES = re.compile(rb"(?m)^Set-Cookie: (headgate-[a-z]+)=([^;\r\n]+)")
 CHALLENGED = b"\r\nSet-Cookie: headgate-challenge="
 # A login's lifetime and every deadline of the reaper's, in seconds.
 LONG_AFTER = 7_200.0
@@ -96,6 +100,15 @@ class ListedSite:
                 faults.append(f"{call.method} {call.path} with a user's session")
         return faults
 
+    async def uid_after_the_code(self, outcome: "Outcome", *, mail: int) -> str:
+        """Type the code that mail number *mail* brought, in the browser of *outcome*; return who the site then sees."""
+        async with self.site.browser() as browser:
+            for name, value in OWN_COOKIES.findall(outcome.received):
+                browser.jar.update_cookies({name.decode(): value.decode()}, response_url=URL(self.site.url))
+            landed = await browser.send_code(await self.site.world.code(mail))
+            assert landed.status == HTTPStatus.SEE_OTHER, landed.text
+            return await browser.uid()
+
     async def end_everything(self) -> None:
         """Let the time of every login pass, and wait until none of their sessions is alive."""
         world = self.site.world
@@ -159,5 +172,4 @@ async def listed_site(config: str, version: str, **changes: object) -> AsyncGene
         async with guarded(world, **{"drupal": drupal, "flood": flood, **changes}) as site:
             settings = Settings.model_validate(world.configuration())
             sealed = SealedCookies(settings.sealer(), origin=site.url)
-            assert urlsplit(site.url).port == site.port
             yield ListedSite(site=site, sealed=sealed)

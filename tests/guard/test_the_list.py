@@ -9,7 +9,7 @@ from collections import defaultdict
 import pytest
 
 from tests.bypasses.entries import Entry, entries
-from tests.guard.listed import listed_site
+from tests.guard.listed import for_version, listed_site
 
 IS_LONG = bool(os.environ.get("HEADGATE_LONG"))
 ENTRIES = entries()
@@ -57,3 +57,21 @@ async def test_nobody_acts_by_any_of_the_recorded_requests(config: str, version:
     # Nor do they all fail for a reason of their own: most of the recorded logins get as far as the code.
     recorded = sum(entry.outcomes[version]["kind"] == "session" for entry in listed)
     assert challenged >= recorded // 2
+
+
+@pytest.mark.parametrize(
+    ("config", "version"), [("base", "11"), ("base", "10"), ("block", "11"), ("alias", "10"), ("reg", "11")]
+)
+async def test_a_login_of_every_class_works_with_its_code(config: str, version: str):
+    async with listed_site(config, version) as opened:
+        done: set[str] = set()
+        for entry in for_version(ENTRIES, config, version):
+            kind = entry.id.rpartition("-")[0]
+            if kind in done or entry.outcomes[version]["kind"] != "session":
+                continue
+            outcome = await opened.send(entry)
+            if outcome.is_challenged:
+                done.add(kind)
+                assert await opened.uid_after_the_code(outcome, mail=len(done)) == str(outcome.born[-1].uid)
+
+    assert done

@@ -55,6 +55,17 @@ async def test_a_token_reaches_drupal_only_where_the_site_wants_it(world, bearer
     assert ("Authorization" in call.headers) is reaches
 
 
+async def test_a_token_and_a_session_never_go_together(world):
+    async with guarded(world, guard={"bearer": "pass"}) as site, site.browser() as browser:
+        await browser.log_in()
+        await browser.send_code(await world.code())
+        await browser.get("/user/1", Authorization="Bearer a-token")
+
+    (call,) = world.drupal.called("/user/1")
+    assert call.carried is None
+    assert "SESS" not in call.headers.get("Cookie", "")
+
+
 async def test_basic_never_reaches_drupal(world, browser):
     await browser.get("/user/2", Authorization="Basic YWxpY2U6YWxpY2UtcGFzcy0x", **{"PHP-AUTH-USER": "alice"})
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.demo.drupal.site import DrupalOptions
 from gateway.web.site.sealed_cookies import FRONT
-from tests.guard.site import JSON, Browser, guarded
+from tests.guard.site import JSON, Browser, guarded, raw
 from tests.world import SESSION_NAME
 
 QUESTION = "/user/login_status"
@@ -168,3 +168,13 @@ async def test_fifty_visitors_at_once_are_served(site):
         answers = await asyncio.gather(*(browser.get("/node/1") for _ in range(50)))
 
     assert {answer.status for answer in answers} == {200}
+
+
+@pytest.mark.parametrize("value", [b"\xe2\x82\xac", b"\xff\xfe", b"caf\xe9"])
+async def test_bytes_that_are_no_text_reach_drupal_as_they_are(world, site, value):
+    head = b"GET /node/1 HTTP/1.1\r\nHost: localhost:%d\r\nConnection: close\r\n" % site.port
+    received = await raw(site.port, head + b"User-Agent: " + value + b"\r\nCookie: a=" + value + b"; b=2\r\n\r\n")
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+    (call,) = world.drupal.called("/node/1")
+    assert call.headers["Cookie"].encode("utf-8", "surrogateescape") == b"a=" + value + b"; b=2"

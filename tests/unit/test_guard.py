@@ -167,7 +167,15 @@ class TestPaths:
         assert place_of(target) == "page"
 
     @pytest.mark.parametrize(
-        "target", ["/oauth/token", "/OAUTH/to%E2%84%AAen", "/de/oauth/token", "/index.php/oauth/token/"]
+        "target",
+        [
+            "/oauth/token",
+            "/OAUTH/to%E2%84%AAen",
+            "/de/oauth/token",
+            "/zh-hans/oauth/token",
+            "/a_1/oauth/token",
+            "/index.php/oauth/token/",
+        ],
     )
     def test_token_routes(self, target):
         assert place_of(target) == "token"

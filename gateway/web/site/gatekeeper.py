@@ -113,7 +113,8 @@ class Gatekeeper:
         kept, dropped = without_credentials(headers, bearer=self._options.bearer == "pass")
         if dropped:
             self._say_dropped(dropped[0])
-        cookies = cookies_in(request.headers.getall("Cookie", ()))
+        # Of these headers, each character is one byte: a cookie may hold bytes that are no text.
+        cookies = cookies_in(value for name, value in headers if name.lower() == "cookie")
         session = self._opened(cookies)
         may_act = session is None or await self._may_act(session, visitor)
         if not may_act:
@@ -128,7 +129,7 @@ class Gatekeeper:
             # What it does can make the session a user's.
             self._anonymous.forget(session.id)
         return Passed(
-            headers=[*kept, *self._cookie_header(cookies, session)],
+            headers=[*kept, *self._cookie_header(cookies, None if has_token(kept) else session)],
             body=body,
             visitor=visitor,
             own=cookies.own,
@@ -213,6 +214,9 @@ class Gatekeeper:
     ) -> Release | web.StreamResponse:
         """Hold every session that the answer opens until it is known whose it is."""
         assert isinstance(admitted, Passed)  # noqa: S101  # made by `admit`
+        if admitted.session is not None and request.method not in SAFE:
+            # A page that was asked for meanwhile may have been told that the session is anonymous.
+            self._anonymous.forget(admitted.session.id)
         headers, births = self._judged(answer.headers, admitted.session)
         if not births:
             return Release(headers=headers)
@@ -277,6 +281,11 @@ class Gatekeeper:
 
     def _settle(self, granted: Granted, written: bool) -> None:  # noqa: FBT001  # `Release.settle`
         self._running.keep(self._flow.delivered(granted) if written else self._flow.lost(granted))
+
+
+def has_token(headers: Headers) -> bool:
+    """Whether a request is passed on with a token, which never goes together with a session."""
+    return any(name.lower() == "authorization" for name, _ in headers)
 
 
 def never(_written: bool) -> None:  # noqa: FBT001  # `Release.settle`

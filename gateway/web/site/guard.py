@@ -28,11 +28,11 @@ _AS_PHP_AUTH: Final = re.compile(r"php[-_.]auth[-_.].*|redirect[-_.].*", re.IGNO
 
 # Files beside index.php, and routes that act without a session: /cron/KEY, /core/rebuild.php, /update.php.
 _CLOSED: Final = re.compile(
-    r"/(?:update|install|authorize|cron|xmlrpc)\.php(?:/.*)?|/core/[^?]*\.php(?:/.*)?|(?:/[a-z-]{2,12})?/cron/.*"
+    r"/(?:update|install|authorize|cron|xmlrpc)\.php(?:/.*)?|/core/[^?]*\.php(?:/.*)?|(?:/[^/]+)?/cron/.*"
 )
-_TOKEN: Final = re.compile(r"(?:/[a-z-]{2,12})?/oauth2?/token")
+_TOKEN: Final = re.compile(r"(?:/[^/]+)?/oauth2?/token")
 # Where a user changes their own password (measured: the account form, REST, JSON:API).
-_ACCOUNT: Final = re.compile(r"(?:/[a-z-]{2,12})?(?:/user/[0-9]+(?:/.*)?|/jsonapi/user/user/.*)")
+_ACCOUNT: Final = re.compile(r"(?:/[^/]+)?(?:/user/[0-9]+(?:/.*)?|/jsonapi/user/user/.*)")
 
 # What may be asked for at a token route. Any other grant, that of a password above all, gives a token to whoever has
 # the password.
