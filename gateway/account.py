@@ -17,7 +17,8 @@ Profile: TypeAlias = Mapping[str, Sequence[Mapping[str, object]]]
 class Client:
     """A frontend. The apiKey of a *browser* client is public; a *server* client forwards the visitor's address.
 
-    *plain_cookies*: it asks Drupal around the gateway, so it gets Drupal's own cookie even where the guard is on.
+    *plain_cookies*: its requests reach Drupal without the gateway, so it gets Drupal's own cookie even where the guard
+    is on.
     """
 
     id: str

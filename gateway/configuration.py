@@ -36,7 +36,7 @@ class ConfigurationError(Exception):
 def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] | None = None) -> Settings:
     """Read the file, put the environment over it, check everything. Raises ConfigurationError with all problems.
 
-    With *only*, problems outside of these outermost keys are ignored, and the keys that have them keep their defaults.
+    With *only*, problems outside of these outermost keys are ignored, and a key with such a problem keeps its default.
     """
     tree, file_problems = from_file(path) if path else ({}, [])
     problems = [*file_problems]
@@ -47,7 +47,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, only: frozenset[str] 
     settings = validated(tree, problems)
     # The default replaces a wrong value. A conflict that this default causes is not reported.
     wrong = {outermost_key(key) for key, _ in problems}
-    # Nor is one with a key that an unreadable file may hold.
+    # If the file can't be read, no conflict is reported: the file may hold a key that seems to be missing.
     conflicts = [] if file_problems else [*settings.conflicts(), *short_api_keys(settings, environ)]
     problems += [(key, sentence) for key, sentence in conflicts if outermost_key(key) not in wrong]
     if only is not None:

@@ -10,7 +10,7 @@ from gateway.flood.limits import guesses
 from gateway.interfaces import Backend, Counters
 from gateway.limit import Limit
 
-# A limit that refuses tells no count. No account reaches this number, so a limit of this many never refuses.
+# `Counters.check` gives no counts when a limit refuses. A limit of this many never refuses: no account reaches it.
 UNREACHED = 1_000_000_000
 
 

@@ -53,7 +53,7 @@ def new_key(kind: Annotated[Literal["api", "seal", "index"], typer.Argument(help
 
 @commands.command()
 def hash_key() -> None:
-    """Read an apiKey from standard input and print its `api_key_sha256`, so that frontends can keep their key."""
+    """Read an apiKey from standard input and print its `api_key_sha256`, for a frontend that keeps the key it has."""
     key = typer.prompt("apiKey", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if not key:
         fail("[red]No key on standard input.[/]")

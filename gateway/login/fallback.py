@@ -48,7 +48,7 @@ class Fallback:
         seen = await self._transactions.find(key)
         method = self._next(seen, failed)
         if method is None or not await self._all_failed(seen, failed) or not await self._flood.counted(failed):
-            # What flood control refused must not go by another method either.
+            # A message that was not counted was refused by flood control. It must not go by another method either.
             return
         ids = message_ids(method)
 

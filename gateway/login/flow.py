@@ -162,7 +162,8 @@ class LoginFlow:
         began = asyncio.get_running_loop().time()
 
         async def late(session: Credential) -> None:
-            # Drupal names the user only after a right password. A cookie alone, of a broken answer, proves nothing.
+            # Drupal names the user only after a right password. A broken answer may bring a cookie without a user: it
+            # proves nothing.
             right = self._flood.password_accepted(reserved) if session.uid else nothing()
             await asyncio.gather(right, self._parking.end_unparked(session))
 
@@ -212,8 +213,8 @@ class LoginFlow:
     ) -> Granted:
         """Win the transaction with the right answer to its second factor.
 
-        Raises WrongOtp, Flood for an address with too many wrong codes, FactorBusy, and TransactionClosed for all that
-        a client must not tell apart. The caller writes the answer, then calls `delivered` or `lost`.
+        Raises WrongOtp, Flood for an address with too many wrong codes, FactorBusy, and TransactionClosed for several
+        reasons that a client must not tell apart. The caller writes the answer, then calls `delivered` or `lost`.
         """
         key = transaction_key(id)
         seen = await self._bound(key, username=username, auth_type=auth_type, caller=caller)
@@ -351,7 +352,8 @@ class LoginFlow:
             began = asyncio.get_running_loop().time()
             done = await self._log_out(session, visitor, reserved=reserved)
             if not done.ended:
-                # Anybody can make up a session. Only its owner can end one, and only once.
+                # Anybody can send a made-up session, as often as they like, so this answer must not tell how busy
+                # Drupal is. The answer to a log-out that ends a session does tell, but only once for each session.
                 await self._refusal_timing.wait(since=began)
         return done.cookies
 

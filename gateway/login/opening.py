@@ -62,7 +62,7 @@ class Opening:
         try:
             account = await self._describe(checked, caller)
             if not checked.username:
-                # Nobody typed a name here. The account's own one stands in its messages, or else its uid.
+                # Nobody typed a name here, so the login gets the account's own name, or else its uid.
                 checked = replace(checked, username=account.name or account.uid)
             decision, remembered = await self._policy.decide(
                 account,

@@ -40,7 +40,7 @@ class Parking:
         return await self._parked.take_for_handover(key, until=now + DELIVERING_SECONDS)
 
     async def mark_delivering(self, key: str) -> None:
-        """Make the reaper wait, as `take_for_handover` does, for a session that the caller has already."""
+        """Make the reaper wait, as `take_for_handover` does, but return nothing: the caller has the session already."""
         await self._parked.postpone(key, due_at=self._clock() + DELIVERING_SECONDS)
 
     async def forget(self, key: str, *, uid: str) -> bool:

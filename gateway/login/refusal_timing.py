@@ -1,8 +1,9 @@
 """Answers every refusal of a password after the same time, whatever the reason (promise 11).
 
-Real Drupal answers an unknown user 6 to 13 times sooner than a wrong password, and Drupal 11.4 a right password sooner
-than a wrong one (measured). So a refusal is held until T has passed: T = max(400 ms, 1.3 × the 99th percentile of
-recent successful logins). If Drupal took longer, it is held until the next multiple of T. A random part blurs the edge.
+Real Drupal answers an unknown user 6 to 13 times sooner than a wrong password. Drupal 11.4 also answers a right
+password sooner than a wrong one (both measured). So a refusal is held until T has passed: T = max(400 ms, 1.3 × the
+99th percentile of recent successful logins). If Drupal took longer, it is held until the next multiple of T. A random
+part blurs the edge.
 
 Two cases need a longer T, the cautious one: max(1 s, 2 × T). Before the first login nobody knows how long Drupal takes.
 And if Drupal took longer than T to refuse one password, it will do so for other existing names, too. Then T is the

@@ -64,8 +64,8 @@ class SecondFactor:
             return None
         found = await self._enrolments.find(uid)
         if found is None:
-            # The marker is read after the enrolment, so a store that was emptied before the enrolment was read is
-            # noticed.
+            # The marker is read after the enrolment. If the store was emptied before the enrolment was read, the
+            # marker is gone, too.
             await self.demand_initialised()
         return found
 

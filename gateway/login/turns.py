@@ -1,9 +1,9 @@
 """Limits how many logins and log-outs of one network are at Drupal at the same time (promise 11).
 
-Drupal hashes the passwords of existing names only. So many wrong passwords at once keep Drupal's processors busy for
-longer if the name exists. Other requests that the same network sends at that time would show this. Measured with two
-processors: four at once took 0.85 s for an existing name, and 0.43 s for any other. Two at once take no longer than
-one.
+Drupal hashes the passwords of existing names only. Therefore, when many wrong passwords come at once, Drupal's
+processors are busy for longer if the name exists. Other requests that the same network sends at that time would show
+this. Measured with two processors: four at once took 0.85 s for an existing name, and 0.43 s for any other. Two at once
+take no longer than one.
 
 A request takes a turn before it goes to Drupal. A login keeps its turn until Drupal accepts the password. If Drupal
 refuses the password, the login keeps its turn until the refusal is answered, which takes the same time for every name.
@@ -88,8 +88,12 @@ class Turns:
 
 
 def turns_at(max_concurrent: int, *, wait_seconds: float, keep_seconds: Callable[[], float]) -> Turns:
-    """Return the turns for a Drupal that takes *max_concurrent* requests at once, a quarter of them of one network."""
+    """Return the turns for a Drupal that takes *max_concurrent* requests at once.
+
+    Of one network, at most IN_FLIGHT requests have a turn, and a quarter of *max_concurrent* may wait for one.
+    """
     quarter = max(1, max_concurrent // 4)
-    # Never more than the quarter. Otherwise requests with a turn would still wait for each other at Drupal.
+    # Never more than the quarter, which is all that gateway/drupal/bulkhead.py gives one network. Otherwise requests
+    # with a turn would still wait for each other there.
     in_flight = min(IN_FLIGHT, quarter)
     return Turns(in_flight=in_flight, most=in_flight + quarter, wait_seconds=wait_seconds, keep_seconds=keep_seconds)

@@ -38,7 +38,7 @@ class SessionCookies(Protocol):
 
 
 class PlainCookies:
-    """Drupal's own value: the gateway stands beside Drupal, and not in front of it."""
+    """The cookie keeps Drupal's own value: the gateway stands beside Drupal, and not in front of it."""
 
     def __init__(self, relay: How) -> None:
         self._relay = relay

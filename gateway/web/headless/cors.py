@@ -26,7 +26,10 @@ def preflight(request: web.Request, clients: Clients) -> web.Response:
 
 
 async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
-    """Let a page read *response* if it is on an origin of a client. The code page holds a form token, so none may."""
+    """Let a page read *response* if it is on an origin of a client.
+
+    No page may read the code page, which holds a form token.
+    """
     clients = request.app[CLIENTS]
     if not clients.origins or request.path.startswith("/headless/challenge"):
         return

@@ -242,7 +242,7 @@ def client_of(request: web.Request, body: bodies.Body) -> Client:
 
 
 def bind_method(method: str) -> None:
-    """Put *method* on the events of the request, unless it is no method: it could be any text that a client sent."""
+    """Put *method* on the events of the request if it is a method: a client may have sent any text."""
     if is_method(method):
         bind_contextvars(method=method)
 

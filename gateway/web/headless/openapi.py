@@ -65,8 +65,9 @@ EVERYWHERE: tuple[type[GatewayError], ...] = (Disabled, GatewayError)
 class Schemas(GenerateJsonSchema):
     """JSON Schema of the models without what only Python needs.
 
-    An optional key is one that may be missing: it has neither a default, which generators of types take for "always
-    there", nor null as a value. Keys have no titles, which would repeat their names. They stand in the model's order.
+    An optional key may be missing, but is never null. Its default is left out, because generators of types would take
+    the key for one that is always there. Keys have no titles, which would repeat their names. They stand in the model's
+    order.
     """
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:

@@ -4,7 +4,8 @@ from typing import Final, Literal
 
 How = Literal["keep", "host-only", "cross-site"]
 
-# Browsers send a cookie from the pages of another site only with these, and keep a jar for each of them (CHIPS).
+# Browsers send a cookie from the pages of another site only if it has these attributes. For each of these sites, they
+# keep a cookie of its own (CHIPS).
 _CROSS_SITE: Final = "; SameSite=None; Secure; Partitioned"
 _REPLACED: Final = frozenset({"samesite", "secure", "partitioned"})
 
@@ -21,7 +22,7 @@ def relayed(line: str, how: How) -> str:
 
 
 def without(line: str, attributes: frozenset[str]) -> str:
-    """Return *line* without these attributes, in lower case, whatever their letter case and value."""
+    """Return *line* without *attributes*, which are in lower case. Their letter case in *line* does not matter."""
     pair, *rest = line.split(";")
     kept = [part for part in rest if part.partition("=")[0].strip().lower() not in attributes]
     return ";".join([pair, *kept])

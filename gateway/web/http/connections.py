@@ -35,7 +35,7 @@ HEAD_BYTES = 4 * HEADER_BYTES
 # How many bytes are parsed at once. If a piece holds more than one request, the bytes after the first are counted with
 # the next piece.
 PIECE_BYTES = HEADER_BYTES
-# The same within a body in chunks. Within a body of a known length, all of it.
+# The same within a body in chunks. Of a body of known length, all that is missing is parsed at once.
 CHUNKED_PIECE_BYTES = 4 * PIECE_BYTES
 # How long the head of the first request may take.
 HEAD_SECONDS = 15.0
@@ -169,14 +169,15 @@ class Connection(RequestHandler):
         if self._connection_limit is None:
             return
         requests = self._request_count - self._answered
-        # A body that is being passed on is not idle, however long it takes.
+        # While a request is passed on to Drupal, `when_lost` is set. Its connection is not idle, however long the body
+        # takes.
         if requests == 0 or (requests == 1 and not self._body.is_eof() and self.when_lost is None):
             self._connection_limit.waits_for_client(self)
         else:
             self._connection_limit.waits_for_gateway(self)
 
     def become_stream(self, most_bytes: int) -> StreamReader:
-        """Return what comes from now on: a tunnel, after a request that asked for an upgrade has got its 101.
+        """Return a stream of everything that comes from now on, after a request for an upgrade has got its 101.
 
         The client waits while more than twice *most_bytes* are not read.
         """
@@ -315,8 +316,8 @@ def reset(transport: asyncio.BaseTransport) -> None:
 def has_unread(transport: asyncio.BaseTransport) -> bool:
     """Whether a peer that has just closed its side missed a part of what was sent.
 
-    The peer's FIN acknowledges what had reached the peer (RFC 9293 §3.10.7.4). What comes later is answered with a
-    reset.
+    The peer's FIN acknowledges what had reached the peer (RFC 9293 §3.10.7.4). What reaches the peer later is answered
+    with a reset.
     """
     sock = transport.get_extra_info("socket")
     if sock is None:
@@ -350,5 +351,5 @@ def demand_connected(request: web.Request) -> asyncio.WriteTransport:
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("client gone")
-    # aiohttp's type is a plain Transport, but that of a stream socket can write, with uvloop and with asyncio.
+    # aiohttp declares a plain Transport. The transport of a stream socket can write, with uvloop and with asyncio.
     return cast("asyncio.WriteTransport", transport)

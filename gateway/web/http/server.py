@@ -23,7 +23,7 @@ LINGER_SECONDS = 2.0
 CONTINUE = "100-continue"
 # Matched against the decoded path, so that `/%68eadless` is the API's, too.
 API = re.compile(r"/headless(?:/|$)")
-# What is read ahead of a body for each connection, at most twice as much.
+# How much of a body is read ahead for each connection. aiohttp stops reading at twice as much.
 READ_AHEAD_BYTES = 128 * 1024
 
 
@@ -33,8 +33,8 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def dispatch(application: Handler, site: Handler | None, request: web.BaseRequest) -> web.StreamResponse:
     """Let *site* answer what is not under `/headless`, if there is one, and *application* everything else.
 
-    aiohttp's router and middleware would take a sixth of the time of a proxied page (measured), and refuse what has no
-    path in a way of its own: after CONNECT, it takes bytes of a tunnel for requests.
+    A proxied page would spend a sixth of its time in aiohttp's router and middleware (measured). A request without a
+    path is refused here: after a CONNECT, aiohttp would take the bytes of a tunnel for requests.
     """
     if request.method == METH_CONNECT or request.raw_path == "*":
         response = web.Response(status=HTTPStatus.BAD_REQUEST)
