@@ -4,8 +4,13 @@ from collections.abc import Generator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tests.redis_server import RedisServer
+
+# Workers share the processors, so how long an example takes says nothing.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 @pytest.fixture(autouse=True)
