@@ -128,6 +128,7 @@ async def test_being_told_that_drupal_is_busy_counts_against_nobody(world, gate)
         assert (await attempt(frontend, 1)).status == 200
 
 
+@pytest.mark.alone
 async def test_clients_that_leave_while_they_wait_leave_their_places(world, gate):
     async with world.open_gateway(drupal={"max_concurrent": 4}) as frontend:
         for _ in range(3):

@@ -107,6 +107,7 @@ async def test_a_few_a_day_are_an_attack_and_more_are_refused(world, frontend, e
     await all_ended(world)
 
 
+@pytest.mark.alone
 async def test_from_forty_addresses_at_once_it_is_as_often_and_one_mail(world, frontend, events):
     answers = await asyncio.gather(
         *(
