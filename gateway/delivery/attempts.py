@@ -62,8 +62,9 @@ class Attempts:
     async def deliver(self, claimed: Claimed, message: Message) -> Literal["sent", "failed"]:
         """Try *message* until its deadline, and return its outcome.
 
-        A code that is too late counts as `failed`, too. If its login is over, nobody can ask for the status. With a
-        fallback, the deadline comes earlier, and the fallback sends the code while the login is still open.
+        A code that is too late counts as `failed`, too. If it is too late because its login is over, nobody can ask for
+        the status any more. Where there is a fallback, the deadline comes before the end of the login, so that the
+        fallback can still send the code.
         """
         progress = _Progress(claimed=claimed, message=message)
         try:

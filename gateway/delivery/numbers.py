@@ -61,7 +61,7 @@ def e164(text: str, options: NumberOptions) -> str:
     # Checked first: to read each letter of a field of a megabyte would delay all logins (75 ms, measured).
     if len(text) > MOST_CHARACTERS:
         raise Undeliverable("number")
-    # The import takes 50 ms, so only a gateway with such a channel pays for it.
+    # The import takes 50 ms, so only a gateway that reads numbers pays for it.
     import phonenumbers
 
     # A pasted number may hold invisible marks of the writing direction.

@@ -1,6 +1,7 @@
 """One request of the proxy on one connection, and its answer: `upstream.UpstreamAnswer`.
 
-Bodies go through pieces of at most `BUFFER_BYTES`: a side that does not read makes the other side wait.
+Bodies pass through in pieces, and only a buffer (`BUFFER_BYTES`) of them is held here. So a side that does not read
+makes the other side wait.
 """
 
 import asyncio
@@ -54,7 +55,7 @@ class Exchange:
         return self.status == SWITCHING_PROTOCOLS
 
     def send(self, head: bytes, body: Body | None) -> None:
-        """Send the head now, and the body beside the wait for the answer."""
+        """Send the head now. A task sends the body while the caller waits for the answer."""
         transport = self._protocol.transport
         if transport is None:
             raise DrupalUnavailable("closed")
@@ -75,7 +76,7 @@ class Exchange:
                 if message.code == CONTINUE and self._body is not None:
                     self._body.invite()
                 if self._upload is None or self._upload.done():
-                    # aiohttp takes an interim answer for the end of its wait.
+                    # aiohttp ends its time-out at an interim answer (1xx), so the time-out is started again.
                     self._protocol.start_timeout()
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             if self._failure is not None:
@@ -138,7 +139,7 @@ class Exchange:
             if body.chunked:
                 await self._send_piece(b"0\r\n\r\n")
         except DrupalUnavailable as error:
-            # Drupal reads no more of it. What it has answered is still told.
+            # Drupal reads no more of the body. If it has answered already, the answer is still passed on.
             self._failure = error
         except Exception as error:  # noqa: BLE001  # whatever ends a body early is told to who waits for the answer
             self._failure = error
@@ -182,5 +183,5 @@ def meaning_of(error: Exception) -> DrupalUnavailable | DrupalTimeout | DrupalIn
 
 
 def as_latin(reason: str) -> str:
-    """The bytes of a reason, which aiohttp has read as UTF-8, as characters."""
+    """Return *reason*, which aiohttp has read as UTF-8, with one character for each of its bytes."""
     return reason.encode("utf-8", "surrogateescape").decode("latin-1")

@@ -18,7 +18,8 @@ from gateway.networks import subscriber_of
 
 # The account form has some 55 kB (measured). Anything much larger is something else.
 MOST_BYTES = 1 << 20
-# The reason where an answer is not HTTP, or its headers exceed the limits below. Drupal sends some thirty (measured).
+# The reason where an answer is not HTTP, or its headers exceed the limits below. Drupal sends some thirty headers
+# (measured).
 UNREADABLE = "unreadable"
 HEADER_BYTES = 64 * 1024
 MOST_HEADERS = 1000

@@ -20,17 +20,17 @@ SOFT_FAILURES, SOFT_FIRST_SECONDS, SOFT_MOST_SECONDS = 10, 30, 15 * 60
 HARD_FAILURES, HARD_SECONDS = 100, 30 * 24 * 3600
 # PROPOSAL_SECONDS is the lifetime of a manageToken.
 PROPOSALS, PROPOSAL_SECONDS = 20, 600
-# Five are enough for users: after a few tries, they notice that they get no code. No limit stops a thief of many
-# passwords, who tests each of them once or twice. The owner learns of that by mail.
+# How many right passwords may be followed by no code. Five are enough for users: after a few tries, they notice that
+# they get no code. No limit stops a thief of many passwords, who tests each of them once or twice. The owner learns of
+# that by mail.
 PASSWORD_TESTS, PASSWORD_TEST_SECONDS = 5, 24 * 3600
 # A network stays known for this long. NIST SP 800-63B, revision 3 (§5.2.2), names known networks as a way to keep an
 # attacker from locking the user out.
 KNOWN_NETWORK_SECONDS = 30 * 24 * 3600
 
 
-# How many counts all names share for the passwords that were refused over all networks. With a count for each name, a
-# list of made-up names could occupy more than 2 MB. That two names share a count only matters above 100,000 refused
-# passwords an hour.
+# For `Limits.guessed`: all names are spread over this many counts. With a count for each name, a list of made-up names
+# could occupy more than 2 MB. That two names share a count only matters above 100,000 refused passwords an hour.
 NAME_GROUPS = 16_384
 # The name of the limit that a right password clears.
 NAME = "flood.name"

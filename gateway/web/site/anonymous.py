@@ -1,5 +1,6 @@
-"""Which sessions Drupal has lately called anonymous. A session can become a user's without a new id, so this ends soon.
+"""Which sessions Drupal has lately called anonymous.
 
+A session can become a user's without a new id, so each is remembered only for a short time.
 A cache of one process: without it, every page of a visitor with a cart would cost a question.
 """
 

@@ -31,7 +31,7 @@ async def release(
 ) -> Written:
     """Write *answer* with these *headers*. If it breaks off, so does the visitor's connection."""
     framing = framing_of(request.method, answer.status, headers, version=request.version)
-    # A visitor that still sends its body would have to be read to the end first.
+    # If the visitor is still sending a body, the body would have to be read to its end before the next request.
     keep_alive = may_keep and bool(request.keep_alive) and request.content.is_eof() and not framing.by_close
     head = head_of(answer, headers, connection_headers(request, framing, keep_alive=keep_alive))
     try:

@@ -20,7 +20,7 @@ PATH: Final = "/headless/challenge/"
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png"}
 _FOOTER: Final = "challenge.footer.html"
 _LOGOS: Final = ("challenge.svg", "challenge.png")
-# Everybody who logs in loads them.
+# The limit of one file, since everybody who logs in loads these files.
 _MOST_BYTES: Final = 256 * 1024
 
 
@@ -62,7 +62,7 @@ def _optional(folder: Path | None, name: str) -> Asset | None:
 
 
 def _footers(folder: Path) -> dict[str, Markup]:
-    """The footers by language; that for every language has an empty one."""
+    """The footers by language. The footer for every language stands under an empty key."""
     paths = {"": folder / _FOOTER} | {path.parent.name: path for path in sorted(folder.glob(f"*/{_FOOTER}"))}
     # The operator wrote it. The page's Content-Security-Policy lets it run nothing and load nothing from elsewhere.
     return {tag: Markup(_content(path).decode("utf-8", "replace")) for tag, path in paths.items() if path.is_file()}  # noqa: S704

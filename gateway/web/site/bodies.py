@@ -51,7 +51,7 @@ class RequestBody:
         invite(self._request)
 
     def invite_if_expected(self) -> None:
-        """Tell a visitor who waits for it to send the body."""
+        """If the visitor waits for permission to send the body (`Expect`), give it."""
         if "Expect" in self._request.headers:
             self.invite()
 

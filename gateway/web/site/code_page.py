@@ -116,7 +116,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 
 def without_login(request: web.Request, sent: Cookies) -> web.Response:
-    """The page for a browser without a login that waits: it was cancelled, or won, or there never was one."""
+    """The page for a browser without a login that waits: it was cancelled, or has succeeded, or there never was one."""
     page, view = request.app[PAGE], request.app[VIEW]
     note = page.own.note_in(sent.own)
     if note and note.word == "cancelled":

@@ -69,7 +69,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "origin": msgid("Your browser does not say that this page sent the form."),
     "sec_fetch_site": msgid("Your browser does not say that this page sent the form."),
 }
-# Where it does not fit the form, whose login is still open.
+# Where the API's sentence does not fit above the form: while there is a form, its login is still open.
 _ON_THE_FORM: Final[Mapping[type[GatewayError], str]] = {
     Malformed: msgid("Please type the code."),
     TransactionClosed: msgid("The way to get the code was changed meanwhile. Please look at this page again."),

@@ -38,7 +38,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "same-origin",
     "Content-Security-Policy": POLICY,
 }
-# So many other ways stand on the page. More of them are folded up.
+# Up to this many other ways stand open on the page. If there are more, all of them are folded up.
 FEW: Final = 2
 # The errors that a note can name.
 _ERRORS: Final[Mapping[str, type[GatewayError]]] = {kind.word: kind for kind in CHALLENGE.refused}

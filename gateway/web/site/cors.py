@@ -35,7 +35,7 @@ class SiteCors:
         return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
 
     def on(self, request: web.Request, headers: Headers) -> Sequence[tuple[str, str]]:
-        """Return an answer's *headers* so that the page which asked may read it, unless Drupal has decided that."""
+        """Return *headers* with those that let the page which asked read the answer, unless Drupal has set its own."""
         origin = self.origin_of(request)
         if origin is None or any(name.lower() == ALLOW_ORIGIN.lower() for name, _ in headers):
             return headers

@@ -1,4 +1,4 @@
-"""What goes on, and what does not: the headers of a request and of an answer, and requests that go nowhere. All pure.
+"""Which headers of a request and of an answer are passed on, and which requests are refused. All functions are pure.
 
 | headers | of a request | of an answer |
 |---|---|---|
@@ -77,7 +77,7 @@ class Forwarded:
 
 
 def forwarded(raw_headers: Iterable[tuple[bytes, bytes]], *, expects: bool) -> Forwarded:
-    """Return what goes on of a request's headers. *expects*: `Expect: 100-continue` is passed on."""
+    """Return the headers of a request that are passed on. *expects*: `Expect: 100-continue` is passed on."""
     headers: list[tuple[str, str]] = []
     named: frozenset[str] = frozenset()
     for raw, value in raw_headers:
@@ -92,9 +92,9 @@ def forwarded(raw_headers: Iterable[tuple[bytes, bytes]], *, expects: bool) -> F
 
 
 def released(headers: Headers, *, status: int) -> list[tuple[str, str]]:
-    """Return what goes on of an answer's headers: all but those of its own connection.
+    """Return the headers of an answer that are passed on: all but those of its own connection.
 
-    A 204 has no body and may have no length (RFC 9110 §8.6): the next proxy could wait for it.
+    A 204 has no body, so it must not have a length (RFC 9110 §8.6): the next proxy could wait for a body.
     """
     named: frozenset[str] = frozenset()
     for name, value in headers:

@@ -56,7 +56,9 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passed(Admitted):
-    """A request that may go on. *session* is the one that it carries; *is_alive*: Drupal has just said that it is its
+    """A request that may go on.
+
+    *session* is the session that the request carries. *is_alive*: Drupal has just said that this session is still its
     user's.
     """
 
@@ -67,7 +69,7 @@ class Passed(Admitted):
 
 
 class Gatekeeper:
-    """Holds the sentence: an authenticated session acts through the gateway only if it passed the second factor."""
+    """Makes sure that an authenticated session acts through the gateway only if it passed the second factor."""
 
     def __init__(
         self,
@@ -104,7 +106,7 @@ class Gatekeeper:
     # The request
 
     async def admit(self, request: web.Request, headers: Headers) -> Admitted | web.StreamResponse:
-        """Clean the request of everything that acts as a user but a session that may act."""
+        """Remove from the request everything that could act as a user, except a session that may act."""
         visitor, target = visitor_of(request, self._addresses), request.raw_path
         place = place_of(target)
         if (place == "closed" or is_second_front(target)) and not within(visitor.address, self._options.allow_networks):
@@ -126,7 +128,7 @@ class Gatekeeper:
             return self._answers.refused(request, error)
         is_alive = session is not None and await self._is_alive(request, session, place, visitor)
         if session is not None and request.method not in SAFE:
-            # What it does can make the session a user's.
+            # This request can turn the session into a user's.
             self._anonymous.forget(session.id)
         return Passed(
             headers=[*kept, *self._cookie_header(cookies, None if has_token(kept) else session)],
@@ -174,7 +176,10 @@ class Gatekeeper:
         return SealedSession(kind=Kind.ANONYMOUS, id=value)
 
     async def _is_alive(self, request: web.Request, session: SealedSession, place: Place, visitor: Visitor) -> bool:
-        """Ask before a change of the password: an id that is dead, and a password, must not make a proven session."""
+        """Return whether Drupal says that *session* is still its user's. Asks only before a change of the password.
+
+        Otherwise, the cookie of a dead session and the password would be enough to get a proven session.
+        """
         if session.kind is not Kind.PROVEN or place != "account" or request.method in SAFE:
             return False
         return await self._drupal.whose(self._credential(session.id), visitor=visitor) == session.uid
@@ -215,7 +220,7 @@ class Gatekeeper:
         """Hold every session that the answer opens until it is known whose it is."""
         assert isinstance(admitted, Passed)  # noqa: S101  # made by `admit`
         if admitted.session is not None and request.method not in SAFE:
-            # A page that was asked for meanwhile may have been told that the session is anonymous.
+            # Another request may have noted meanwhile that the session is anonymous.
             self._anonymous.forget(admitted.session.id)
         headers, births = self._judged(answer.headers, admitted.session)
         if not births:
@@ -226,7 +231,8 @@ class Gatekeeper:
                 raise DrupalInvalid("birth_too_large")
             return await self._born(request, admitted, whole, headers, births)
         except BaseException:
-            # Drupal broke off, or the visitor has left. Beside the request, which may have been cancelled.
+            # Drupal broke off, or the visitor has left. The sessions are ended in a separate task, since this request
+            # may have been cancelled.
             self._running.keep(self._end(births))
             raise
 

@@ -34,8 +34,8 @@ _TOKEN: Final = re.compile(r"(?:/[^/]+)?/oauth2?/token")
 # Where a user changes their own password (measured: the account form, REST, JSON:API).
 _ACCOUNT: Final = re.compile(r"(?:/[^/]+)?(?:/user/[0-9]+(?:/.*)?|/jsonapi/user/user/.*)")
 
-# What may be asked for at a token route. Any other grant, that of a password above all, gives a token to whoever has
-# the password.
+# The grants that a request at a token route may ask for. All others are refused, above all the password grant, which
+# gives a token to whoever has the password.
 GRANTS: Final = frozenset({"authorization_code", "refresh_token"})
 # A request for a token has some hundred bytes.
 GRANT_BYTES: Final = 16 * 1024

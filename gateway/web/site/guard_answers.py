@@ -1,4 +1,4 @@
-"""What the guard answers in Drupal's place: the way to the code page, and refusals. Nobody stores any of it.
+"""What the guard answers in Drupal's place: the way to the code page, and refusals. None of it may be cached.
 
 | who asks | a code is needed | a refusal | the session may no longer act |
 |---|---|---|---|
@@ -66,7 +66,7 @@ class GuardAnswers:
         return answer(body, language=language, status=HTTPStatus.FORBIDDEN)
 
     def again(self, request: web.Request, *, gone: str) -> web.Response:
-        """Answer a request whose session was ended: the cookie *gone* is deleted, and a page is asked for again."""
+        """Answer a request whose session was ended. Deletes the cookie *gone*; a page is loaded again without it."""
         if request.method in ("GET", "HEAD") and shows_pages(request):
             # A target that begins with two slashes would lead to another host.
             response = see_other(landing("", target=request.raw_path, origin=self._origin))
@@ -107,6 +107,6 @@ def shows_pages(request: web.Request) -> bool:
 
 
 def is_ajax(request: web.Request) -> bool:
-    """Whether Drupal's own scripts ask, which act on commands."""
+    """Whether the request comes from Drupal's own scripts, which carry out the commands in an answer."""
     query = parse_qsl(urlsplit(request.raw_path).query, errors="replace")
     return any(name == "_wrapper_format" and value.startswith("drupal_") for name, value in query)

@@ -42,13 +42,13 @@ class HandedOver:
         return self.session_lines(granted) + self.device_lines(granted)
 
     def device_lines(self, granted: Granted) -> tuple[str, ...]:
-        """Return the Set-Cookie line of the device that is remembered by *granted*, if it is."""
+        """Return the Set-Cookie line of the device that *granted* remembers; empty if it remembers none."""
         return (self._own.device_line(granted.remembered.token),) if granted.remembered else ()
 
     def session_lines(self, granted: Granted) -> tuple[str, ...]:
         """Return the Set-Cookie lines of its session. Raises DrupalInvalid for an id that Drupal can't have made."""
         session = self.proven(granted.uid)
-        # A device is remembered for a code that was right.
+        # A login from a remembered device counts as proven: the device was remembered after a right code.
         if granted.exempt and granted.exempt != Reason.REMEMBERED:
             session = replace(session, kind=Kind.EXEMPT, exemption=self._policy.exemption(granted.exempt))
         return tuple(self.sealed_line(line, session) for line in granted.hand_over.cookies)

@@ -1,4 +1,4 @@
-"""The name of the event that each request sent by a form of the code page ends in."""
+"""The events of the code page. Each request that one of its forms sends ends in one of them."""
 
 from gateway import errors
 from gateway.web.http.endpoint_events import EndpointEvents

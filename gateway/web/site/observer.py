@@ -64,7 +64,7 @@ class Observer:
     async def judge(
         self, request: web.Request, admitted: Admitted, answer: UpstreamAnswer
     ) -> Release | web.StreamResponse:
-        """Release the answer as it is. Whose sessions it opened is asked beside it, so that nothing waits."""
+        """Release the answer as it is. A task asks later whose session it opened, so that the answer does not wait."""
         del admitted
         births = [
             cookie
@@ -104,7 +104,7 @@ class Observer:
                 uid = await self._drupal.whose(self._drupal.session_of(birth.line, uid=""), visitor=visitor)
             except GatewayError as error:
                 reason = error.word
-        # Any client can bring about a doubt again and again.
+        # Any client can cause a foreign cookie or an error again and again, so these are logged once a minute at most.
         if uid or (reason != "login" and self._unknown.due()):
             with bound_contextvars(client=GUARD):
                 log.info("guard.would_challenge", uid=uid, reason=reason)

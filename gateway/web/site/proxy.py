@@ -64,7 +64,7 @@ class Proxy:
             return await self._while_here(request)
         response = self._cors.preflight(request) or await self._while_here(request)
         if not response.prepared and response.status != HTTPStatus.NO_CONTENT:
-            # One of our own, which the page may read as it may read Drupal's.
+            # This answer is the gateway's own. The page that asked may read it, as it may read Drupal's answers.
             for name, value in self._cors.on(request, ()):
                 response.headers[name] = value
         return response

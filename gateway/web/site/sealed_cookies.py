@@ -1,7 +1,8 @@
 """Drupal's session cookie as a browser holds it: the same name, and the session's id under our seal.
 
 An id that was got elsewhere does not open here, and what a browser got here is worth nothing at Drupal. So it does not
-matter how a cookie is spelled, doubled or encoded, and no store is asked. Any process with the keys opens it.
+matter how a cookie is spelled or encoded, or how often it is sent, and no store is asked. Any process with the keys
+opens it.
 """
 
 import re

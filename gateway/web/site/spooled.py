@@ -34,7 +34,7 @@ class Spooled:
 
 
 async def spooled(answer: UpstreamAnswer) -> Spooled | None:
-    """Read *answer* to its end; None if it is too large, or is a connection and no answer."""
+    """Read *answer* to its end; None if it is too large, or is a 101, which opens a tunnel."""
     if answer.upgraded:
         return None
     body = bytearray()

@@ -1,4 +1,4 @@
-"""A WebSocket through the proxy: a checked handshake, and after Drupal's 101 bytes both ways.
+"""A WebSocket through the proxy: a checked handshake, and then, once Drupal has answered 101, bytes both ways.
 
 The bytes are not read as HTTP again, so a tunnel is opened only for a handshake that both sides have understood
 (RFC 6455 §4.1): anything else would be a way around whatever judges requests.
