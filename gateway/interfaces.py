@@ -39,16 +39,6 @@ class HandOver:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SessionCookie:
-    """A session cookie that an answer of Drupal's sets, or deletes. *line* is the whole Set-Cookie line."""
-
-    name: str
-    value: str = field(repr=False)
-    line: str = field(repr=False)
-    is_deletion: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class UnusableCookie:
     """A cookie that a browser must reject: a short *reason*, and what the operator should *change*."""
 
@@ -99,13 +89,13 @@ class Authenticator(Protocol):
         """
         ...
 
-    def session_cookies(self, set_cookies: Sequence[str]) -> list[SessionCookie]:
-        """Return the session cookies among the Set-Cookie lines of any answer of Drupal's, in their order."""
-        ...
-
     @property
     def cookie_name(self) -> str:
         """The name of the site's session cookie, for visitors at its public address."""
+        ...
+
+    def deletions(self) -> tuple[str, ...]:
+        """Return the Set-Cookie lines that delete the site's session cookie in a browser."""
         ...
 
     def session_of(self, set_cookie: str, *, uid: str) -> Credential:

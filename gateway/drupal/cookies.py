@@ -5,11 +5,12 @@ Values are passed on byte for byte: they may hold `%2C`, which Drupal expects ba
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.interfaces import SessionCookie, UnusableCookie
+from gateway.interfaces import UnusableCookie
 
 # SESS or SSESS and 32 hex digits of SHA-256 over the host (measured, Drupal 10.6 and 11.4).
 _NAME: Final = r"S?SESS[0-9a-f]{32}"
@@ -25,6 +26,16 @@ CHANGES: Final = {
     "secure": "visitors come over http, Drupal believes in https: check drupal.public_url",
     "not_secure": "$settings['reverse_proxy'] = TRUE; $settings['reverse_proxy_addresses'] = ['ADDRESS OF HEADGATE'];",
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionCookie:
+    """A session cookie that an answer of Drupal's sets, or deletes. *line* is the whole Set-Cookie line."""
+
+    name: str
+    value: str = field(repr=False)
+    line: str = field(repr=False)
+    is_deletion: bool
 
 
 def session_cookies(set_cookies: Sequence[str]) -> list[SessionCookie]:
@@ -80,6 +91,20 @@ def deletions(set_cookies: Sequence[str], name: str, *, host: str) -> tuple[str,
     domain = [f"domain=.{host}"] if is_dotted_name else []
     secure = ["secure"] if name.startswith("SSESS") else []
     return ("; ".join([f"{name}={_DELETED}", _EXPIRED, *domain, *secure, "HttpOnly"]),)
+
+
+def deletions_anywhere(name: str, *, host: str) -> tuple[str, ...]:
+    """The Set-Cookie lines that delete the cookie *name* in a browser, whichever Domain the site has given it.
+
+    A browser deletes a cookie only under the Domain that it was set with (RFC 6265 §5.3). By $cookie_domain, a site can
+    choose *host* or any parent of it. Browsers ignore a parent that belongs to no site, such as `.co.uk`.
+    """
+    made = deletions((), name, host=host)
+    if "domain=" not in made[0]:
+        return made
+    labels = host.split(".")
+    domains = [".".join(labels[start:]) for start in range(len(labels) - 1)]
+    return tuple(made[0].replace(f"domain=.{host}", f"domain=.{domain}") for domain in domains)
 
 
 def unusable_cookies(set_cookies: Sequence[str], *, public_url: str | None) -> list[UnusableCookie]:

@@ -6,7 +6,7 @@ proxies of the environment (promise 12).
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Literal
@@ -24,7 +24,7 @@ from gateway.drupal.peer import UNREADABLE, Peer, peer_at
 from gateway.drupal.reading_on import ReadingOn
 from gateway.drupal.whose import whose
 from gateway.errors import DrupalInvalid, DrupalTimeout, GatewayError, Malformed
-from gateway.interfaces import HandOver, Late, LoggedOut, SessionCookie, UnusableCookie
+from gateway.interfaces import HandOver, Late, LoggedOut, UnusableCookie
 
 log = structlog.get_logger()
 
@@ -112,12 +112,12 @@ class SessionDrupal:
             raise Malformed("logout_token")
         return [nameless(*sent, logout_token=logout_token)]
 
-    def session_cookies(self, set_cookies: Sequence[str]) -> list[SessionCookie]:
-        return cookies.session_cookies(set_cookies)
-
     @property
     def cookie_name(self) -> str:
         return self._configured_name or self._seen_name or self._computed_name
+
+    def deletions(self) -> tuple[str, ...]:
+        return cookies.deletions_anywhere(self.cookie_name, host=self._host)
 
     def session_of(self, set_cookie: str, *, uid: str) -> DrupalSession:
         name, _, rest = set_cookie.partition("=")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
@@ -194,3 +195,32 @@ async def test_blocked_logins_are_refused_and_ended(world):
     assert (page.status, told.status, told.json()["code"]) == (403, 403, "login_blocked")
     await world.eventually(lambda: not world.drupal.ledger.alive())
     assert not world.mailbox.mails
+
+
+@pytest.mark.parametrize(("cookie_domain", "sent"), [("", ".www.example.test"), (".example.test", ".example.test")])
+async def test_the_cookie_of_an_ended_session_is_deleted_under_the_domain_that_it_was_set_for(
+    world, cookie_domain, sent
+):
+    """Otherwise the browser would keep it, and be sent to the same page for ever."""
+    world.drupal.options = replace(world.drupal.options, cookie_domain=cookie_domain)
+    host = {"Host": "www.example.test"}
+    name = "SESS" + sha256((cookie_domain or "www.example.test").encode()).hexdigest()[:32]
+    changes = {
+        "public_url": "http://www.example.test",
+        "policy": {"exempt_networks": ["203.0.113.0/24"]},
+        "drupal": {"cookie_name": name},
+    }
+    async with guarded(world, **changes) as site, site.browser() as browser:
+        landed = await browser.log_in(**host, **AT_WORK)
+        (cookie,) = [line for line in landed.set_cookies if line.startswith(name)]
+        ended = await browser.get("/user/2", **host, **ELSEWHERE, Cookie=cookie_pair(cookie))
+
+    assert domain_of(cookie) == sent
+    assert ended.status == 303
+    assert sent in [domain_of(line) for line in ended.set_cookies]
+    assert all(line.startswith(f"{name}=deleted; ") for line in ended.set_cookies)
+
+
+def domain_of(line):
+    parts = [part.strip().partition("=") for part in line.split(";")]
+    return next((value for key, _, value in parts if key.lower() == "domain"), None)

@@ -1,10 +1,13 @@
 """Drupal's session cookies: in a request, in an answer, and in a browser."""
 
+import re
+
 import pytest
 
 from gateway.drupal.cookies import (
     CHANGES,
     deletions,
+    deletions_anywhere,
     opened_cookies,
     sent_cookie,
     session_cookies,
@@ -186,3 +189,19 @@ def test_nothing_of_a_cookie_shows_in_what_may_be_logged():
     [cookie] = session_cookies([f"{NAME}=private; path=/"])
 
     assert "private" not in repr(cookie)
+
+
+@pytest.mark.parametrize(
+    ("host", "domains"),
+    [
+        ("localhost", [None]),
+        ("192.0.2.1", [None]),
+        ("example.org", [".example.org"]),
+        ("www.shop.example.org", [".www.shop.example.org", ".shop.example.org", ".example.org"]),
+    ],
+)
+def test_a_cookie_is_deleted_under_every_domain_that_a_site_can_give_it(host, domains):
+    lines = deletions_anywhere(NAME, host=host)
+
+    found = [re.search(r"domain=([^;]*)", line) for line in lines]
+    assert [match and match[1] for match in found] == domains

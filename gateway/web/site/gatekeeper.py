@@ -190,7 +190,7 @@ class Gatekeeper:
         log.info("guard.ended", uid=session.uid, kind=session.kind.name.lower())
         self._anonymous.forget(session.id)
         await self._flow.end(self._drupal.session_of(f"{self._drupal.cookie_name}={session.id}", uid=session.uid))
-        return self._answers.again(request, gone=self._drupal.cookie_name)
+        return self._answers.again(request, gone=[self._handed.relayed(line) for line in self._drupal.deletions()])
 
     async def _token_body(self, request: web.Request) -> ReadBody:
         """Read a request for a token. Raises GrantRefused for every grant but those of a session."""

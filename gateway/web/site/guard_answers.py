@@ -7,6 +7,7 @@
 | any other program | 403, JSON as from /headless/authenticate | JSON | 403 |
 """
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -65,15 +66,14 @@ class GuardAnswers:
         }
         return answer(body, language=language, status=HTTPStatus.FORBIDDEN)
 
-    def again(self, request: web.Request, *, gone: str) -> web.Response:
-        """Answer a request whose session was ended. Deletes the cookie *gone*; a page is loaded again without it."""
+    def again(self, request: web.Request, *, gone: Iterable[str]) -> web.Response:
+        """Answer a request whose session was ended. The lines *gone* delete its cookie; a page is loaded again."""
         if request.method in ("GET", "HEAD") and shows_pages(request):
             # A target that begins with two slashes would lead to another host.
             response = see_other(landing("", target=request.raw_path, origin=self._origin))
         else:
             response = self.refused(request, SessionEnded())
-        secure = "; Secure" if gone.startswith("SSESS") else ""
-        return with_cookies(response, [f"{gone}=deleted; Max-Age=0; Path=/; HttpOnly{secure}"])
+        return with_cookies(response, gone)
 
     def refused(self, request: web.Request, error: GatewayError) -> web.Response:
         """Answer a request that ended in *error*."""
