@@ -16,6 +16,7 @@ from gateway.factors import Factors, open_factors
 from gateway.flood.gate import Floodgate
 from gateway.flood.limits import Limits
 from gateway.interfaces import Authenticator, Backend, Channel
+from gateway.interfaces.upstream import Upstream
 from gateway.login.fallback import Fallback
 from gateway.login.flow import LoginFlow
 from gateway.login.manage_token import ManageTokens
@@ -30,7 +31,6 @@ from gateway.sealing import Sealer
 from gateway.settings import Settings, configured
 from gateway.texts.catalogues import Languages
 from gateway.texts.messages import Texts
-from gateway.upstream import Upstream
 from gateway.web.admin.health import CHECKS, DETAILS, admin
 from gateway.web.headless.app_keys import (
     CLIENTS,

@@ -15,7 +15,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from gateway.drupal.connections import StrictConnection
 from gateway.drupal.peer import HEADER_BYTES, MOST_HEADERS, UNREADABLE
 from gateway.errors import DrupalInvalid, DrupalTimeout, DrupalUnavailable
-from gateway.upstream import Body, Headers
+from gateway.interfaces.upstream import Body, Headers
 
 BUFFER_BYTES = 128 * 1024
 CONTINUE, SWITCHING_PROTOCOLS, OK = 100, 101, 200

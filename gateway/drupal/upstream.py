@@ -25,8 +25,8 @@ from gateway.drupal.headers import site_headers
 from gateway.drupal.options import SiteOptions
 from gateway.drupal.peer import subscriber_or_none
 from gateway.errors import DrupalUnavailable
+from gateway.interfaces.upstream import Body, Headers, UpstreamAnswer
 from gateway.options import Options
-from gateway.upstream import Body, Headers, UpstreamAnswer
 
 # How long a request may wait for its turn.
 QUEUE_SECONDS = 10

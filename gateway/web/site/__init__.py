@@ -8,7 +8,7 @@
       │
     gate.admit    may change them, or answer in Drupal's place
       │
-    Upstream      to Drupal, over connections of its own (gateway.upstream is its promise)
+    Upstream      to Drupal, over connections of its own (gateway.interfaces.upstream is its promise)
       │
     gate.judge    which of the answer's headers leave, or another answer in its place
       │

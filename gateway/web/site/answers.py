@@ -9,7 +9,7 @@ from typing import cast
 
 from aiohttp import web
 
-from gateway.upstream import UpstreamAnswer
+from gateway.interfaces.upstream import UpstreamAnswer
 from gateway.web.http.connections import reset
 from gateway.web.site.forwarding import HTTP_1_0, Framing, framing_of
 

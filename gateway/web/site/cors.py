@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.upstream import Headers
+from gateway.interfaces.upstream import Headers
 from gateway.web.http.responses import FIXED
 
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"

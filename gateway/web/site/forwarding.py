@@ -16,7 +16,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from http import HTTPStatus
 
-from gateway.upstream import Headers
+from gateway.interfaces.upstream import Headers
 
 # Origin-form (RFC 9112 §3.2.1), in printable ASCII, without a fragment.
 TARGET = re.compile(r"/[!-\"$-~]*")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from gateway.upstream import Body, Headers, UpstreamAnswer
+from gateway.interfaces.upstream import Body, Headers, UpstreamAnswer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,13 +13,13 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from gateway.account import Credential, Visitor
 from gateway.errors import DrupalInvalid, GatewayError, GrantRefused
 from gateway.interfaces import Authenticator
+from gateway.interfaces.upstream import Headers, UpstreamAnswer
 from gateway.login.flow import LoginFlow
 from gateway.login.outcome import Granted, Pending
 from gateway.networks import within
 from gateway.policy.check import PolicyCheck
 from gateway.telemetry.log_setup import OncePerMinute
 from gateway.transaction import GUARD
-from gateway.upstream import Headers, UpstreamAnswer
 from gateway.web.http.client_ip import Addresses
 from gateway.web.http.middleware import new_request_id
 from gateway.web.http.running import Running

@@ -13,9 +13,9 @@ from structlog.contextvars import bound_contextvars
 from gateway.account import Visitor
 from gateway.errors import GatewayError
 from gateway.interfaces import Authenticator
+from gateway.interfaces.upstream import Headers, UpstreamAnswer
 from gateway.telemetry.log_setup import OncePerMinute
 from gateway.transaction import GUARD
-from gateway.upstream import Headers, UpstreamAnswer
 from gateway.web.http.client_ip import Addresses
 from gateway.web.http.running import Running
 from gateway.web.http.visitors import visitor_of

@@ -8,9 +8,9 @@ from aiohttp import web
 from aiohttp.hdrs import UPGRADE
 
 from gateway.errors import GatewayError, Malformed
+from gateway.interfaces.upstream import Body, Upstream, UpstreamAnswer
 from gateway.language_choice import Language
 from gateway.texts.catalogues import Languages
-from gateway.upstream import Body, Upstream, UpstreamAnswer
 from gateway.web.http.client_ip import Addresses, ClientGone
 from gateway.web.http.connections import Connection
 from gateway.web.http.error_answers import refused_by_http

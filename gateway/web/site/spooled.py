@@ -5,7 +5,7 @@ Drupal may save a session after the body's last byte (BigPipe does), so the whol
 
 from dataclasses import dataclass, field
 
-from gateway.upstream import Headers, UpstreamAnswer
+from gateway.interfaces.upstream import Headers, UpstreamAnswer
 
 # A page has some hundred kB. A login answers with far less.
 MOST_BYTES = 1 << 20

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.streams import StreamReader
 
 from gateway.errors import DrupalInvalid
-from gateway.upstream import Headers, UpstreamAnswer
+from gateway.interfaces.upstream import Headers, UpstreamAnswer
 from gateway.web.http.connections import Connection
 from gateway.web.site.answers import Written, head_of
 from gateway.web.site.forwarding import HTTP_1_1, released
