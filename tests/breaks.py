@@ -267,7 +267,7 @@ BREAKS = (
     Break(
         promise=15,
         says="a value that is wrong is shown",
-        function="gateway.configuration_problems.described",
+        function="gateway.configuration.problems.described",
         old="    return key, sentence(error)",
         new='    return key, f"{sentence(error)} ({given})"',
         test="tests/unit/test_settings.py::test_every_problem_is_told_at_once_by_key_and_none_shows_its_value",

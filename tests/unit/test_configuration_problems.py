@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from gateway.configuration_problems import SENTENCES, UNKNOWN, described, options_in
+from gateway.configuration.problems import SENTENCES, UNKNOWN, described, options_in
 from gateway.options import Options
 from gateway.settings import Settings
 

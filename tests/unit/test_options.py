@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, SecretStr, ValidationError
 
 from gateway.configuration import ConfigurationError, load
-from gateway.configuration_problems import kinds_in, options_in
+from gateway.configuration.problems import kinds_in, options_in
 from gateway.delivery.channels import MailOptions, PhoneOptions
 from gateway.drupal import DrupalOptions
 from gateway.options import Options

@@ -3,7 +3,7 @@
 1. `from_file` reads the YAML file into a tree of keys and values.
 2. `from_environment` reads the variables: `HEADGATE_DRUPAL__URL` is `drupal.url`. `merge` puts them over the file.
 3. `validated` makes Settings of the merged tree. Secrets are read from their files here (gateway/options.py).
-   gateway/configuration_problems.py has the sentence for each mistake.
+   gateway/configuration/problems.py has the sentence for each mistake.
 4. `Settings.conflicts` finds the problems between keys.
 
 A problem is a pair of key and sentence. A value may be a secret, so no sentence repeats one.
@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from gateway.configuration_problems import described, keys_of
+from gateway.configuration.problems import described, keys_of
 from gateway.settings import SHORT_API_KEY, Settings
 
 PREFIX = "HEADGATE_"
