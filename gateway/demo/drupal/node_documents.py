@@ -50,7 +50,7 @@ async def _individual(visit: Visit, found: list[Node]) -> web.Response:
 
 
 async def _create(visit: Visit, bundle: str) -> web.Response:
-    """Create a node, for whoever is logged in."""
+    """Create a node, for any user who is logged in."""
     passwords.check_csrf(visit)
     if visit.account is None:
         raise denied(visit)

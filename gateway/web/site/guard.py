@@ -35,7 +35,7 @@ _TOKEN: Final = re.compile(r"(?:/[^/]+)?/oauth2?/token")
 _ACCOUNT: Final = re.compile(r"(?:/[^/]+)?(?:/user/[0-9]+(?:/.*)?|/jsonapi/user/user/.*)")
 
 # The grants that a request at a token route may ask for. All others are refused, above all the password grant, which
-# gives a token to whoever has the password.
+# gives a token for the password alone.
 GRANTS: Final = frozenset({"authorization_code", "refresh_token"})
 # A request for a token has some hundred bytes.
 GRANT_BYTES: Final = 16 * 1024

@@ -21,5 +21,5 @@ class GuardOptions(Options):
         if self.mode != "enforce":
             risks.append(("guard.mode", "every login on Drupal's own pages goes without a second factor"))
         if self.bearer == "pass":
-            risks.append(("guard.bearer", "whoever has a token of Drupal's acts without a second factor"))
+            risks.append(("guard.bearer", "a token of Drupal's acts without a second factor"))
         return risks

@@ -30,7 +30,8 @@ class Spooled:
         return self.read_nowait()
 
     async def write(self, data: bytes) -> None:
-        raise NotImplementedError
+        """Never called: only a 101 opens a tunnel, and `spooled` keeps none."""
+        raise AssertionError("an answer that was read opens no tunnel")
 
 
 async def spooled(answer: UpstreamAnswer) -> Spooled | None:
