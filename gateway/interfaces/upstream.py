@@ -24,17 +24,12 @@ class Body(Protocol):
         ...
 
 
-class UpstreamAnswer(Protocol):
-    """One answer of Drupal's, whose body has not been read. Interim answers (1xx) are never told, except 101."""
+class Answer(Protocol):
+    """An answer that can be read once."""
 
     status: int
     reason: str
     headers: Headers
-
-    @property
-    def upgraded(self) -> bool:
-        """Whether this is a 101: from now on the connection carries bytes both ways, by `read` and `write`."""
-        ...
 
     def read_nowait(self) -> bytes:
         """Return what has already come and was not read; may be empty."""
@@ -45,6 +40,15 @@ class UpstreamAnswer(Protocol):
 
         Raises DrupalTimeout or DrupalInvalid if the answer does not come to its end.
         """
+        ...
+
+
+class UpstreamAnswer(Answer, Protocol):
+    """One answer of Drupal's, whose body has not been read. Interim answers (1xx) are never told, except 101."""
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether this is a 101: from now on the connection carries bytes both ways, by `read` and `write`."""
         ...
 
     async def write(self, data: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 
 from aiohttp import web
 
-from gateway.interfaces.upstream import UpstreamAnswer
+from gateway.interfaces.upstream import Answer
 from gateway.web.http.connections import reset
 from gateway.web.site.forwarding import HTTP_1_0, Framing, framing_of
 
@@ -27,7 +27,7 @@ class Written(web.StreamResponse):
 
 
 async def release(
-    request: web.Request, answer: UpstreamAnswer, headers: Sequence[tuple[str, str]], *, may_keep: bool
+    request: web.Request, answer: Answer, headers: Sequence[tuple[str, str]], *, may_keep: bool
 ) -> Written:
     """Write *answer* with these *headers*. If it breaks off, so does the visitor's connection."""
     framing = framing_of(request.method, answer.status, headers, version=request.version)
@@ -42,7 +42,7 @@ async def release(
     return Written(status=answer.status, keep_alive=keep_alive)
 
 
-async def write(request: web.Request, answer: UpstreamAnswer, head: bytes, framing: Framing) -> None:
+async def write(request: web.Request, answer: Answer, head: bytes, framing: Framing) -> None:
     writer = request.writer
     piece = answer.read_nowait() if framing.has_body else b""
     await writer.write(head + (as_chunk(piece) if framing.chunked else piece))
@@ -54,7 +54,7 @@ async def write(request: web.Request, answer: UpstreamAnswer, head: bytes, frami
         await writer.write(LAST_CHUNK)
 
 
-def head_of(answer: UpstreamAnswer, headers: Sequence[tuple[str, str]], more: str) -> bytes:
+def head_of(answer: Answer, headers: Sequence[tuple[str, str]], more: str) -> bytes:
     lines = [f"{name}: {value}\r\n" for name, value in headers]
     head = f"HTTP/1.1 {answer.status} {answer.reason}\r\n{''.join(lines)}{more}\r\n"
     expected = len(lines) + more.count("\n") + 2

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from gateway.interfaces.upstream import Body, Headers, UpstreamAnswer
+from gateway.interfaces.upstream import Answer, Body, Headers, UpstreamAnswer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +28,7 @@ class Release:
     """
 
     headers: Headers = field(repr=False)
-    answer: UpstreamAnswer | None = field(default=None, repr=False)
+    answer: Answer | None = field(default=None, repr=False)
     settle: Callable[[bool], None] = lambda _written: None
 
 

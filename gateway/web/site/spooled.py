@@ -13,13 +13,12 @@ MOST_BYTES = 1 << 20
 
 @dataclass(kw_only=True, slots=True)
 class Spooled:
-    """An answer whose body has been read: `upstream.UpstreamAnswer`."""
+    """An answer whose body has been read: `upstream.Answer`."""
 
     status: int
     reason: str
     headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
-    upgraded: bool = False
 
     def read_nowait(self) -> bytes:
         """Return the whole body, once."""
@@ -28,10 +27,6 @@ class Spooled:
 
     async def read(self) -> bytes:
         return self.read_nowait()
-
-    async def write(self, data: bytes) -> None:
-        """Never called: only a 101 opens a tunnel, and `spooled` keeps none."""
-        raise AssertionError("an answer that was read opens no tunnel")
 
 
 async def spooled(answer: UpstreamAnswer) -> Spooled | None:
