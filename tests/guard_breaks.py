@@ -47,7 +47,7 @@ GUARD_BREAKS = (
         promise=GUARD,
         says="a user's session acts without our seal",
         function="gateway.web.site.gatekeeper.Gatekeeper._asked_about",
-        old="if not await self._is_anonymous(value, visitor):",
+        old="if not await self._is_anonymous(value, request):",
         new="if False:",
         test="tests/guard/test_challenge.py::test_not_even_where_the_site_asks_about_such_sessions",
     ),

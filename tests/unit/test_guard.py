@@ -7,7 +7,6 @@ from gateway.web.site.guard import (
     cookies_in,
     folded,
     grants_asked,
-    is_second_front,
     landing,
     place_of,
     session_set_by,
@@ -188,8 +187,8 @@ class TestPaths:
 
     @pytest.mark.parametrize("target", ["/%69ndex.php/user/login", "/index%2ephp", "/INDEX.php"])
     def test_a_spelling_with_a_cookie_of_its_own(self, target):
-        assert is_second_front(target)
-        assert not is_second_front("/index.php/user/login")
+        assert place_of(target) == "closed"
+        assert place_of("/index.php/user/login") == "page"
 
 
 FORM = "application/x-www-form-urlencoded"

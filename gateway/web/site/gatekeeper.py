@@ -37,7 +37,6 @@ from gateway.web.site.guard import (
     SetSession,
     cookies_in,
     grants_asked,
-    is_second_front,
     place_of,
     session_set_by,
     without_credentials,
@@ -62,7 +61,6 @@ class Passed(Admitted):
     user's.
     """
 
-    visitor: Visitor = field(repr=False)
     own: dict[str, str] = field(repr=False)
     session: SealedSession | None = field(default=None, repr=False)
     is_alive: bool = False
@@ -107,9 +105,8 @@ class Gatekeeper:
 
     async def admit(self, request: web.Request, headers: Headers) -> Admitted | web.StreamResponse:
         """Remove from the request everything that could act as a user, except a session that may act."""
-        visitor, target = visitor_of(request, self._addresses), request.raw_path
-        place = place_of(target)
-        if (place == "closed" or is_second_front(target)) and not within(visitor.address, self._options.allow_networks):
+        place = place_of(request.raw_path)
+        if place == "closed" and not within(self._addresses.of(request), self._options.allow_networks):
             self._say_dropped("path")
             return self._answers.not_found(request)
         kept, dropped = without_credentials(headers, bearer=self._options.bearer == "pass")
@@ -118,22 +115,21 @@ class Gatekeeper:
         # Of these headers, each character is one byte: a cookie may hold bytes that are no text.
         cookies = cookies_in(value for name, value in headers if name.lower() == "cookie")
         session = self._opened(cookies)
-        may_act = session is None or await self._may_act(session, visitor)
+        may_act = session is None or await self._may_act(session, request)
         if not may_act:
             return await self._ended(request, session)
-        session = session or await self._asked_about(cookies, visitor)
+        session = session or await self._asked_about(cookies, request)
         try:
             body = await self._token_body(request) if place == "token" else None
         except (GrantRefused, TooLarge) as error:
             return self._answers.refused(request, error)
-        is_alive = session is not None and await self._is_alive(request, session, place, visitor)
+        is_alive = session is not None and await self._is_alive(request, session, place)
         if session is not None and request.method not in SAFE:
             # This request can turn the session into a user's.
             self._anonymous.forget(session.id)
         return Passed(
             headers=[*kept, *self._cookie_header(cookies, None if has_token(kept) else session)],
             body=body,
-            visitor=visitor,
             own=cookies.own,
             session=session,
             is_alive=is_alive,
@@ -144,45 +140,45 @@ class Gatekeeper:
         opened = (self._sealed.open(name, value) for sent, value in cookies.sessions if sent == name)
         return next((session for session in opened if session is not None), None)
 
-    async def _may_act(self, session: SealedSession, visitor: Visitor) -> bool:
+    async def _may_act(self, session: SealedSession, request: web.Request) -> bool:
         """Return whether *session* may act now. Raises DrupalInvalid, DrupalTimeout or Unavailable if nobody knows."""
         match session.kind:
             case Kind.PROVEN:
                 return True
             case Kind.EXEMPT:
-                return self._policy.still_exempts(session.exemption, visitor)
+                return self._policy.still_exempts(session.exemption, self._visitor(request))
             case Kind.ANONYMOUS:
-                return await self._is_anonymous(session.id, visitor)
+                return await self._is_anonymous(session.id, request)
 
-    async def _is_anonymous(self, id: str, visitor: Visitor) -> bool:
+    async def _is_anonymous(self, id: str, request: web.Request) -> bool:
         now = asyncio.get_running_loop().time()
         if self._anonymous.knows(id, now=now):
             return True
-        if await self._drupal.whose(self._credential(id), visitor=visitor):
+        if await self._drupal.whose(self._credential(id), visitor=self._visitor(request)):
             return False
         self._anonymous.remember(id, now=now)
         return True
 
-    async def _asked_about(self, cookies: Cookies, visitor: Visitor) -> SealedSession | None:
+    async def _asked_about(self, cookies: Cookies, request: web.Request) -> SealedSession | None:
         """Return the session of a cookie without our seal, if Drupal calls it anonymous and the site wants to ask."""
         name = self._drupal.cookie_name
         value = next((value for sent, value in cookies.sessions if sent == name), None)
         if value is None or self._options.unsealed == "drop" or not self._sealed.is_id(value):
             return None
-        if not await self._is_anonymous(value, visitor):
+        if not await self._is_anonymous(value, request):
             if self._unsealed.due():
                 log.info("guard.unsealed")
             return None
         return SealedSession(kind=Kind.ANONYMOUS, id=value)
 
-    async def _is_alive(self, request: web.Request, session: SealedSession, place: Place, visitor: Visitor) -> bool:
+    async def _is_alive(self, request: web.Request, session: SealedSession, place: Place) -> bool:
         """Return whether Drupal says that *session* is still its user's. Asks only before a change of the password.
 
         Otherwise, the cookie of a dead session and the password would be enough to get a proven session.
         """
         if session.kind is not Kind.PROVEN or place != "account" or request.method in SAFE:
             return False
-        return await self._drupal.whose(self._credential(session.id), visitor=visitor) == session.uid
+        return await self._drupal.whose(self._credential(session.id), visitor=self._visitor(request)) == session.uid
 
     async def _ended(self, request: web.Request, session: SealedSession | None) -> web.StreamResponse:
         """End a session that may no longer act, and let its browser come again without it."""
@@ -205,6 +201,10 @@ class Gatekeeper:
         line = "; ".join([*pairs, *cookies.others])
         return [("Cookie", line)] if line else []
 
+    def _visitor(self, request: web.Request) -> Visitor:
+        # Only where somebody is asked: most pages need no visitor.
+        return visitor_of(request, self._addresses)
+
     def _credential(self, id: str) -> Credential:
         return self._drupal.session_of(f"{self._drupal.cookie_name}={id}", uid="")
 
@@ -222,6 +222,8 @@ class Gatekeeper:
         if admitted.session is not None and request.method not in SAFE:
             # Another request may have noted meanwhile that the session is anonymous.
             self._anonymous.forget(admitted.session.id)
+        if not any(name.lower() == "set-cookie" for name, _ in answer.headers):
+            return Release(headers=answer.headers)
         headers, births = self._judged(answer.headers, admitted.session)
         if not births:
             return Release(headers=headers)
@@ -272,7 +274,7 @@ class Gatekeeper:
         proven = admitted.session if admitted.is_alive else None
         try:
             outcome = await self._births.decide(
-                births, visitor=admitted.visitor, proven=proven, device=self._own.device_in(admitted.own)
+                births, visitor=self._visitor(request), proven=proven, device=self._own.device_in(admitted.own)
             )
         except GatewayError as error:
             log.info("guard.refused", reason=error.word)

@@ -9,6 +9,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote
 
@@ -136,21 +137,26 @@ def resolved(path: str) -> str:
     return "/" + posixpath.normpath(path).lstrip("/")
 
 
-def is_second_front(target: str) -> bool:
-    """Whether *target* spells the front controller so that Drupal's cookie gets another name (measured)."""
-    raw = target.partition("?")[0]
-    return unquote(raw).lower().startswith("/index.php") and not raw.startswith("/index.php")
-
-
 def place_of(target: str) -> Place:
     """Return what the guard must know of a request's *target*."""
-    path = folded(target)
+    return _place_of(target.partition("?")[0])
+
+
+# Most requests are for few paths. A longer list would only hold what somebody makes up.
+@lru_cache(512)
+def _place_of(raw: str) -> Place:
+    path = folded(raw)
     # The web server in front of PHP chooses the file by the path without dot segments and doubled slashes (measured).
-    if _CLOSED.fullmatch(path) or _CLOSED.fullmatch(resolved(path)):
+    if _CLOSED.fullmatch(path) or _CLOSED.fullmatch(resolved(path)) or _is_second_front(raw):
         return "closed"
     if _TOKEN.fullmatch(path):
         return "token"
     return "account" if _ACCOUNT.fullmatch(path) else "page"
+
+
+def _is_second_front(raw: str) -> bool:
+    """Whether *raw* spells the front controller so that Drupal's cookie gets another name (measured)."""
+    return unquote(raw).lower().startswith("/index.php") and not raw.startswith("/index.php")
 
 
 def grants_asked(body: bytes, *, content_type: str) -> frozenset[str]:

@@ -23,7 +23,6 @@ from gateway.web.site.gate import Admitted, Release
 from gateway.web.site.guard import (
     SetSession,
     cookies_in,
-    is_second_front,
     place_of,
     session_set_by,
     without_credentials,
@@ -84,7 +83,7 @@ class Observer:
 
     def _tell_of(self, request: web.Request, headers: Headers) -> None:
         _, dropped = without_credentials(headers, bearer=self._passes_bearer)
-        if place_of(request.raw_path) == "closed" or is_second_front(request.raw_path):
+        if place_of(request.raw_path) == "closed":
             dropped.append("path")
         if any(FRONT not in value for _, value in cookies_in(request.headers.getall("Cookie", ())).sessions):
             dropped.append("session")
