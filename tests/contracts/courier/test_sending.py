@@ -106,6 +106,7 @@ async def test_a_code_that_flood_control_refused_is_not_sent(backend, channel, m
     assert [(event["event"], event["reason"]) for event in events] == [("courier.too_late", "flood")]
 
 
+@pytest.mark.alone
 async def test_a_server_that_comes_back_gets_the_message(backend, channel, mailbox, events):
     await mailbox.stop()
     await backend.transactions.create("t1", pending(), most=3, now=time.time())
